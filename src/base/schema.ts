@@ -1,0 +1,5 @@
+import { type TUnsafe, Type } from 'typebox';
+
+/** A closed list of words as a JSON schema `enum`. */
+export const words = <Word extends string>(list: readonly Word[], description?: string): TUnsafe<Word> =>
+  Type.Unsafe<Word>({ type: 'string', enum: [...list], ...(description ? { description } : {}) });

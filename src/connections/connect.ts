@@ -1,0 +1,153 @@
+import { Value } from 'typebox/value';
+import { appendEvents } from '../audit/store.ts';
+import { conflict, invalid, messageOf } from '../base/errors.ts';
+import { newId } from '../base/ids.ts';
+import { type Account, type Connector, type Secrets, VendorError } from '../kit/index.ts';
+import { storeSecrets } from './credentials.ts';
+import type { ConnectionDeps } from './deps.ts';
+import { type Session, sessionFor } from './session.ts';
+import { addRoute, type ConnectionRow, findConnection, findConnectionByAccount, insertConnection, removeRoutes, renewConnection } from './store.ts';
+
+/** Tells other rooms that a connection became usable, in the order given. */
+export type OnConnected = (tenantId: string, connectionId: string) => Promise<void>;
+
+export interface Authorised {
+  connector: Connector;
+  secrets: Secrets;
+  expiresAt: Date | undefined;
+  scopes: string[];
+  features: string[];
+  settings: Record<string, unknown>;
+  /** Authorising this connection again; another account is then refused. */
+  connectionId: string | undefined;
+  name: string | undefined;
+  /** Parameters of the vendor's redirect that tell the account. */
+  callback: Record<string, string>;
+  actor: string;
+}
+
+/**
+ * Finishes an authorisation: asks the vendor who that is, then makes the connection or renews the one of that account.
+ * @throws Problem when the account is not the one of the connection that was to be authorised again
+ */
+export async function establish(deps: ConnectionDeps, tenantId: string, authorised: Authorised, onConnected: OnConnected): Promise<ConnectionRow> {
+  const { connector } = authorised;
+  const id = authorised.connectionId ?? newId();
+  const probe = await probeAccount(deps, tenantId, id, authorised);
+  const account = probe.account;
+  const row = await deps.db.tenant(tenantId, async (tx) => {
+    const now = deps.clock.now();
+    const known = authorised.connectionId ? await findConnection(tx, authorised.connectionId) : await findConnectionByAccount(tx, connector.id, account.id);
+    if (authorised.connectionId && !known) throw conflict('The connection that was to be authorised again does not exist any more.', 'Connect the platform as a new connection.');
+    if (known && known.account_id !== null && known.account_id !== account.id) {
+      throw conflict(
+        `You authorised the account "${account.name}" (${account.id}), but this connection belongs to "${known.name}" (${known.account_id}). Nothing was changed.`,
+        `Log in to ${connector.name} with the right account and try again, or connect "${account.name}" as a new connection.`,
+      );
+    }
+    const features = [...new Set([...(known?.features ?? []), ...authorised.features])];
+    const settings = { ...known?.settings, ...authorised.settings };
+    if (known) await renewConnection(tx, known.id, { account, settings, features, scopes: authorised.scopes, now });
+    else {
+      await insertConnection(tx, {
+        id,
+        connector: connector.id,
+        name: authorised.name ?? account.name,
+        account_id: account.id,
+        account,
+        settings,
+        features,
+        granted_scopes: authorised.scopes,
+        state: 'active',
+        created_at: now,
+      });
+    }
+    const connectionId = known?.id ?? id;
+    await appendEvents(tx, [
+      {
+        actor: authorised.actor,
+        action: known ? 'connection.reauthorised' : 'connection.authorised',
+        subject: { kind: 'connection', id: connectionId },
+        data: { connector: connector.id, account: account.id, accountName: account.name, features },
+        at: now,
+      },
+    ]);
+    return (await findConnection(tx, connectionId))!;
+  });
+  await storeSecrets(deps, tenantId, row.id, authorised.secrets, authorised.expiresAt);
+  await removeRoutes({ query: deps.db.statement }, row.id);
+  await addRoute({ query: deps.db.statement }, connector.id, account.id, tenantId, row.id);
+  await prepareAtVendor(deps, tenantId, connector, row);
+  await onConnected(tenantId, row.id);
+  return row;
+}
+
+/** Who the secrets belong to. Nothing is stored yet, so the session works on secrets in hand. */
+async function probeAccount(deps: ConnectionDeps, tenantId: string, id: string, authorised: Authorised): Promise<{ account: Account }> {
+  const { connector } = authorised;
+  const row: ConnectionRow = {
+    id,
+    connector: connector.id,
+    name: connector.name,
+    account_id: authorised.callback.realmId ?? null,
+    account: {},
+    settings: authorised.settings,
+    features: authorised.features,
+    granted_scopes: authorised.scopes,
+    state: 'connecting',
+    reason: null,
+    state_since: deps.clock.now(),
+    last_ok_at: null,
+    created_at: deps.clock.now(),
+    updated_at: deps.clock.now(),
+    version: 0,
+  };
+  const session = sessionFor(deps, tenantId, connector, row, 'action', { secrets: authorised.secrets, expiresAt: authorised.expiresAt, version: 0 });
+  try {
+    return { account: await connector.account(session.ctx, authorised.callback) };
+  } catch (error) {
+    if (!(error instanceof VendorError)) throw error;
+    throw invalid(`${connector.name} does not accept these credentials: ${error.message}`, undefined, 'Check what you entered and try again.');
+  }
+}
+
+async function prepareAtVendor(deps: ConnectionDeps, tenantId: string, connector: Connector, row: ConnectionRow): Promise<void> {
+  if (!connector.prepare) return;
+  const session: Session = sessionFor(deps, tenantId, connector, row, 'action');
+  try {
+    await connector.prepare(session.ctx);
+  } catch (error) {
+    // The connection works without it; what is missing shows when it is used.
+    deps.log.warn({ err: error, connector: connector.id }, `preparing ${connector.name} did not finish: ${messageOf(error)}`);
+  } finally {
+    await session.close();
+  }
+}
+
+/**
+ * Connects a platform that asks for keys instead of sending people through a page.
+ * @throws Problem with the fields that are wrong, or with the platform's refusal
+ */
+export async function connectWithFields(
+  deps: ConnectionDeps,
+  tenantId: string,
+  connector: Connector,
+  request: { fields: Record<string, unknown>; features: string[]; connectionId?: string | undefined; name?: string | undefined; actor: string },
+  onConnected: OnConnected,
+): Promise<ConnectionRow> {
+  const { auth } = connector;
+  if (auth.kind === 'oauth2') throw new Error(`${connector.id} is connected by OAuth.`);
+  const given = Value.Default(auth.fields, structuredClone(request.fields)) as Record<string, unknown>;
+  if (!Value.Check(auth.fields, given)) {
+    const errors = Value.Errors(auth.fields, given).map((error) => ({ path: `settings${error.instancePath.replaceAll('/', '.')}`, message: error.message }));
+    throw invalid(`${connector.name} needs other details: ${errors.map((error) => `${error.path} ${error.message}`).join('; ')}.`, errors);
+  }
+  const secrets = Object.fromEntries(auth.secret.filter((name) => given[name] !== undefined).map((name) => [name, String(given[name])]));
+  const settings = Object.fromEntries(Object.entries(given).filter(([name]) => !auth.secret.includes(name)));
+  return establish(
+    deps,
+    tenantId,
+    { connector, secrets, settings, expiresAt: undefined, scopes: [], features: request.features, connectionId: request.connectionId, name: request.name, callback: {}, actor: request.actor },
+    onConnected,
+  );
+}

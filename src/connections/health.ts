@@ -1,0 +1,67 @@
+import type { Config } from '../base/config.ts';
+import type { Connector } from '../kit/index.ts';
+import { scopesOf } from './oauth.ts';
+import type { Connection } from './schema.ts';
+import type { ConnectionRow } from './store.ts';
+
+/** Scopes switched-on features need and the account did not grant. */
+export function missingScopes(connector: Connector, row: ConnectionRow): string[] {
+  if (connector.auth.kind !== 'oauth2' || row.granted_scopes.length === 0) return [];
+  const { required, optional } = scopesOf(connector.auth, row.features);
+  return [...required, ...optional].filter((scope) => !row.granted_scopes.includes(scope));
+}
+
+/** How a connection is, in words, with the one thing to do about it. */
+export function healthOf(connector: Connector, row: ConnectionRow): Connection['health'] {
+  const again = { label: 'Authorise again', method: 'POST', path: `/v1/connections/${row.id}/authorise` };
+  const since = row.state_since.toISOString().slice(0, 16).replace('T', ' ');
+  switch (row.state) {
+    case 'active': {
+      const missing = missingScopes(connector, row);
+      if (missing.length === 0) return { ok: true, sentence: `${connector.name} is connected as ${row.account.name ?? row.name}.`, action: null };
+      return { ok: false, sentence: `${connector.name} works, but some switched-on features lack permission (${missing.join(', ')}).`, action: again };
+    }
+    case 'connecting':
+      return { ok: false, sentence: `${connector.name} is being connected.`, action: null };
+    case 'needs_reauthorisation':
+      return { ok: false, sentence: `${connector.name} has not let us in since ${since} UTC: ${row.reason ?? 'access ended'} Nothing is lost; work for it waits.`, action: again };
+    case 'needs_operator':
+      return { ok: false, sentence: `${connector.name} refuses this hub since ${since} UTC: ${row.reason ?? ''} Whoever runs the hub must look at its registration.`, action: null };
+    case 'paused':
+      return {
+        ok: false,
+        sentence: `${connector.name} is paused since ${since} UTC: ${row.reason ?? ''} Work for it waits.`,
+        action: { label: 'Check now', method: 'POST', path: `/v1/connections/${row.id}/test` },
+      };
+    case 'revoked':
+      return { ok: false, sentence: `${connector.name} was disconnected on ${since} UTC.`, action: null };
+  }
+}
+
+/** Address at which the vendor reaches us for this connection. */
+export function webhookUrl(config: Config, connector: Connector, connectionId: string): string | null {
+  if (!connector.webhooks) return null;
+  return `${config.publicUrl}/hooks/${connector.id}${connector.webhooks.scope === 'connection' ? `/${connectionId}` : ''}`;
+}
+
+export const toConnection = (config: Config, connector: Connector, row: ConnectionRow): Connection => ({
+  id: row.id,
+  connector: row.connector,
+  name: row.name,
+  account: {
+    id: row.account_id,
+    name: row.account.name ?? null,
+    ...(row.account.timeZone ? { timeZone: row.account.timeZone } : {}),
+    ...(row.account.currency ? { currency: row.account.currency } : {}),
+    ...(row.account.url ? { url: row.account.url } : {}),
+  },
+  features: row.features,
+  missingScopes: missingScopes(connector, row),
+  settings: row.settings,
+  state: row.state,
+  health: healthOf(connector, row),
+  lastOkAt: row.last_ok_at?.toISOString() ?? null,
+  webhookUrl: webhookUrl(config, connector, row.id),
+  createdAt: row.created_at.toISOString(),
+  version: row.version,
+});

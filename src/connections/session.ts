@@ -1,0 +1,179 @@
+import { addCalls, type ConnectionRow, findConnection, noteSuccess } from './store.ts';
+import { classify, type Connector, type PreparedRequest, type Purpose, type Reply, type RequestSpec, type Transport, VendorError, type VendorContext } from '../kit/index.ts';
+import { type Credential, freshCredential, markConnection } from './credentials.ts';
+import type { ConnectionDeps } from './deps.ts';
+import { connectorOf, originOf } from './vendors.ts';
+
+/** Work with one connection for one purpose: credentials, limits, refresh, classification and counting included. */
+export interface Session {
+  connector: Connector;
+  connection: ConnectionRow;
+  ctx: VendorContext;
+  call<Body = unknown>(spec: RequestSpec): Promise<Reply<Body>>;
+  /** Exactly what would be sent, without credentials. */
+  preview(spec: RequestSpec): { method: string; url: string; body: unknown };
+  /** Writes down how many calls were made. */
+  close(): Promise<void>;
+}
+
+const SAFE_RETRIES = 2;
+/** A stated wait up to this is sat out in place. */
+const PATIENCE_MS = 5_000;
+const CALL_TIMEOUT_MS = 60_000;
+
+const transports = new WeakMap<Connector, Promise<Transport>>();
+
+/**
+ * Opens a session.
+ * @throws VendorError `auth_revoked` or `paused` when the connection cannot be used, in words for a person
+ */
+export async function openSession(deps: ConnectionDeps, tenantId: string, connectionId: string, purpose: Purpose, options: { evenIf?: string[] } = {}): Promise<Session> {
+  const connection = await deps.db.tenant(tenantId, (tx) => findConnection(tx, connectionId));
+  if (!connection) throw new VendorError('auth_revoked', 'This connection does not exist any more.');
+  const connector = connectorOf(deps.registry, connection.connector);
+  if (connection.state !== 'active' && !options.evenIf?.includes(connection.state)) {
+    const kind = connection.state === 'needs_operator' ? 'operator' : connection.state === 'paused' ? 'paused' : 'auth_revoked';
+    throw new VendorError(kind, `The connection ${connection.name} is not usable: ${connection.reason ?? connection.state}.`);
+  }
+  return sessionFor(deps, tenantId, connector, connection, purpose);
+}
+
+/**
+ * A session for a connection row in hand.
+ * @param probing the credential of a connection that is not stored yet: nothing about it is refreshed or marked
+ */
+export function sessionFor(deps: ConnectionDeps, tenantId: string, connector: Connector, connection: ConnectionRow, purpose: Purpose, probing?: Credential): Session {
+  let credential = probing;
+  let calls = 0;
+  const account = { id: connection.account_id ?? '', name: connection.name, ...connection.account };
+
+  async function send(spec: RequestSpec): Promise<Reply> {
+    credential ??= await freshCredential(deps, connector, tenantId, connection.id);
+    const ending = credential.expiresAt && credential.expiresAt.getTime() - deps.clock.now().getTime() < 60_000;
+    if (ending && !probing) credential = await freshCredential(deps, connector, tenantId, connection.id);
+    await deps.budgets.acquire(connector.id, account.id, connector.limits, spec, purpose);
+    calls += 1;
+    const started = performance.now();
+    const outcome = (name: string): void => deps.onCall?.({ connector: connector.id, purpose, outcome: name, milliseconds: performance.now() - started });
+    try {
+      transports.has(connector) || transports.set(connector, connector.transport?.() ?? Promise.resolve(deps.http));
+      const transport = await transports.get(connector)!;
+      const reply = await transport(prepare(deps, connector, connection, spec, credential));
+      const failure = classify(connector.errors, reply, deps.clock.now());
+      outcome(failure?.kind ?? 'ok');
+      if (failure) throw failure;
+      return reply;
+    } catch (error) {
+      if (!(error instanceof VendorError)) outcome('error');
+      throw error;
+    }
+  }
+
+  async function call<Body>(spec: RequestSpec): Promise<Reply<Body>> {
+    const safe = spec.safe ?? spec.method === 'GET';
+    let refreshed = false;
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return (await send(spec)) as Reply<Body>;
+      } catch (error) {
+        if (!(error instanceof VendorError)) throw error;
+        if (error.kind === 'auth_expired' && !refreshed && !probing && connector.auth.kind === 'oauth2') {
+          refreshed = true;
+          credential = await freshCredential(deps, connector, tenantId, connection.id, credential?.version);
+          continue;
+        }
+        if (await shouldRepeat(error, spec, safe, attempt)) continue;
+        await react(error);
+        throw error;
+      }
+    }
+  }
+
+  async function shouldRepeat(error: VendorError, spec: RequestSpec, safe: boolean, attempt: number): Promise<boolean> {
+    const now = deps.clock.now().getTime();
+    if (error.kind === 'rate_limited' || error.kind === 'quota_exhausted') {
+      const until = error.until ?? new Date(now + 1000 * 2 ** attempt);
+      // Budgets that refused locally are not parked again.
+      if (error.status !== undefined) await deps.budgets.park(connector.id, account.id, connector.limits, spec, until, error.message);
+      if (error.kind === 'quota_exhausted' || until.getTime() - now > PATIENCE_MS || attempt >= 4) return false;
+      await deps.clock.sleep(until.getTime() - now);
+      return true;
+    }
+    if (!safe || attempt >= SAFE_RETRIES || (error.kind !== 'transient' && error.kind !== 'malformed')) return false;
+    await deps.clock.sleep(error.until ? Math.min(PATIENCE_MS, Math.max(0, error.until.getTime() - now)) : 250 * 4 ** attempt);
+    return true;
+  }
+
+  /** What a refusal says about the connection as a whole. */
+  async function react(error: VendorError): Promise<void> {
+    if (probing) return;
+    if (error.kind === 'auth_expired' || error.kind === 'auth_revoked') await markConnection(deps, tenantId, connection.id, 'needs_reauthorisation', error.message);
+    if (error.kind === 'operator') await markConnection(deps, tenantId, connection.id, 'needs_operator', error.message);
+    if (error.kind === 'paused') await markConnection(deps, tenantId, connection.id, 'paused', error.message);
+  }
+
+  const ctx: VendorContext = {
+    account,
+    settings: connection.settings,
+    features: connection.features,
+    get now() {
+      return deps.clock.now();
+    },
+    call,
+  };
+  return {
+    connector,
+    connection,
+    ctx,
+    call,
+    preview: (spec) => {
+      const { origin, path, query, json, form, bytes, method } = prepare(deps, connector, connection, spec, { secrets: {}, version: 0, expiresAt: undefined });
+      const url = new URL(path, origin || 'about:blank');
+      for (const [name, value] of Object.entries(query ?? {})) if (value !== undefined) url.searchParams.append(name, String(value));
+      return { method, url: String(url), body: json ?? form ?? bytes?.data.toString('utf8') ?? null };
+    },
+    close: async () => {
+      if (calls === 0 || probing) return;
+      const made = calls;
+      calls = 0;
+      const now = deps.clock.now();
+      await deps.db.tenant(tenantId, async (tx) => {
+        await addCalls(tx, connection.id, now.toISOString().slice(0, 10), purpose, made);
+        await noteSuccess(tx, connection.id, now);
+      });
+    },
+  };
+}
+
+function prepare(deps: ConnectionDeps, connector: Connector, connection: ConnectionRow, spec: RequestSpec, credential: Credential): PreparedRequest {
+  const { auth } = connector;
+  const headers: Record<string, string> = { ...spec.headers };
+  if (!spec.anonymous) {
+    if (auth.kind === 'oauth2') {
+      if (credential.secrets.accessToken) headers.authorization = `Bearer ${credential.secrets.accessToken}`;
+    } else Object.assign(headers, auth.headers?.(credential.secrets, connection.settings));
+  }
+  const host = spec.host ?? 'api';
+  // A host left empty by the connector belongs to the connection: somebody typed it in, so it is guarded.
+  const own = connector.hosts[host] === '';
+  const origin = own ? String(connection.settings[host] ?? '') : originOf(deps.config, connector, host);
+  return {
+    ...spec,
+    origin: origin.replace(/\/+$/, ''),
+    headers,
+    secrets: credential.secrets,
+    settings: connection.settings,
+    signal: AbortSignal.timeout(spec.timeoutMs ?? CALL_TIMEOUT_MS),
+    guarded: own,
+  };
+}
+
+/** Runs `work` with a session and closes it, whatever happens. */
+export async function withSession<T>(deps: ConnectionDeps, tenantId: string, connectionId: string, purpose: Purpose, work: (session: Session) => Promise<T>): Promise<T> {
+  const session = await openSession(deps, tenantId, connectionId, purpose);
+  try {
+    return await work(session);
+  } finally {
+    await session.close();
+  }
+}

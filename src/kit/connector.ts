@@ -1,0 +1,98 @@
+import type { Clock } from '../base/clock.ts';
+import type { ActionDefinition } from './actions.ts';
+import type { Account, Auth, Secrets } from './auth.ts';
+import type { ErrorTable } from './errors.ts';
+import type { FileReader } from './files.ts';
+import type { Budget } from './limits.ts';
+import type { Reply, RequestSpec } from './request.ts';
+import type { Stream } from './streams.ts';
+import type { Webhooks } from './webhooks.ts';
+
+/** Values of the environment variables the connector names, such as a webhook signing secret. */
+export type AppSecrets = Record<string, string | undefined>;
+
+/** What connector code may know and do while it works for one connection. */
+export interface VendorContext {
+  account: Account;
+  settings: Record<string, unknown>;
+  features: readonly string[];
+  now: Date;
+  /** Sends a request through the engine: credentials, limits, refresh and classification included. */
+  call<Body = unknown>(spec: RequestSpec): Promise<Reply<Body>>;
+}
+
+/** Sends one prepared request. The default is the kit's HTTP client; a vendor's SDK may stand here instead. */
+export type Transport = (request: PreparedRequest) => Promise<Reply>;
+
+export interface PreparedRequest extends RequestSpec {
+  /** Address of the host, without path. */
+  origin: string;
+  /** Credentials included. */
+  headers: Record<string, string>;
+  /** What the credentials are made of, for SDKs that sign themselves. */
+  secrets: Secrets;
+  settings: Record<string, unknown>;
+  signal: AbortSignal;
+  /** User-given address: must not lead into a private network. */
+  guarded: boolean;
+}
+
+export type Category = 'crm' | 'billing' | 'messaging' | 'chat' | 'email' | 'files' | 'other';
+
+/**
+ * One platform, whole. A missing key means "cannot": catalogue, console and the README's matrix are derived from it.
+ */
+export interface Connector {
+  id: string;
+  name: string;
+  category: Category;
+  /** The vendor's API version in use, and the day the vendor ends it. */
+  api?: { version: string; sunset?: string };
+  /** Addresses by name; each can be pointed elsewhere by configuration. */
+  hosts: Record<string, string>;
+  auth: Auth;
+  /** Further environment variables it needs, such as a webhook signing secret. */
+  appSecrets?: readonly string[];
+  /** Tells who is connected; also the health check. */
+  account: (ctx: VendorContext, callback: Record<string, string>) => Promise<Account>;
+  /** Makes what the connector needs at the vendor (a custom field). Runs at connect and must bear being run again. */
+  prepare?: (ctx: VendorContext) => Promise<void>;
+  limits: readonly Budget[];
+  errors: ErrorTable;
+  transport?: () => Promise<Transport>;
+  streams: readonly Stream[];
+  webhooks?: Webhooks;
+  actions: readonly ActionDefinition[];
+  files?: FileReader;
+  /** Loads the simulation of the vendor. */
+  sandbox: () => Promise<SandboxModule>;
+  /** What a person should know before connecting. */
+  notes?: readonly string[];
+}
+
+export interface SandboxModule {
+  start: (options: SandboxOptions) => Promise<Sandbox>;
+}
+
+export interface SandboxOptions {
+  clock: Clock;
+  /** Environment variables with our registration at the vendor, as the hub has them. */
+  app: AppSecrets;
+  /** Where the simulation posts its webhooks; absent: nowhere. */
+  hookUrl?: string;
+  port?: number;
+  seed?: unknown;
+}
+
+export interface Sandbox {
+  /** Hosts of the connector to point here. */
+  hosts: Record<string, string>;
+  /** What happened at the vendor, in words and counts, for people and for the demo's summary. */
+  report(): Record<string, number>;
+  stop(): Promise<void>;
+}
+
+/** Gives a connector definition its type; states nothing by itself. */
+export const defineConnector = <T extends Connector>(connector: T): T => connector;
+export const defineStream = (stream: Stream): Stream => stream;
+export const defineWebhooks = (webhooks: Webhooks): Webhooks => webhooks;

@@ -1,0 +1,25 @@
+import type { Reply, RequestSpec } from './request.ts';
+
+/** Why a call is made; higher ones may use what lower ones must leave. */
+export const PURPOSES = ['action', 'hook', 'incremental', 'sweep', 'backfill'] as const;
+export type Purpose = (typeof PURPOSES)[number];
+
+/** Share of a budget's burst that calls of this purpose must leave for the more urgent ones. */
+export const RESERVED_FOR_OTHERS: Record<Purpose, number> = { action: 0, hook: 0.1, incremental: 0.25, sweep: 0.4, backfill: 0.4 };
+
+/** A vendor's limit: `calls` per `seconds`, shared by all processes. */
+export interface Budget {
+  name: string;
+  /** Whom the vendor counts: our app over all customers, one account, one sender, one user. */
+  scope: 'app' | 'account';
+  /** Calls it applies to; absent: all. */
+  match?: (spec: RequestSpec) => boolean;
+  calls: number;
+  seconds: number;
+  /** Calls that may go at once; `calls` when absent. */
+  burst?: number;
+  /** What the answer says about what is left. */
+  left?: (reply: Reply) => number | undefined;
+  /** A long-period allowance (a day, a month): running out parks the work instead of waiting. */
+  quota?: true;
+}

@@ -1,0 +1,99 @@
+import type { VendorContext } from './connector.ts';
+import type { EntityKind } from './entities.ts';
+import type { Reply, RequestSpec } from './request.ts';
+
+/** Where a page starts. Which members are set follows from the paging kind and from whether the run is incremental. */
+export interface ListPosition {
+  limit: number;
+  /** Read what changed at or after this moment (ISO 8601). Absent: everything. */
+  since?: string;
+  /** Keyset paging met more equal timestamps than a page holds: read those at exactly `at`, after `afterId` by id. */
+  tie?: { at: string; afterId?: string; offset?: number };
+  /** Token or link of the previous page. */
+  token?: string;
+  offset?: number;
+  page?: number;
+}
+
+export type Paging =
+  | { kind: 'single' }
+  /** An opaque token in the answer; `next` returns it or undefined at the end. */
+  | { kind: 'token'; size: number; next: (reply: Reply) => string | undefined; cap?: number }
+  | { kind: 'offset'; size: number; first?: number; cap?: number }
+  | { kind: 'page'; size: number; first?: number; cap?: number }
+  /**
+   * Every page is a fresh query from the last seen moment on, sorted by it: rows that move while we read cannot be
+   * skipped and the vendor's result cap is never met. `ties` says how equal moments beyond one page are walked.
+   */
+  | { kind: 'keyset'; size: number; ties: 'id' | 'offset' };
+
+/** How this vendor's deletions are learned of. `none` needs the reason, which the docs print. */
+export type Deletes =
+  | { kind: 'flag'; isDeleted: (record: unknown) => boolean }
+  | { kind: 'tombstones'; everySeconds: number; list: (ctx: VendorContext, at: ListPosition) => RequestSpec; read: (reply: Reply) => Tombstones }
+  | { kind: 'webhook'; reason: string }
+  | { kind: 'none'; reason: string };
+
+export interface Tombstones {
+  deleted: { id: string; at?: string }[];
+  next?: string;
+  /** More was deleted than the answer can hold, so this answer proves nothing about the rest. */
+  truncated?: boolean;
+}
+
+export interface FieldDescription {
+  name: string;
+  label: string;
+  type: 'text' | 'number' | 'boolean' | 'date' | 'datetime' | 'enum' | 'list' | 'other';
+  options?: { value: string; label: string }[];
+  custom: boolean;
+}
+
+export interface RecordHint {
+  stream: string;
+  id: string;
+}
+
+/**
+ * What can be read of one kind of record. The author states facts; the engine owns paging, cursors, retries and limits.
+ */
+export interface Stream {
+  name: string;
+  title: string;
+  /** What the default mapping makes of a record. */
+  entities: readonly EntityKind[];
+  /** The feature whose scopes it needs; absent: always available. */
+  feature?: string;
+  /** Streams whose records this one points at; they are loaded first. */
+  after?: readonly string[];
+  /** Seconds between polls; webhooks make most polls find nothing. */
+  every?: number;
+  list: (ctx: VendorContext, at: ListPosition) => RequestSpec;
+  paging: Paging;
+  /** A different request for the first load, where it is cheaper. */
+  initial?: { list: (ctx: VendorContext, at: ListPosition) => RequestSpec; paging: Paging };
+  records: (reply: Reply) => unknown[];
+  id: (record: unknown) => string | undefined;
+  /** The vendor's own time of the last change, ISO 8601. */
+  changedAt?: (record: unknown) => string | undefined;
+  /** Absent: every run reads everything. */
+  incremental?: {
+    /** Smallest step of the vendor's clock: boundaries are read again from one step earlier. */
+    granularity: 'millisecond' | 'second' | 'day';
+    /** Seconds the vendor's index may trail behind its own timestamps. */
+    lagSeconds: number;
+    sorted: 'ascending' | 'no';
+    /** Seconds of history the vendor can tell of; older cursors start a new full run. */
+    horizonSeconds?: number;
+  };
+  deletes: Deletes;
+  /** Adds what a list answer leaves out (associations), with further calls for the whole page. */
+  complete?: (ctx: VendorContext, records: unknown[]) => Promise<unknown[]>;
+  /** Other records that a change of this one implies: a payment changes its invoices. Fetched in the same transaction. */
+  implies?: (record: unknown) => RecordHint[];
+  fetchByIds?: { max: number; fetch: (ctx: VendorContext, ids: string[]) => Promise<unknown[]> };
+  /** How many there are, for progress and proof. */
+  count?: (ctx: VendorContext, since?: string) => Promise<number | undefined>;
+  /** The vendor's fields of this record, custom ones included. */
+  discover?: (ctx: VendorContext) => Promise<FieldDescription[]>;
+}

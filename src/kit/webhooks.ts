@@ -1,0 +1,74 @@
+import type { AppSecrets } from './connector.ts';
+import type { Secrets } from './auth.ts';
+
+/** A post as it arrived: bytes, not a parsed and re-written copy, because signatures are over bytes. */
+export interface RawHook {
+  method: string;
+  /** The public URL the vendor called, query included. */
+  url: string;
+  headers: Record<string, string>;
+  body: Buffer;
+}
+
+export type Verdict = { ok: true } | { ok: false; reason: 'missing_signature' | 'bad_signature' | 'stale' | 'malformed'; status?: number };
+
+export interface HookAnswer {
+  status: number;
+  type?: string;
+  body?: string;
+}
+
+interface EventBase {
+  /** The vendor account it is about; absent for a webhook address of one connection. */
+  account?: string;
+  /** Identifies this event for ever: a second arrival is ignored. */
+  key: string;
+  at?: Date;
+}
+
+/** What a post tells. Records are hints: they are fetched again, unless the vendor offers no way to. */
+export type HookEvent = EventBase &
+  (
+    | {
+        type: 'record';
+        stream: string;
+        id: string;
+        change: 'changed' | 'deleted' | 'merged' | 'restored' | 'privacy_deleted';
+        /** Survivor of a merge. */
+        into?: string;
+        /** The record itself, when it cannot be fetched. */
+        record?: unknown;
+      }
+    /** A later state of something we did: delivered, read, bounced. */
+    | { type: 'receipt'; nativeId: string; state: string; detail?: string; outcome?: 'delivered' | 'failed' | 'opted_out' | 'invalid_recipient' }
+    | { type: 'opt_out' | 'opt_in'; channel: string; address: string; evidence: string; topic?: string }
+    /** A staff member pressed a button of ours. `token` is the value we put into it. */
+    | { type: 'acknowledge'; token: string; by: string; nativeId?: string }
+    /** The account removed our access. */
+    | { type: 'revoked'; reason: string }
+  );
+
+export interface Webhooks {
+  /** One address per app with the account in the body, or one address per connection. */
+  scope: 'app' | 'connection';
+  verify: (hook: RawHook, secrets: { app: AppSecrets; connection: Secrets }, now: Date) => Verdict | Promise<Verdict>;
+  /** Answers the vendor's handshake (after verification); undefined: an ordinary post. */
+  handshake?: (hook: RawHook) => HookAnswer | undefined;
+  /** The answer to an ordinary post; 200 and empty by default. */
+  answer?: (hook: RawHook) => HookAnswer;
+  /** Identifies the post, so that a second delivery of it is ignored; default: hash of the bytes. */
+  key?: (hook: RawHook) => string | undefined;
+  events: (hook: RawHook) => HookEvent[];
+}
+
+/** Form fields of a post as sent, repeated names kept in order. */
+export const formOf = (hook: RawHook): URLSearchParams => new URLSearchParams(hook.body.toString('utf8'));
+
+/** The JSON of a post; undefined when it is not JSON. */
+export function jsonOf(hook: RawHook): unknown {
+  try {
+    return JSON.parse(hook.body.toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}

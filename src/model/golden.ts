@@ -1,0 +1,128 @@
+import type { Row } from '../base/database.ts';
+import { type Category, entityDefinition, type JoinedKind } from '../kit/index.ts';
+
+/** How the value of one field is chosen among the sources that have one. */
+type Rule =
+  /** The system of the first category in the list that has a value; ties go to the newest. */
+  | { kind: 'category'; order: readonly Category[] }
+  /** The value the vendor changed last. */
+  | { kind: 'newest' }
+  /** All values together. */
+  | { kind: 'union' }
+  /** True as soon as one source says so: an objection anywhere counts. */
+  | { kind: 'any' };
+
+const crmFirst: Rule = { kind: 'category', order: ['crm', 'billing', 'other', 'email', 'messaging', 'chat', 'files'] };
+const billingFirst: Rule = { kind: 'category', order: ['billing', 'crm', 'other', 'files'] };
+const newest: Rule = { kind: 'newest' };
+
+const RULES: Record<JoinedKind, Record<string, Rule>> = {
+  contact: {
+    emails: { kind: 'union' },
+    phones: { kind: 'union' },
+    tags: { kind: 'union' },
+    external_ids: { kind: 'union' },
+    email_opt_out: { kind: 'any' },
+    sms_opt_out: { kind: 'any' },
+    phone: newest,
+    address_line: newest,
+    city: newest,
+    region: newest,
+    postal_code: newest,
+    country: newest,
+  },
+  company: {
+    legal_name: billingFirst,
+    tax_id: billingFirst,
+    tags: { kind: 'union' },
+    external_ids: { kind: 'union' },
+    phone: newest,
+    address_line: newest,
+    city: newest,
+    region: newest,
+    postal_code: newest,
+    country: newest,
+  },
+};
+
+/** One source's row with where it came from. */
+export interface Source {
+  row: Row;
+  connector: string;
+  category: Category;
+}
+
+/** Which source won a field and why. */
+export interface Provenance {
+  stream: string;
+  record: string;
+  rule: string;
+}
+
+export interface Golden {
+  values: Row;
+  provenance: Record<string, Provenance>;
+}
+
+const time = (source: Source): number => {
+  const at = source.row.source_updated_at as string | Date | null;
+  return at ? new Date(at).getTime() : 0;
+};
+
+const has = (value: unknown): boolean => value !== null && value !== undefined && value !== '' && !(Array.isArray(value) && value.length === 0);
+
+/**
+ * The golden row of an entity. A source without a value for a field takes no part in it, so an emptier source never
+ * erases what another knows; the only source of a field may empty it.
+ * @param sources rows of live records, at least one
+ */
+export function golden(kind: JoinedKind, sources: readonly Source[]): Golden {
+  const ordered = [...sources].sort((a, b) => time(b) - time(a) || String(a.row.remote_id).localeCompare(String(b.row.remote_id)));
+  const result: Golden = { values: {}, provenance: {} };
+  const names = [...Object.keys(entityDefinition(kind).fields), ...entityDefinition(kind).references.map((reference) => `${reference}_id`)];
+  for (const name of names) {
+    const rule = RULES[kind][name] ?? crmFirst;
+    const holders = ordered.filter((source) => has(source.row[name]));
+    const first = holders[0];
+    if (!first) {
+      result.values[name] = null;
+      continue;
+    }
+    const { value, winner } = choose(rule, name, holders, first);
+    result.values[name] = value;
+    result.provenance[name] = {
+      stream: winner.row.stream_id as string,
+      record: winner.row.remote_id as string,
+      rule: holders.length === 1 ? 'only source' : rule.kind === 'category' ? `${winner.category} first` : rule.kind,
+    };
+  }
+  result.values.custom = customOf(ordered);
+  const created = ordered.map((source) => source.row.source_created_at as string | Date | null).filter((at) => at !== null && at !== undefined);
+  result.values.source_created_at = created.length > 0 ? new Date(Math.min(...created.map((at) => new Date(at).getTime()))) : null;
+  return result;
+}
+
+function choose(rule: Rule, name: string, holders: readonly Source[], first: Source): { value: unknown; winner: Source } {
+  switch (rule.kind) {
+    case 'newest':
+      return { value: first.row[name], winner: first };
+    case 'any':
+      return { value: holders.some((source) => source.row[name] === true), winner: holders.find((source) => source.row[name] === true) ?? first };
+    case 'union':
+      return { value: [...new Set(holders.flatMap((source) => source.row[name] as string[]))], winner: first };
+    case 'category': {
+      const winner = rule.order.map((category) => holders.find((source) => source.category === category)).find((source) => source !== undefined) ?? first;
+      return { value: winner.row[name], winner };
+    }
+  }
+}
+
+/** Custom values stay under the name of their platform: two systems' "Status" are two fields. */
+function customOf(sources: readonly Source[]): Row | null {
+  const custom: Record<string, Row> = {};
+  for (const source of [...sources].reverse()) {
+    const own = source.row.custom as Row | null;
+    if (own && Object.keys(own).length > 0) custom[source.connector] = { ...custom[source.connector], ...own };
+  }
+  return Object.keys(custom).length > 0 ? custom : null;
+}

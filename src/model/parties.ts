@@ -1,0 +1,128 @@
+import { type BulkColumn, insertRows, type Row, type Tx } from '../base/database.ts';
+import { entityDefinition, type JoinedKind } from '../kit/index.ts';
+import { changeBetween, differing } from './changes.ts';
+import { fieldColumns, goldenTable, projectionTable, tellingColumns } from './columns.ts';
+import { baseRow, fillReferences, loadProjections, recordKey, writeProjections } from './documents.ts';
+import { golden, type Source } from './golden.ts';
+import { recordSuggestions, releaseKeys, resolveIdentity, type Seeker } from './identity.ts';
+import { keysOf } from './keys.ts';
+import { joinEntities } from './merge.ts';
+import type { ApplyContext, Change, Mapped } from './types.ts';
+
+export interface PartiesResult {
+  changes: Change[];
+  /** Entity by record reference and by key reference, for what is new: rows waiting for it can be linked. */
+  arrived: Map<string, string>;
+}
+
+/** Applies contacts or companies: projections, identity, golden rows. */
+export async function applyParties(tx: Tx, kind: JoinedKind, records: readonly Mapped[], ctx: ApplyContext): Promise<PartiesResult> {
+  const existing = await loadProjections(tx, kind, records);
+  const rows = records.map((record) => baseRow(record, existing.get(recordKey(record.streamId, record.remoteId)), ctx.now));
+  await fillReferences(tx, kind, records, rows);
+  const telling = [...tellingColumns(kind), 'mapping_version', ...entityDefinition(kind).references.map((reference) => `${reference}_ref`)];
+  const work = rows
+    .map((row, at) => ({ row, record: records[at]!, before: existing.get(recordKey(records[at]!.streamId, records[at]!.remoteId)) }))
+    .filter(({ row, before }) => !before || differing(before, row, telling).length > 0);
+  if (work.length === 0) return { changes: [], arrived: new Map() };
+
+  const seekers: Seeker[] = work.map(({ row, before }) => ({
+    streamId: row.stream_id as string,
+    remoteId: row.remote_id as string,
+    keys: row.deleted_at ? [] : keysOf(kind, row),
+    values: row,
+    entityId: before?.entity_id as string | undefined,
+  }));
+  const resolution = await resolveIdentity(tx, kind, seekers);
+  const dropped: { entityId: string; key: string }[] = [];
+  work.forEach(({ row, before }, at) => {
+    row.entity_id = resolution.entities[at];
+    row.keys = seekers[at]!.keys.map(({ key }) => key);
+    for (const key of (before?.keys as string[] | undefined) ?? []) {
+      if (!(row.keys as string[]).includes(key)) dropped.push({ entityId: row.entity_id as string, key });
+    }
+  });
+  await writeProjections(
+    tx,
+    kind,
+    work.map(({ row }) => row),
+  );
+  for (const join of resolution.joins) await joinEntities(tx, kind, join, 'identity rules', ctx);
+  await releaseKeys(tx, kind, dropped);
+  await recordSuggestions(tx, kind, resolution.suggestions, ctx.now);
+  const depth = new Map(work.map(({ row, record }) => [row.entity_id as string, record.depth ?? 0]));
+  const fresh = new Map<string, Row[]>();
+  for (const { row } of work) fresh.set(row.entity_id as string, [...(fresh.get(row.entity_id as string) ?? []), row]);
+  const changes = await refreshGolden(tx, kind, [...fresh.keys()], ctx, { depth, created: resolution.created, fresh });
+
+  const arrived = new Map<string, string>();
+  work.forEach(({ row, before }, at) => {
+    if (!before) arrived.set(recordKey(row.stream_id as string, row.remote_id as string), row.entity_id as string);
+    for (const { key } of seekers[at]!.keys) if (!(before?.keys as string[] | undefined)?.includes(key)) arrived.set(`~${key}`, row.entity_id as string);
+  });
+  return { changes, arrived };
+}
+
+interface RefreshHints {
+  depth?: ReadonlyMap<string, number>;
+  /** Entities made in this transaction: all their sources are in `fresh`. */
+  created?: ReadonlySet<string>;
+  fresh?: ReadonlyMap<string, Row[]>;
+}
+
+const goldenColumns = (kind: JoinedKind): BulkColumn[] => [
+  { name: 'id', type: 'uuid' },
+  ...fieldColumns(kind),
+  ...entityDefinition(kind).references.map((reference) => ({ name: `${reference}_id`, type: 'uuid' })),
+  { name: 'custom', type: 'jsonb' },
+  { name: 'provenance', type: 'jsonb' },
+  { name: 'sources', type: 'int' },
+  { name: 'source_created_at', type: 'timestamptz' },
+  { name: 'created_at', type: 'timestamptz' },
+  { name: 'updated_at', type: 'timestamptz' },
+  { name: 'deleted_at', type: 'timestamptz' },
+];
+
+/** Computes golden rows anew from their sources and writes those that differ. */
+export async function refreshGolden(tx: Tx, kind: JoinedKind, entityIds: readonly string[], ctx: ApplyContext, hints: RefreshHints = {}): Promise<Change[]> {
+  const stored = entityIds.filter((id) => !hints.created?.has(id));
+  const projections = new Map<string, Row[]>(entityIds.filter((id) => hints.created?.has(id)).map((id) => [id, hints.fresh?.get(id) ?? []]));
+  const before = new Map<string, Row>();
+  if (stored.length > 0) {
+    const { rows } = await tx.query<Row>(`select * from ${projectionTable(kind)} where tenant_id = $1 and entity_id = any($2)`, [tx.tenantId, stored]);
+    for (const row of rows) projections.set(row.entity_id as string, [...(projections.get(row.entity_id as string) ?? []), row]);
+    const { rows: present } = await tx.query<Row & { id: string }>(`select * from ${goldenTable(kind)} where tenant_id = $1 and id = any($2)`, [tx.tenantId, stored]);
+    for (const row of present) before.set(row.id, row);
+  }
+  const telling = tellingColumns(kind);
+  const writes: Row[] = [];
+  const changes: Change[] = [];
+  for (const [id, all] of projections) {
+    const living = all.filter((row) => !row.deleted_at);
+    const sources: Source[] = (living.length > 0 ? living : all).map((row) => ({ row, ...(ctx.sourceOf(row.stream_id as string) ?? { connector: 'unknown', category: 'other' }) }));
+    const { values, provenance } = golden(kind, sources);
+    const row: Row = { ...values, id, provenance, sources: living.length, created_at: ctx.now, updated_at: ctx.now, deleted_at: living.length > 0 ? null : ctx.now };
+    const old = before.get(id);
+    if (old?.deleted_at && row.deleted_at) row.deleted_at = old.deleted_at;
+    if (old && differing(old, row, [...telling, 'provenance', 'sources']).length === 0) continue;
+    writes.push(row);
+    const updated = sources.map((source) => source.row.source_updated_at as string | Date | null).filter((at) => at !== null && at !== undefined);
+    const change = changeBetween(kind, old, row, telling, {
+      entityId: id,
+      customerId: kind === 'contact' ? id : null,
+      origin: ctx.origin,
+      depth: hints.depth?.get(id) ?? 0,
+      occurredAt: updated.length > 0 ? new Date(Math.max(...updated.map((at) => new Date(at).getTime()))) : ctx.now,
+      now: ctx.now,
+    });
+    if (change) changes.push(change);
+  }
+  const columns = goldenColumns(kind);
+  const updates = columns
+    .map(({ name }) => name)
+    .filter((name) => name !== 'id' && name !== 'created_at')
+    .map((name) => `${name} = excluded.${name}`);
+  const table = goldenTable(kind);
+  await insertRows(tx, `${table} as g`, columns, writes, `on conflict (tenant_id, id) do update set ${updates.join(', ')}, version = g.version + 1`);
+  return changes;
+}

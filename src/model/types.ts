@@ -1,0 +1,54 @@
+import type { Row, Tx } from '../base/database.ts';
+import type { Category, EntityKind, Reference } from '../kit/index.ts';
+
+/** Where a fact came from: only live ones may trigger; replays and first loads only update state. */
+export type Origin = 'live' | 'backfill' | 'replay';
+
+/** One source record after mapping: typed values, references still as the source names them. */
+export interface Mapped {
+  kind: EntityKind;
+  streamId: string;
+  remoteId: string;
+  values: Row;
+  /** `<stream id>/<remote id>` of the same connection, or `~<key kind>:<value>` for a look-up by identity key. */
+  references: Partial<Record<Reference, string>>;
+  custom?: Row;
+  createdAt?: string;
+  updatedAt?: string;
+  deletedAt?: Date;
+  mappingVersion: string;
+  /** How many of our own writes lie between this fact and something a person did. */
+  depth?: number;
+}
+
+export interface ApplyContext {
+  now: Date;
+  origin: Origin;
+  /** The tenant's zone: the day of a fact is a day there. */
+  zone: string;
+  /** What kind of system a stream belongs to, for survivorship. */
+  sourceOf: (streamId: string) => { connector: string; category: Category } | undefined;
+  /** Told in the same transaction when two entities become one. */
+  onMerge?: (tx: Tx, merged: { kind: 'contact' | 'company'; survivor: string; absorbed: string }) => Promise<void>;
+}
+
+export type ChangeOperation = 'created' | 'updated' | 'deleted' | 'restored' | 'merged';
+
+/** One line of the change feed. `before` and `after` hold the changed fields only. */
+export interface Change {
+  id: string;
+  kind: EntityKind;
+  entity_id: string;
+  customer_id: string | null;
+  op: ChangeOperation;
+  fields: string[];
+  before: Row | null;
+  after: Row | null;
+  origin: Origin;
+  depth: number;
+  occurred_at: Date;
+  received_at: Date;
+}
+
+/** Reacts inside the transaction that stores the facts: what must end, ends with them. */
+export type ChangeListener = (tx: Tx, changes: readonly Change[], now: Date) => Promise<void>;
