@@ -1,0 +1,110 @@
+import { type Static, type TSchema, Type } from 'typebox';
+import { words } from '../base/schema.ts';
+
+const Time = Type.String({ pattern: '^([01]\\d|2[0-3]):[0-5]\\d$|^24:00$', description: 'HH:MM' });
+
+/** When messages may reach a person, on the clock of where that person is. */
+export const Window = Type.Object(
+  {
+    open: Time,
+    close: Time,
+    /** Monday 1 to Sunday 7. */
+    days: Type.Array(Type.Integer({ minimum: 1, maximum: 7 }), { minItems: 1, uniqueItems: true }),
+  },
+  { additionalProperties: false },
+);
+export type Window = Static<typeof Window>;
+
+export const WorkingHours = Window;
+
+const Cap = Type.Object(
+  {
+    messages: Type.Integer({ minimum: 0, description: '0 refuses every message; leave the cap out for no limit' }),
+    days: Type.Integer({ minimum: 1, maximum: 365, description: 'Length of the rolling window' }),
+    then: words(['defer', 'skip'], 'What happens to a message over the cap'),
+  },
+  { additionalProperties: false },
+);
+export type Cap = Static<typeof Cap>;
+
+export const CHANNELS = ['email', 'sms', 'whatsapp', 'chat', 'push', 'in_app', 'call'] as const;
+export type Channel = (typeof CHANNELS)[number];
+
+/** Every setting of a tenant, with its default. Nothing is configured elsewhere. */
+export const SETTINGS = {
+  business: {
+    title: 'Who writes',
+    schema: Type.Object(
+      {
+        name: Type.String({ maxLength: 200 }),
+        zone: Type.String({ description: 'IANA time zone' }),
+        country: Type.String({ pattern: '^[A-Z]{2}$' }),
+        currency: Type.String({ pattern: '^[A-Z]{3}$' }),
+        postalAddress: Type.String({ maxLength: 500, description: 'Stands at the foot of marketing e-mails (CAN-SPAM)' }),
+        phone: Type.String({ maxLength: 50 }),
+        replyTo: Type.String({ maxLength: 200 }),
+      },
+      { additionalProperties: false },
+    ),
+    value: { name: 'My business', zone: 'UTC', country: 'US', currency: 'USD', postalAddress: '', phone: '', replyTo: '' },
+  },
+  quietHours: {
+    title: 'When messages may go out, on the recipient\'s clock',
+    schema: Type.Object({ default: Window, channels: Type.Partial(Type.Record(words(CHANNELS), Window)) }, { additionalProperties: false }),
+    // 47 CFR 64.1200(c)(1) allows 08-21; the stricter states (FL, MD, MA, AL, LA, MS) end at 20, so that is the default.
+    value: { default: { open: '08:00', close: '20:00', days: [1, 2, 3, 4, 5, 6, 7] }, channels: {} },
+  },
+  caps: {
+    title: 'How many marketing messages a person or company gets',
+    schema: Type.Object({ marketing: Type.Array(Cap, { maxItems: 10 }), marketingPerCompany: Type.Array(Cap, { maxItems: 10 }) }, { additionalProperties: false }),
+    value: {
+      marketing: [
+        { messages: 1, days: 1, then: 'defer' },
+        { messages: 3, days: 7, then: 'defer' },
+      ],
+      marketingPerCompany: [],
+    },
+  },
+  workingHours: {
+    title: 'When staff work',
+    schema: WorkingHours,
+    value: { open: '09:00', close: '17:00', days: [1, 2, 3, 4, 5] },
+  },
+  delivery: {
+    title: 'Which connection does what',
+    schema: Type.Object(
+      {
+        /** Connection id by action kind; without an entry the only suitable connection is used. */
+        connections: Type.Record(Type.String(), Type.String({ format: 'uuid' })),
+        /** Where staff messages go when a person cannot be reached directly. */
+        chatChannel: Type.String({ maxLength: 200 }),
+      },
+      { additionalProperties: false },
+    ),
+    value: { connections: {}, chatChannel: '' },
+  },
+  sync: {
+    title: 'How often platforms are asked',
+    schema: Type.Object(
+      {
+        pollSeconds: Type.Integer({ minimum: 60, maximum: 86_400 }),
+        /** Billing data older than this holds a chase until it is read again. */
+        billingFreshMinutes: Type.Integer({ minimum: 1, maximum: 1440 }),
+      },
+      { additionalProperties: false },
+    ),
+    value: { pollSeconds: 300, billingFreshMinutes: 15 },
+  },
+  receivables: {
+    title: 'Promises and disputes',
+    schema: Type.Object(
+      { maxPromiseDays: Type.Integer({ minimum: 1, maximum: 365 }), maxDisputeDays: Type.Integer({ minimum: 1, maximum: 730 }) },
+      { additionalProperties: false },
+    ),
+    value: { maxPromiseDays: 60, maxDisputeDays: 180 },
+  },
+} as const satisfies Record<string, { title: string; schema: TSchema; value: unknown }>;
+
+export type SettingKey = keyof typeof SETTINGS;
+export type SettingValue<Key extends SettingKey> = Static<(typeof SETTINGS)[Key]['schema']>;
+export const SETTING_KEYS = Object.keys(SETTINGS) as SettingKey[];

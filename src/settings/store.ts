@@ -1,0 +1,48 @@
+import { one, type Tx } from '../base/database.ts';
+import { SETTINGS, type SettingKey, type SettingValue } from './schema.ts';
+
+export interface SettingRow<Key extends SettingKey = SettingKey> {
+  key: Key;
+  value: SettingValue<Key>;
+  /** 0 while the default stands. */
+  version: number;
+  updated_at: Date | null;
+  updated_by: string | null;
+}
+
+/** A setting as it stands: the tenant's, else the default. */
+export async function readSetting<Key extends SettingKey>(tx: Tx, key: Key): Promise<SettingRow<Key>> {
+  const row = one(
+    await tx.query<SettingRow<Key>>('select key, value, version, updated_at, updated_by from setting where tenant_id = $1 and key = $2', [tx.tenantId, key]),
+  );
+  const standard = SETTINGS[key].value as SettingValue<Key>;
+  return row ? { ...row, value: { ...(standard as object), ...(row.value as object) } as SettingValue<Key> } : { key, value: standard, version: 0, updated_at: null, updated_by: null };
+}
+
+export const setting = async <Key extends SettingKey>(tx: Tx, key: Key): Promise<SettingValue<Key>> => (await readSetting(tx, key)).value;
+
+/** Stores a setting when its version is still the expected one (0: the default). @returns the new version */
+export async function writeSetting<Key extends SettingKey>(
+  tx: Tx,
+  key: Key,
+  value: SettingValue<Key>,
+  meta: { expected: number; by: string; at: Date },
+): Promise<number | undefined> {
+  const row = one(
+    await tx.query<{ version: number }>(
+      `insert into setting as s (tenant_id, key, value, version, updated_at, updated_by) select $1, $2, $3, 1, $5, $6 where $4 = 0
+       on conflict (tenant_id, key) do nothing returning version`,
+      [tx.tenantId, key, value, meta.expected, meta.at, meta.by],
+    ),
+  );
+  if (row) return row.version;
+  return one(
+    await tx.query<{ version: number }>(
+      'update setting set value = $3, version = version + 1, updated_at = $5, updated_by = $6 where tenant_id = $1 and key = $2 and version = $4 returning version',
+      [tx.tenantId, key, value, meta.expected, meta.at, meta.by],
+    ),
+  )?.version;
+}
+
+/** The zone the tenant's days are counted in. */
+export const tenantZone = async (tx: Tx): Promise<string> => (await setting(tx, 'business')).zone;

@@ -1,0 +1,20 @@
+import type { Queue } from '../base/queue.ts';
+import type { ConnectionDeps } from '../connections/deps.ts';
+import type { ApplyContext, ChangeListener } from '../model/types.ts';
+import type { Tx } from '../base/database.ts';
+import type { HookEvent } from '../kit/index.ts';
+import type { ConnectionRow } from '../connections/store.ts';
+
+/** What other rooms want to hear inside the transaction that stores a fact or an event. */
+export interface SyncListeners {
+  /** React to changes in their own transaction. */
+  changes: ChangeListener[];
+  onMerge: NonNullable<ApplyContext['onMerge']>;
+  /** Events of a vendor that are no records: receipts, opt-outs, acknowledgements. */
+  event: (tx: Tx, connection: ConnectionRow, event: HookEvent, now: Date) => Promise<void>;
+}
+
+export interface SyncDeps extends ConnectionDeps {
+  queue: Queue;
+  listeners: SyncListeners;
+}

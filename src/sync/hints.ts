@@ -1,0 +1,104 @@
+import { insertRows, type Tx } from '../base/database.ts';
+import { messageOf } from '../base/errors.ts';
+import { type ConnectionRow, findConnection, type Route, routeOfConnection, routesOfAccount } from '../connections/store.ts';
+import { connectorOf } from '../connections/vendors.ts';
+import type { HookEvent, RawHook } from '../kit/index.ts';
+import type { SyncDeps } from './deps.ts';
+
+interface InboxRow {
+  id: string;
+  connector: string;
+  connection_id: string | null;
+  method: string;
+  url: string;
+  headers: Record<string, string>;
+  body: Buffer;
+  received_at: Date;
+}
+
+/**
+ * Takes a stored post apart: every event goes to each tenant that connected the account it names. Running it twice
+ * changes nothing: events have keys.
+ */
+export async function routeHook(deps: SyncDeps, hookId: string): Promise<void> {
+  const { rows } = await deps.db.statement<InboxRow>(
+    'select id, connector, connection_id, method, url, headers, body, received_at from hook_inbox where id = $1 and routed_at is null',
+    [hookId],
+  );
+  const row = rows[0];
+  if (!row) return;
+  const connector = connectorOf(deps.registry, row.connector);
+  const hook: RawHook = { method: row.method, url: row.url, headers: row.headers, body: row.body };
+  let events: HookEvent[];
+  try {
+    events = connector.webhooks!.events(hook);
+  } catch (error) {
+    // A verified post we cannot read stays in the inbox with the reason; it is not thrown away and not tried for ever.
+    await deps.db.statement('update hook_inbox set routed_at = $2, error = $3 where id = $1', [row.id, deps.clock.now(), messageOf(error)]);
+    deps.log.error({ err: error, connector: row.connector, hookId }, 'a verified webhook could not be read');
+    return;
+  }
+  const byRoute = new Map<string, { route: Route; events: HookEvent[] }>();
+  for (const event of events) {
+    for (const route of await routesOf(deps, row, event)) {
+      const entry = byRoute.get(route.connection_id) ?? { route, events: [] };
+      entry.events.push(event);
+      byRoute.set(route.connection_id, entry);
+    }
+  }
+  for (const { route, events: own } of byRoute.values()) {
+    await deps.db.tenant(route.tenant_id, async (tx) => {
+      const connection = await findConnection(tx, route.connection_id);
+      // Revoked between the post and now: it belongs to nobody here any more.
+      if (!connection || connection.state === 'revoked') return;
+      await takeEvents(deps, tx, connection, own, row.received_at);
+    });
+  }
+  await deps.db.statement('update hook_inbox set routed_at = $2, error = $3 where id = $1', [row.id, deps.clock.now(), byRoute.size === 0 && events.length > 0 ? 'no connection of this account' : null]);
+}
+
+async function routesOf(deps: SyncDeps, row: InboxRow, event: HookEvent): Promise<Route[]> {
+  const sql = { query: deps.db.statement };
+  if (row.connection_id) {
+    const route = await routeOfConnection(sql, row.connector, row.connection_id);
+    return route ? [route] : [];
+  }
+  return event.account === undefined ? [] : routesOfAccount(sql, row.connector, event.account);
+}
+
+const COLUMNS = [
+  { name: 'connection_id', type: 'uuid' },
+  { name: 'event_key', type: 'text' },
+  { name: 'stream', type: 'text' },
+  { name: 'remote_id', type: 'text' },
+  { name: 'change', type: 'text' },
+  { name: 'payload', type: 'jsonb' },
+  { name: 'vendor_at', type: 'timestamptz' },
+  { name: 'received_at', type: 'timestamptz' },
+  { name: 'done_at', type: 'timestamptz' },
+];
+
+/** Records become hints for the refetch; everything else is handed on at once. Known event keys are ignored. */
+async function takeEvents(deps: SyncDeps, tx: Tx, connection: ConnectionRow, events: readonly HookEvent[], receivedAt: Date): Promise<void> {
+  const rows = events.map((event) => ({
+    connection_id: connection.id,
+    event_key: event.key,
+    stream: event.type === 'record' ? event.stream : `(${event.type})`,
+    remote_id: event.type === 'record' ? event.id : '',
+    change: event.type === 'record' ? event.change : event.type,
+    payload: event.type === 'record' ? (event.change === 'merged' ? { into: event.into ?? null } : (event.record ?? null)) : null,
+    vendor_at: event.at ?? null,
+    received_at: receivedAt,
+    done_at: event.type === 'record' ? null : receivedAt,
+  }));
+  const distinct = [...new Map(rows.map((row) => [row.event_key, row])).values()];
+  const fresh = new Set(
+    (await insertRows<{ event_key: string }>(tx, 'hint', COLUMNS, distinct, 'on conflict (tenant_id, connection_id, event_key) do nothing returning event_key')).map((row) => row.event_key),
+  );
+  for (const event of events) {
+    if (event.type !== 'record' && fresh.delete(event.key)) await deps.listeners.event(tx, connection, event, deps.clock.now());
+  }
+  if (events.some((event) => event.type === 'record' && fresh.has(event.key))) {
+    await deps.queue.send(tx, 'refetch', { tenantId: tx.tenantId, connectionId: connection.id });
+  }
+}

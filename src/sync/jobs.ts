@@ -1,0 +1,36 @@
+import type { QueueDefinition } from '../base/queue.ts';
+import { VendorError } from '../kit/index.ts';
+import type { SyncDeps } from './deps.ts';
+import { routeHook } from './hints.ts';
+import { refetchHints } from './refetch.ts';
+import { discoverFields, readConnection, startDueReads } from './run.ts';
+
+/** Pages one job reads before it gives way, so that a first load of a million records does not hold a worker for hours. */
+const PAGES_PER_JOB = 200;
+
+/** The queues of sync: reading on schedule, taking posts apart, fetching what they point at. */
+export function syncQueues(deps: () => SyncDeps): QueueDefinition[] {
+  /** A connection that cannot be used waits for a person; failing its jobs over and over would help nobody. */
+  const unlessUnusable = async (work: () => Promise<unknown>): Promise<void> => {
+    try {
+      await work();
+    } catch (error) {
+      if (!(error instanceof VendorError) || !['auth_revoked', 'paused', 'operator'].includes(error.kind)) throw error;
+      deps().log.info({ reason: error.message }, 'work for a connection waits until it can be used again');
+    }
+  };
+  return [
+    { name: 'sync', role: 'sync', perTenant: 1, handle: ({ tenantId }) => startDueReads(deps(), tenantId!) },
+    {
+      name: 'read',
+      role: 'sync',
+      perTenant: 3,
+      batch: 4,
+      parallel: 2,
+      handle: ({ tenantId, connectionId }) => unlessUnusable(() => readConnection(deps(), tenantId!, connectionId!, { maxPages: PAGES_PER_JOB })),
+    },
+    { name: 'discover', role: 'sync', perTenant: 2, batch: 4, handle: ({ tenantId, connectionId }) => unlessUnusable(() => discoverFields(deps(), tenantId!, connectionId!)) },
+    { name: 'inbox', role: 'sync', batch: 100, handle: ({ hookId }) => routeHook(deps(), hookId!) },
+    { name: 'refetch', role: 'sync', perTenant: 4, batch: 50, handle: ({ tenantId, connectionId }) => unlessUnusable(() => refetchHints(deps(), tenantId!, connectionId!)) },
+  ];
+}
