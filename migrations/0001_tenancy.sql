@@ -52,10 +52,13 @@ create table link_route (
 create table tenant_due (
   tenant_id uuid not null,
   kind text not null,
+  -- When somebody asked for it; infinity when nobody did.
   next_due timestamptz not null,
+  -- When it is looked at anyway: the net under a lost wake-up.
+  look_at timestamptz not null,
   primary key (tenant_id, kind)
 );
-create index tenant_due_next on tenant_due (kind, next_due);
+create index tenant_due_next on tenant_due (kind, least(next_due, look_at));
 
 -- Tenant tables.
 create table membership (

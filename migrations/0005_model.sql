@@ -461,7 +461,8 @@ create index survey_response_dangling_owner on survey_response (tenant_id, owner
 create index customer_name on customer (tenant_id, lower(name), id);
 create index customer_company on customer (tenant_id, company_id) where company_id is not null;
 create index owner_email on owner (tenant_id, lower(email));
-create index invoice_due on invoice (tenant_id, due_on) where balance > 0 and deleted_at is null;
+create index invoice_due on invoice (tenant_id, due_on) where due_on is not null;
+create index invoice_open on invoice (tenant_id, customer_id, due_on) where balance > 0;
 create index invoice_paid on invoice (tenant_id, paid_on) where paid_on is not null;
 create index invoice_number on invoice (tenant_id, number) where number is not null;
 create index payment_failed on payment (tenant_id, paid_on) where status = 'failed';

@@ -10,9 +10,9 @@ export interface DueKind {
 }
 
 /** Sees to it that `kind` of the tenant is looked at no later than `at`. Only ever makes it earlier. */
-export async function bumpDue(sql: Pick<Sql, 'query'> | { query: Database['statement'] }, tenantId: string, kind: string, at: Date): Promise<void> {
+export async function bumpDue(sql: Pick<Sql, 'query'>, tenantId: string, kind: string, at: Date): Promise<void> {
   await sql.query(
-    `insert into tenant_due as d (tenant_id, kind, next_due) values ($1, $2, $3)
+    `insert into tenant_due as d (tenant_id, kind, next_due, look_at) values ($1, $2, $3, $3)
      on conflict (tenant_id, kind) do update set next_due = excluded.next_due where d.next_due > excluded.next_due`,
     [tenantId, kind, at],
   );
@@ -27,8 +27,8 @@ export async function sweepDue(db: Database, queue: Queue, kinds: readonly DueKi
   for (const { kind, queue: name, fallbackSeconds } of kinds) {
     woken += await db.system(async (tx) => {
       const { rows } = await tx.query<{ tenant_id: string }>(
-        `update tenant_due set next_due = $3 where (tenant_id, kind) in (
-           select tenant_id, kind from tenant_due where kind = $1 and next_due <= $2 order by next_due limit 500 for update skip locked)
+        `update tenant_due set next_due = 'infinity', look_at = $3 where (tenant_id, kind) in (
+           select tenant_id, kind from tenant_due where kind = $1 and least(next_due, look_at) <= $2 order by least(next_due, look_at) limit 500 for update skip locked)
          returning tenant_id`,
         [kind, now, new Date(now.getTime() + fallbackSeconds * 1000)],
       );
@@ -39,8 +39,8 @@ export async function sweepDue(db: Database, queue: Queue, kinds: readonly DueKi
   return woken;
 }
 
-/** The earliest moment at which any of `kinds` is due, or undefined when no tenant exists. */
-export async function nextDue(db: Database, kinds: readonly string[]): Promise<Date | undefined> {
-  const { rows } = await db.statement<{ at: Date | null }>('select min(next_due) as at from tenant_due where kind = any($1)', [kinds]);
+/** The earliest moment somebody asked for, or undefined when nobody asked. */
+export async function nextDue(db: Database): Promise<Date | undefined> {
+  const { rows } = await db.statement<{ at: Date | null }>("select min(next_due) as at from tenant_due where next_due < 'infinity'");
   return rows[0]?.at ?? undefined;
 }

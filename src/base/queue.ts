@@ -21,6 +21,8 @@ export interface QueueDefinition {
   batch?: number;
   /** Batches worked on at the same time in one process. */
   parallel?: number;
+  /** Seconds after which a job counts as hung; a worker that died is noticed by its heart-beat long before. */
+  expireSeconds?: number;
   handle(data: JobData, signal: AbortSignal): Promise<void>;
 }
 
@@ -71,7 +73,7 @@ export async function openQueue(ownerUrl: string, definitions: readonly QueueDef
     await boss.getDb().executeSql(grant);
   }
   await boss.createQueue(DEAD, { retentionSeconds: 30 * 86400 });
-  for (const { name } of definitions) {
+  for (const { name, expireSeconds } of definitions) {
     await boss.createQueue(name, {
       notify: true,
       deadLetter: DEAD,
@@ -80,7 +82,7 @@ export async function openQueue(ownerUrl: string, definitions: readonly QueueDef
       retryBackoff: true,
       retryDelayMax: 300,
       heartbeatSeconds: 10,
-      expireInSeconds: 600,
+      expireInSeconds: expireSeconds ?? 600,
       deleteAfterSeconds: 3600,
     });
   }

@@ -157,8 +157,6 @@ export interface ActionDefinition<Kind extends ActionKind = ActionKind, Extra = 
   /** The one write. Also what a preview shows. */
   request: (ctx: VendorContext, input: ActionInput<Kind> & Extra, meta: ActionMeta) => RequestSpec;
   receipt: (reply: Reply, ctx: VendorContext, input: ActionInput<Kind> & Extra) => Receipt;
-  /** Further writes that must follow; each must bear being repeated. */
-  afterwards?: (ctx: VendorContext, receipt: Receipt, input: ActionInput<Kind> & Extra) => Promise<void>;
   /** States of the native thing that are followed, and what they mean. */
   follows?: readonly string[];
   /** The fields a write changes, for the echo ledger: record kind, native id, field and value. */

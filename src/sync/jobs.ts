@@ -27,6 +27,7 @@ export function syncQueues(deps: () => SyncDeps): QueueDefinition[] {
       perTenant: 3,
       batch: 4,
       parallel: 2,
+      expireSeconds: 6 * 3600,
       handle: ({ tenantId, connectionId }) => unlessUnusable(() => readConnection(deps(), tenantId!, connectionId!, { maxPages: PAGES_PER_JOB })),
     },
     { name: 'discover', role: 'sync', perTenant: 2, batch: 4, handle: ({ tenantId, connectionId }) => unlessUnusable(() => discoverFields(deps(), tenantId!, connectionId!)) },

@@ -10,7 +10,7 @@ import { readTombstones } from './deletes.ts';
 import type { SyncDeps } from './deps.ts';
 import { loadSource } from './ingest.ts';
 import { type RunOptions, type RunResult, runStream } from './reader.ts';
-import { createStreams, dueStreams, listStreams, nextStreamDue, requestRun, type StreamRow } from './store.ts';
+import { connectionsWithHints, createStreams, dueStreams, listStreams, nextStreamDue, requestRun, type StreamRow } from './store.ts';
 
 /** Streams a connection reads: those whose feature is switched on. */
 export const usableStreams = (connector: Connector, features: readonly string[]): Stream[] =>
@@ -50,6 +50,7 @@ export async function prepareStreams(deps: SyncDeps, tenantId: string, connectio
       false,
     );
     await deps.queue.send(tx, 'discover', { tenantId, connectionId });
+    await deps.queue.send(tx, 'refetch', { tenantId, connectionId });
   });
   await bumpDue({ query: deps.db.statement }, tenantId, 'sync', now);
 }
@@ -72,8 +73,10 @@ export async function discoverFields(deps: SyncDeps, tenantId: string, connectio
 
 /** Puts a reading job for every connection that has due streams, and says when to look again. */
 export async function startDueReads(deps: SyncDeps, tenantId: string): Promise<void> {
-  const due = await deps.db.tenant(tenantId, (tx) => dueStreams(tx, deps.clock.now()));
+  const { due, hinted } = await deps.db.tenant(tenantId, async (tx) => ({ due: await dueStreams(tx, deps.clock.now()), hinted: await connectionsWithHints(tx) }));
   for (const connectionId of new Set(due.map((stream) => stream.connection_id))) await deps.queue.wake('read', { tenantId, connectionId });
+  // Hints whose job failed for good, because the vendor was away for longer than the job's tries.
+  for (const connectionId of hinted) await deps.queue.wake('refetch', { tenantId, connectionId });
   await bumpNextRead(deps, tenantId);
 }
 

@@ -228,3 +228,13 @@ export async function countSources(tx: Tx): Promise<{ stream_id: string; n: numb
   );
   return rows;
 }
+
+/** Usable connections that were told of changes nobody fetched yet. */
+export async function connectionsWithHints(tx: Tx): Promise<string[]> {
+  const { rows } = await tx.query<{ connection_id: string }>(
+    `select distinct h.connection_id from hint h join connection c on c.tenant_id = h.tenant_id and c.id = h.connection_id and c.state = 'active'
+     where h.tenant_id = $1 and h.done_at is null`,
+    [tx.tenantId],
+  );
+  return rows.map((row) => row.connection_id);
+}

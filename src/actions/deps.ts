@@ -1,0 +1,11 @@
+import type { AddressHash } from '../consent/optout.ts';
+import type { SyncDeps } from '../sync/deps.ts';
+import type { SequencePorts } from '../sequences/ports.ts';
+import type { ContentDeps } from './content.ts';
+
+export interface ActionDeps extends SyncDeps {
+  content: ContentDeps;
+  hash: AddressHash;
+  /** The sequences' side of an action's end. */
+  ports: SequencePorts;
+}

@@ -1,0 +1,167 @@
+import type { ConsentRow } from '../consent/store.ts';
+import { nextOpenInAll } from '../consent/windows.ts';
+import type { ZoneSource } from '../consent/zones.ts';
+import type { Window } from '../settings/schema.ts';
+import type { KillSwitch, RequestRow } from './store.ts';
+
+/** What the gate says. A reason is a stable word; the detail is a sentence with the fact behind it. */
+export type Verdict =
+  | { kind: 'allow'; detail: string }
+  | { kind: 'skip'; reason: string; detail: string }
+  | { kind: 'defer'; reason: string; detail: string; until: Date }
+  | { kind: 'hold'; reason: string; detail: string; until: Date };
+
+/** Everything the gate looks at, loaded beforehand: the decision itself asks nobody. */
+export interface Facts {
+  now: Date;
+  request: Pick<RequestRow, 'kind' | 'channel' | 'recipient' | 'class' | 'topic' | 'step_id' | 'visit' | 'stale_after' | 'run_id'>;
+  killed: KillSwitch | undefined;
+  run: { state: string; step_id: string; visit: number; waiting_for: string | null; sequenceState: string; exits: readonly string[] } | undefined;
+  /** The rule that would end the run now, in words. */
+  exit: string | undefined;
+  /** Something must be left to ask for (a chase of nothing is no chase). */
+  customerGone: boolean;
+  route: { name: string; state: string; reason: string | null } | { missing: string };
+  addressProblem: string | undefined;
+  suppression: { scope: 'all' | 'marketing'; reason: string; since: Date } | undefined;
+  consents: readonly ConsentRow[];
+  hold: { kind: 'promise' | 'dispute'; until: Date; detail: string } | undefined;
+  unhappy: string | undefined;
+  freshness: { ok: boolean; detail: string } | undefined;
+  window: { window: Window; zones: readonly string[]; source: ZoneSource } | undefined;
+  caps: { detail: string; freeAt: Date; then: 'defer' | 'skip' } | undefined;
+  parkedUntil: Date | undefined;
+  content: { ok: true } | { ok: false; detail: string };
+}
+
+/** How long something that is held waits before the gate looks again by itself. */
+const LOOK_AGAIN_MS = 10 * 60_000;
+
+const allow = (detail: string): Verdict => ({ kind: 'allow', detail });
+
+interface Gate {
+  name: string;
+  check: (facts: Facts) => Verdict;
+}
+
+const lookAgain = (facts: Facts): Date => new Date(facts.now.getTime() + LOOK_AGAIN_MS);
+
+/** In this order, for every channel, for sending, for "why not?" and for the forecast. */
+export const GATES: readonly Gate[] = [
+  {
+    name: 'kill switch',
+    check: (facts) =>
+      facts.killed
+        ? { kind: 'hold', reason: 'kill_switch', detail: `Switched off (${facts.killed.scope}) by ${facts.killed.set_by}: ${facts.killed.reason}`, until: lookAgain(facts) }
+        : allow('Nothing is switched off.'),
+  },
+  { name: 'enrolment', check: enrolmentGate },
+  {
+    name: 'exit rules',
+    check: (facts) => (facts.exit ? { kind: 'skip', reason: 'exit', detail: `The enrolment ends: ${facts.exit}.` } : allow('No exit rule applies.')),
+  },
+  { name: 'identity and address', check: addressGate },
+  { name: 'suppression and consent', check: consentGate },
+  {
+    name: 'promise or dispute',
+    check: (facts) => (facts.hold ? { kind: 'defer', reason: facts.hold.kind, detail: facts.hold.detail, until: facts.hold.until } : allow('No promise or dispute is open.')),
+  },
+  {
+    name: 'unhappy',
+    check: (facts) =>
+      facts.unhappy && facts.request.class === 'marketing' ? { kind: 'hold', reason: 'unhappy', detail: facts.unhappy, until: lookAgain(facts) } : allow('The customer is not marked unhappy.'),
+  },
+  {
+    name: 'fresh data',
+    check: (facts) =>
+      facts.freshness && !facts.freshness.ok
+        ? { kind: 'hold', reason: 'billing_stale', detail: facts.freshness.detail, until: lookAgain(facts) }
+        : allow(facts.freshness?.detail ?? 'It does not depend on billing data.'),
+  },
+  {
+    name: 'staleness',
+    check: (facts) =>
+      facts.request.stale_after && facts.now > facts.request.stale_after
+        ? { kind: 'hold', reason: 'stale', detail: `It should have gone out before ${facts.request.stale_after.toISOString()}; a person decides whether it still should.`, until: new Date(facts.now.getTime() + 86_400_000) }
+        : allow('It is not too late for it.'),
+  },
+  {
+    name: 'content',
+    check: (facts) => (facts.content.ok ? allow('The text is complete.') : { kind: 'hold', reason: 'content_incomplete', detail: facts.content.detail, until: lookAgain(facts) }),
+  },
+  { name: 'quiet hours', check: windowGate },
+  {
+    name: 'frequency cap',
+    check: (facts) => {
+      if (!facts.caps || facts.request.class !== 'marketing') return allow(facts.request.class === 'marketing' ? 'No cap is reached.' : 'Caps do not block this class.');
+      return facts.caps.then === 'skip'
+        ? { kind: 'skip', reason: 'frequency_cap', detail: facts.caps.detail }
+        : { kind: 'defer', reason: 'frequency_cap', detail: facts.caps.detail, until: facts.caps.freeAt };
+    },
+  },
+  { name: 'platform', check: platformGate },
+];
+
+function enrolmentGate(facts: Facts): Verdict {
+  const { run, request } = facts;
+  if (!request.run_id) return allow('It belongs to no sequence.');
+  if (!run) return { kind: 'skip', reason: 'run_ended', detail: 'The enrolment does not exist any more.' };
+  if (run.sequenceState === 'paused') return { kind: 'hold', reason: 'sequence_paused', detail: 'The sequence is paused.', until: lookAgain(facts) };
+  if (run.state === 'paused') return { kind: 'hold', reason: 'run_paused', detail: 'The enrolment is paused.', until: lookAgain(facts) };
+  const waiting = run.state === 'waiting' && run.step_id === request.step_id && run.visit === request.visit;
+  return waiting ? allow(`The enrolment waits on step ${run.step_id}.`) : { kind: 'skip', reason: 'run_moved_on', detail: `The enrolment is not on this step any more (${run.state}, ${run.step_id}).` };
+}
+
+function addressGate(facts: Facts): Verdict {
+  if (facts.customerGone) return { kind: 'skip', reason: 'customer_gone', detail: 'The customer was deleted.' };
+  if (facts.addressProblem) return { kind: 'skip', reason: 'no_address', detail: facts.addressProblem };
+  return allow(`It goes to ${facts.request.recipient}.`);
+}
+
+/** Objection beats everything; marketing needs more than silence. */
+function consentGate(facts: Facts): Verdict {
+  const { request, suppression, consents } = facts;
+  if (request.class === 'internal') return allow('Staff are told without asking.');
+  if (suppression && (suppression.scope === 'all' || request.class === 'marketing')) {
+    return { kind: 'skip', reason: 'suppressed', detail: `${request.recipient} is closed for ${request.channel} since ${suppression.since.toISOString().slice(0, 10)} (${suppression.reason}).` };
+  }
+  if (request.class === 'transactional') return allow('Transactional: needs no consent, and the address is not closed.');
+  const about = consents.filter((row) => row.channel === request.channel || row.channel === '*');
+  const denied = about.find((row) => row.state === 'denied' && (row.topic === '*' || row.topic === request.topic));
+  if (denied) return { kind: 'skip', reason: 'opted_out', detail: `The customer does not want ${denied.topic === '*' ? 'marketing' : denied.topic} on ${denied.channel} (${denied.source}, ${denied.recorded_at.toISOString().slice(0, 10)}).` };
+  const granted = about.find((row) => row.state === 'granted' && (row.topic === '*' || row.topic === request.topic) && (row.expires_at === null || row.expires_at > facts.now));
+  return granted
+    ? allow(`Consent of ${granted.recorded_at.toISOString().slice(0, 10)} (${granted.source}).`)
+    : { kind: 'skip', reason: 'no_consent', detail: `There is no consent to marketing on ${request.channel}.` };
+}
+
+function windowGate(facts: Facts): Verdict {
+  if (!facts.window) return allow('Staff and systems have no quiet hours.');
+  const { window, zones, source } = facts.window;
+  const open = nextOpenInAll(facts.now, zones, window);
+  const where = zones.length > 3 ? `${zones.length} possible zones` : zones.join(' and ');
+  const hours = `${window.open}-${window.close} in ${where} (from ${source})`;
+  if (!open) return { kind: 'hold', reason: 'no_common_hours', detail: `No moment suits ${hours}.`, until: lookAgain(facts) };
+  return open.getTime() === facts.now.getTime() ? allow(`Within ${hours}.`) : { kind: 'defer', reason: 'quiet_hours', detail: `Outside ${hours}.`, until: open };
+}
+
+function platformGate(facts: Facts): Verdict {
+  const { route } = facts;
+  if ('missing' in route) return { kind: 'skip', reason: 'no_connection', detail: `${route.missing[0]!.toUpperCase()}${route.missing.slice(1)}.` };
+  if (route.state === 'revoked') return { kind: 'skip', reason: 'no_connection', detail: `${route.name} was disconnected.` };
+  if (route.state !== 'active') return { kind: 'hold', reason: 'connection_unusable', detail: `${route.name} cannot be used: ${route.reason ?? route.state}`, until: lookAgain(facts) };
+  if (facts.parkedUntil && facts.parkedUntil > facts.now) return { kind: 'defer', reason: 'rate_limited', detail: `${route.name} takes no more calls until ${facts.parkedUntil.toISOString()}.`, until: facts.parkedUntil };
+  return allow(`${route.name} is ready.`);
+}
+
+/** The decision: the first gate that does not allow. */
+export function decide(facts: Facts): Verdict {
+  for (const gate of GATES) {
+    const verdict = gate.check(facts);
+    if (verdict.kind !== 'allow') return verdict;
+  }
+  return allow('Every gate is open.');
+}
+
+/** Every gate with what it says, for "why" and "why not". */
+export const explain = (facts: Facts): { gate: string; verdict: Verdict }[] => GATES.map((gate) => ({ gate: gate.name, verdict: gate.check(facts) }));

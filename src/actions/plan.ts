@@ -1,0 +1,199 @@
+import type { Tx } from '../base/database.ts';
+import type { ActionKind } from '../kit/index.ts';
+import type { EscalationRow } from '../sequences/escalations.ts';
+import type { SequencePorts } from '../sequences/ports.ts';
+import { classOf, type Definition, type Step } from '../sequences/schema.ts';
+import type { RunRow } from '../sequences/store.ts';
+import { findStaff } from '../sequences/staff.ts';
+import type { Channel } from '../settings/schema.ts';
+import { loadPeople, type Person } from './context.ts';
+import type { ActionDeps } from './deps.ts';
+import { cancelRequests, insertRequest, type NewRequest, type RequestRow, requestsOfEscalation } from './store.ts';
+
+/** The action that carries a message on a channel. */
+export const KIND_OF_CHANNEL: Record<Channel, ActionKind> = {
+  email: 'send_email',
+  sms: 'send_sms',
+  whatsapp: 'send_whatsapp',
+  chat: 'send_chat',
+  push: 'send_push',
+  in_app: 'send_in_app',
+  call: 'place_call',
+};
+
+/** Where a person is reached on a channel. */
+export function addressOf(person: Person, channel: string): string | undefined {
+  if (channel === 'email') return person.email ?? undefined;
+  return channel === 'sms' || channel === 'whatsapp' || channel === 'call' ? (person.phone ?? undefined) : undefined;
+}
+
+/** Puts a job for the requests planned in this transaction. */
+const wakeDispatch = (deps: Pick<ActionDeps, 'queue'>, tx: Tx): Promise<void> => deps.queue.send(tx, 'dispatch', { tenantId: tx.tenantId });
+
+const HOUR = 3_600_000;
+
+/** Plans a message on the first channel that has an address; the others follow when that one turns out closed. */
+async function planMessage(deps: ActionDeps, tx: Tx, run: RunRow, definition: Definition, step: Extract<Step, { message: unknown }>, channels: readonly string[], now: Date): Promise<{ planned: true } | { planned: false; reason: string }> {
+  const person = (await loadPeople(tx, [run.customer_id])).get(run.customer_id);
+  if (!person) return { planned: false, reason: 'the customer does not exist any more' };
+  const reachable = channels.filter((channel) => addressOf(person, channel) !== undefined);
+  const channel = reachable[0];
+  if (!channel) return { planned: false, reason: `the customer has no address for ${channels.join(', ')}` };
+  await insertRequest(
+    tx,
+    {
+      kind: KIND_OF_CHANNEL[channel as Channel],
+      channel,
+      recipient: addressOf(person, channel)!,
+      class: classOf(definition),
+      topic: definition.topic,
+      plan: { type: 'message', template: step.message.template, then: reachable.slice(1) },
+      run_id: run.id,
+      step_id: step.id,
+      visit: run.visit,
+      customer_id: run.customer_id,
+      stale_after: new Date(now.getTime() + (step.message.stale_after_hours ?? 72) * HOUR),
+      depth: run.depth,
+      created_by: `sequence:${definition.key}`,
+    },
+    now,
+  );
+  await wakeDispatch(deps, tx);
+  return { planned: true };
+}
+
+/**
+ * The next channel of a message whose present channel is closed for this person.
+ * @returns whether there was one
+ */
+export async function planNextChannel(deps: ActionDeps, tx: Tx, request: RequestRow, now: Date): Promise<boolean> {
+  if (request.plan.type !== 'message' || request.plan.then.length === 0 || !request.customer_id) return false;
+  const person = (await loadPeople(tx, [request.customer_id])).get(request.customer_id);
+  const [channel, ...then] = request.plan.then;
+  const recipient = person && addressOf(person, channel!);
+  if (!recipient) return false;
+  const made = await insertRequest(
+    tx,
+    {
+      ...pick(request),
+      kind: KIND_OF_CHANNEL[channel as Channel],
+      channel: channel!,
+      recipient,
+      plan: { type: 'message', template: request.plan.template, then },
+    },
+    now,
+  );
+  if (made) await wakeDispatch(deps, tx);
+  return made !== undefined;
+}
+
+const pick = (request: RequestRow): NewRequest => ({
+  kind: request.kind,
+  channel: request.channel,
+  recipient: request.recipient,
+  class: request.class,
+  topic: request.topic,
+  plan: request.plan,
+  run_id: request.run_id,
+  step_id: request.step_id,
+  visit: request.visit,
+  customer_id: request.customer_id,
+  stale_after: request.stale_after,
+  depth: request.depth,
+  created_by: request.created_by,
+});
+
+async function planNative(deps: ActionDeps, tx: Tx, run: RunRow, definition: Definition, step: Extract<Step, { do: unknown }>, now: Date): Promise<{ planned: true }> {
+  await insertRequest(
+    tx,
+    {
+      kind: step.do.kind,
+      channel: 'native',
+      recipient: run.customer_id,
+      class: 'internal',
+      topic: definition.topic,
+      plan: { type: 'do', input: step.do.input },
+      run_id: run.id,
+      step_id: step.id,
+      visit: run.visit,
+      customer_id: run.customer_id,
+      depth: run.depth,
+      created_by: `sequence:${definition.key}`,
+    },
+    now,
+  );
+  await wakeDispatch(deps, tx);
+  return { planned: true };
+}
+
+/** A task in the CRM, a chat message with a button, a date in the calendar: what the level's plan says. */
+async function tellStaff(deps: ActionDeps, tx: Tx, escalation: EscalationRow, now: Date): Promise<void> {
+  const person = escalation.assignee && (await findStaff(tx, escalation.assignee.id));
+  if (!person) return;
+  const wanted: { what: 'task' | 'chat' | 'calendar'; kind: ActionKind }[] = [
+    ...(escalation.plan.task ? [{ what: 'task' as const, kind: 'create_task' as const }] : []),
+    ...(escalation.plan.chat ? [{ what: 'chat' as const, kind: 'send_chat' as const }] : []),
+    ...(escalation.plan.calendar && escalation.level === 0 ? [{ what: 'calendar' as const, kind: 'create_calendar_event' as const }] : []),
+  ];
+  for (const { what, kind } of wanted) {
+    await insertRequest(
+      tx,
+      {
+        kind,
+        channel: what,
+        recipient: person.email,
+        class: 'internal',
+        plan: { type: 'staff', what, staffId: person.id, level: escalation.level },
+        escalation_id: escalation.id,
+        step_id: escalation.step_id,
+        visit: escalation.level + 1,
+        customer_id: escalation.customer_id,
+        priority: 5,
+        created_by: `escalation:${escalation.id}`,
+      },
+      now,
+    );
+  }
+  await wakeDispatch(deps, tx);
+}
+
+/** Replaces the chat messages with "somebody has it", without the button. */
+async function tellAcknowledged(deps: ActionDeps, tx: Tx, escalation: EscalationRow, now: Date): Promise<void> {
+  const told = (await requestsOfEscalation(tx, escalation.id)).filter((request) => request.plan.type === 'staff' && request.plan.what === 'chat' && request.state === 'sent' && request.native_id);
+  for (const request of told) {
+    if (request.plan.type !== 'staff') continue;
+    await insertRequest(
+      tx,
+      {
+        kind: 'send_chat',
+        channel: 'acknowledged',
+        recipient: request.recipient,
+        class: 'internal',
+        plan: { ...request.plan, what: 'acknowledged', replaces: request.native_id! },
+        escalation_id: escalation.id,
+        step_id: request.step_id,
+        visit: request.visit,
+        customer_id: request.customer_id,
+        connection_id: request.connection_id,
+        priority: 5,
+        created_by: request.created_by,
+      },
+      now,
+    );
+  }
+  if (told.length > 0) await wakeDispatch(deps, tx);
+}
+
+/** The actions' side of the sequences' wishes. `deps` is read late: the two rooms need each other's functions. */
+export function sequencePorts(deps: () => ActionDeps): SequencePorts {
+  return {
+    async plan(tx, run, definition, step, now) {
+      if ('message' in step) return planMessage(deps(), tx, run, definition, step, step.message.channels, now);
+      if ('do' in step) return planNative(deps(), tx, run, definition, step, now);
+      return { planned: false, reason: 'this kind of step plans nothing' };
+    },
+    cancel: async (tx, runIds, reason, now) => (await cancelRequests(tx, { runIds, reason, detail: 'The enrolment ended before it went out.' }, now)).length,
+    tellStaff: (tx, escalation, now) => tellStaff(deps(), tx, escalation, now),
+    tellAcknowledged: (tx, escalation, now) => tellAcknowledged(deps(), tx, escalation, now),
+  };
+}

@@ -1,0 +1,80 @@
+import { appendEvents } from '../audit/store.ts';
+import type { Tx } from '../base/database.ts';
+import { hmacSha256 } from '../base/ids.ts';
+import type { Keyring } from '../base/keyring.ts';
+import { customerOfAddress, liftSuppression, lockGuards, recordConsent, suppress } from './store.ts';
+
+/** Suppressions hold a keyed hash of the address: it can be checked, but not read back. */
+export type AddressHash = (tenantId: string, channel: string, address: string) => Buffer;
+
+export function addressHasher(keyring: Keyring): AddressHash {
+  const key = keyring.derive('suppression');
+  // A number is the same number for text messages and WhatsApp, but a choice on one is not a choice on the other.
+  return (tenantId, channel, address) => hmacSha256(key, `${tenantId} ${channel} ${address.trim().toLowerCase()}`);
+}
+
+/** Cancels what is queued for a person; the actions room does it, in the transaction of the opt-out. */
+export type CancelQueued = (
+  tx: Tx,
+  what: { customerId: string; channel: string | undefined; topic: string | undefined; marketingOnly: boolean; reason: string; at: Date },
+) => Promise<number>;
+
+export interface OptOutDeps {
+  hash: AddressHash;
+  cancelQueued: CancelQueued;
+}
+
+export interface OptOut {
+  channel: string;
+  address: string;
+  /** All messages on the channel (a STOP to a carrier), or marketing only (an unsubscribe link). */
+  scope: 'all' | 'marketing';
+  topic?: string | undefined;
+  reason: string;
+  source: string;
+  evidence: Record<string, unknown>;
+  at: Date;
+}
+
+/**
+ * A person does not want messages on a channel: effective before this transaction ends. Takes the same lock as a send,
+ * so nothing committed after it goes out, and cancels what is queued.
+ * @returns the person, when the address is known
+ */
+export async function optOut(deps: OptOutDeps, tx: Tx, choice: OptOut): Promise<{ customerId: string | undefined; cancelled: number }> {
+  const customerId = await customerOfAddress(tx, choice.channel, choice.address);
+  if (customerId) await lockGuards(tx, [customerId]);
+  // A topic is a choice of the person; an address without topic is closed as a whole, also for people we do not know yet.
+  if (!choice.topic) {
+    await suppress(tx, { ...choice, addressHash: deps.hash(tx.tenantId, choice.channel, choice.address) });
+  }
+  let cancelled = 0;
+  if (customerId) {
+    await recordConsent(tx, { customerId, channel: choice.channel, topic: choice.topic ?? '*', state: 'denied', basis: 'objection', source: choice.source, evidence: choice.evidence, at: choice.at });
+    cancelled = await deps.cancelQueued(tx, { customerId, channel: choice.channel, topic: choice.topic, marketingOnly: choice.scope === 'marketing', reason: 'opted_out', at: choice.at });
+  }
+  await appendEvents(tx, [
+    {
+      actor: 'customer',
+      action: 'consent.denied',
+      subject: { kind: 'channel', id: choice.channel },
+      customerId: customerId ?? null,
+      data: { scope: choice.scope, topic: choice.topic ?? '*', reason: choice.reason, source: choice.source, cancelled },
+      at: choice.at,
+    },
+  ]);
+  return { customerId, cancelled };
+}
+
+/** The person asks for messages again (START). Only what a STOP closed is opened. */
+export async function optIn(deps: OptOutDeps, tx: Tx, choice: { channel: string; address: string; source: string; evidence: Record<string, unknown>; at: Date }): Promise<void> {
+  const customerId = await customerOfAddress(tx, choice.channel, choice.address);
+  if (customerId) await lockGuards(tx, [customerId]);
+  const lifted = await liftSuppression(tx, choice.channel, deps.hash(tx.tenantId, choice.channel, choice.address), choice.at);
+  if (customerId) {
+    await recordConsent(tx, { customerId, channel: choice.channel, topic: '*', state: 'granted', basis: 'consent', source: choice.source, evidence: choice.evidence, at: choice.at });
+  }
+  await appendEvents(tx, [
+    { actor: 'customer', action: 'consent.granted', subject: { kind: 'channel', id: choice.channel }, customerId: customerId ?? null, data: { source: choice.source, lifted }, at: choice.at },
+  ]);
+}

@@ -1,0 +1,154 @@
+import { one, type Tx } from '../base/database.ts';
+import { newId } from '../base/ids.ts';
+
+export interface ConsentRow {
+  customer_id: string;
+  channel: string;
+  topic: string;
+  state: 'granted' | 'denied';
+  basis: string;
+  source: string;
+  evidence: Record<string, unknown>;
+  recorded_at: Date;
+  expires_at: Date | null;
+}
+
+export interface ConsentEntry {
+  customerId: string;
+  channel: string;
+  /** `*` for everything on the channel. */
+  topic: string;
+  state: 'granted' | 'denied';
+  basis: string;
+  source: string;
+  evidence: Record<string, unknown>;
+  at: Date;
+  expiresAt?: Date | null;
+}
+
+/**
+ * The lock a send and an opt-out both take, so that one of them is first. Always in the order of the ids: two
+ * transactions that want the same two never wait for each other.
+ */
+export async function lockGuards(tx: Tx, subjectIds: readonly string[]): Promise<void> {
+  const ids = [...new Set(subjectIds)].sort();
+  if (ids.length === 0) return;
+  await tx.query('insert into contact_guard (tenant_id, subject_id) select $1, id from unnest($2::uuid[]) as i(id) order by id on conflict do nothing', [tx.tenantId, ids]);
+  await tx.query('select 1 from contact_guard where tenant_id = $1 and subject_id = any($2) order by subject_id for update', [tx.tenantId, ids]);
+}
+
+/** Writes the present choice and its history. An older fact never replaces a newer one. */
+export async function recordConsent(tx: Tx, entry: ConsentEntry): Promise<boolean> {
+  const { rowCount } = await tx.query(
+    `insert into consent as c (tenant_id, customer_id, channel, topic, state, basis, source, evidence, recorded_at, expires_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+     on conflict (tenant_id, customer_id, channel, topic) do update set state = excluded.state, basis = excluded.basis, source = excluded.source,
+       evidence = excluded.evidence, recorded_at = excluded.recorded_at, expires_at = excluded.expires_at
+     where c.recorded_at <= excluded.recorded_at and (c.state, c.source) is distinct from (excluded.state, excluded.source)`,
+    [tx.tenantId, entry.customerId, entry.channel, entry.topic, entry.state, entry.basis, entry.source, entry.evidence, entry.at, entry.expiresAt ?? null],
+  );
+  if (rowCount === 0) return false;
+  await tx.query(
+    `insert into consent_event (tenant_id, id, customer_id, channel, topic, state, basis, source, evidence, recorded_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+    [tx.tenantId, newId(), entry.customerId, entry.channel, entry.topic, entry.state, entry.basis, entry.source, entry.evidence, entry.at],
+  );
+  return true;
+}
+
+export async function consentsOf(tx: Tx, customerIds: readonly string[]): Promise<ConsentRow[]> {
+  const { rows } = await tx.query<ConsentRow>(
+    'select customer_id, channel, topic, state, basis, source, evidence, recorded_at, expires_at from consent where tenant_id = $1 and customer_id = any($2)',
+    [tx.tenantId, customerIds],
+  );
+  return rows;
+}
+
+export async function consentHistory(tx: Tx, customerId: string): Promise<(ConsentRow & { id: string })[]> {
+  const { rows } = await tx.query<ConsentRow & { id: string }>(
+    'select id, customer_id, channel, topic, state, basis, source, evidence, recorded_at, null as expires_at from consent_event where tenant_id = $1 and customer_id = $2 order by id desc limit 500',
+    [tx.tenantId, customerId],
+  );
+  return rows;
+}
+
+export interface Suppression {
+  channel: string;
+  addressHash: Buffer;
+  scope: 'all' | 'marketing';
+  reason: string;
+  source: string;
+  evidence: Record<string, unknown>;
+  at: Date;
+}
+
+/** Nothing goes to this address any more. A wider scope replaces a narrower one, never the other way round. */
+export async function suppress(tx: Tx, suppression: Suppression): Promise<boolean> {
+  const { rowCount } = await tx.query(
+    `insert into suppression as s (tenant_id, channel, address_hash, scope, reason, source, evidence, created_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8)
+     on conflict (tenant_id, channel, address_hash) do update set scope = excluded.scope, reason = excluded.reason, source = excluded.source,
+       evidence = excluded.evidence, created_at = excluded.created_at, lifted_at = null
+     where s.lifted_at is not null or (s.scope = 'marketing' and excluded.scope = 'all')`,
+    [tx.tenantId, suppression.channel, suppression.addressHash, suppression.scope, suppression.reason, suppression.source, suppression.evidence, suppression.at],
+  );
+  return rowCount === 1;
+}
+
+/** Lifts a suppression the person asked to lift (START). */
+export async function liftSuppression(tx: Tx, channel: string, addressHash: Buffer, at: Date): Promise<boolean> {
+  const { rowCount } = await tx.query(
+    "update suppression set lifted_at = $4 where tenant_id = $1 and channel = $2 and address_hash = $3 and lifted_at is null and reason = 'stop_reply'",
+    [tx.tenantId, channel, addressHash, at],
+  );
+  return rowCount === 1;
+}
+
+export interface SuppressionRow {
+  channel: string;
+  address_hash: Buffer;
+  scope: 'all' | 'marketing';
+  reason: string;
+  source: string;
+  created_at: Date;
+}
+
+/** Suppressions in force for any of the addresses. */
+export async function suppressionsOf(tx: Tx, addresses: readonly { channel: string; hash: Buffer }[]): Promise<SuppressionRow[]> {
+  if (addresses.length === 0) return [];
+  const { rows } = await tx.query<SuppressionRow>(
+    `select s.channel, s.address_hash, s.scope, s.reason, s.source, s.created_at
+     from unnest($2::text[], $3::text[]) as i(channel, hash) join suppression s on s.tenant_id = $1 and s.channel = i.channel and s.address_hash = decode(i.hash, 'hex')
+     where s.lifted_at is null`,
+    [tx.tenantId, addresses.map((address) => address.channel), addresses.map((address) => address.hash.toString('hex'))],
+  );
+  return rows;
+}
+
+export interface TouchRow {
+  request_id: string;
+  customer_id: string;
+  company_id: string | null;
+  class: string;
+  at: Date;
+}
+
+/** Messages to these people and companies since `since`. */
+export async function touchesSince(tx: Tx, customerIds: readonly string[], companyIds: readonly string[], since: Date): Promise<TouchRow[]> {
+  const { rows } = await tx.query<TouchRow>(
+    'select request_id, customer_id, company_id, class, at from touch where tenant_id = $1 and (customer_id = any($2) or company_id = any($3)) and at > $4',
+    [tx.tenantId, customerIds, companyIds, since],
+  );
+  return rows;
+}
+
+/** Takes back the count of a message that definitely did not go out. */
+export async function releaseTouch(tx: Tx, requestId: string): Promise<void> {
+  await tx.query('delete from touch where tenant_id = $1 and request_id = $2', [tx.tenantId, requestId]);
+}
+
+/** Who has an address, by identity key. */
+export async function customerOfAddress(tx: Tx, channel: string, address: string): Promise<string | undefined> {
+  const key = channel === 'email' ? `email:${address}` : `phone:${address}`;
+  return one(await tx.query<{ entity_id: string }>("select entity_id from identity_key where tenant_id = $1 and kind = 'contact' and key = $2", [tx.tenantId, key]))?.entity_id;
+}

@@ -1,0 +1,101 @@
+import { appendEvents } from '../audit/store.ts';
+import type { Tx } from '../base/database.ts';
+import { localDate } from '../base/time.ts';
+import { keywordOf } from '../consent/words.ts';
+import type { Change, ChangeListener } from '../model/types.ts';
+import { tenantZone } from '../settings/store.ts';
+import { closeEscalations } from './escalations.ts';
+import type { SequencePorts } from './ports.ts';
+import type { ExitRule } from './schema.ts';
+import { exitRuns, leaveStep, loadDefinition, type RunRow, runningRuns } from './store.ts';
+
+/** What ends an enrolment, in words. */
+export const EXIT_WORDS: Record<ExitRule, string> = {
+  invoices_settled: 'nothing is overdue any more',
+  answered: 'the customer answered',
+  customer_gone: 'the customer was deleted',
+};
+
+const MONEY_FIELDS = new Set(['balance', 'status', 'paid_on', 'due_on', 'deleted_at', 'customer_id', 'duplicate_of']);
+
+const touchesMoney = (change: Change): boolean => (change.kind === 'invoice' || change.kind === 'payment') && (change.op !== 'updated' || change.fields.some((field) => MONEY_FIELDS.has(field) || field === 'unapplied'));
+
+/** A human inbound message, a connected call, a booking. Machine answers do not count, and a STOP is no answer to the matter. */
+const isAnswer = (change: Change): boolean =>
+  change.origin === 'live' &&
+  ((change.kind === 'activity' && change.op === 'created' && change.after?.direction === 'in' && change.after?.automatic !== true && change.after?.kind !== 'note' && !keywordOf(String(change.after?.body ?? ''))) ||
+    (change.kind === 'job' && change.op === 'created') ||
+    (change.kind === 'survey_response' && change.op === 'created'));
+
+/**
+ * Ends enrolments in the transaction that stores the fact that ends them, and cancels what they had queued. A payment
+ * that arrives between two reminders stops the second one before anyone else can see the payment.
+ */
+export function exitListener(ports: Pick<SequencePorts, 'cancel'>): ChangeListener {
+  return async (tx, changes, now) => {
+    const facts = new Map<string, Set<ExitRule>>();
+    const note = (customerId: string | null, rule: ExitRule): void => {
+      if (customerId) facts.set(customerId, (facts.get(customerId) ?? new Set()).add(rule));
+    };
+    for (const change of changes) {
+      if (touchesMoney(change)) {
+        note(change.customer_id, 'invoices_settled');
+        if (change.fields.includes('customer_id')) note((change.before?.customer_id as string | null | undefined) ?? null, 'invoices_settled');
+      }
+      if (isAnswer(change)) note(change.customer_id, 'answered');
+      if (change.kind === 'contact' && change.op === 'deleted') note(change.entity_id, 'customer_gone');
+    }
+    if (facts.size === 0) return;
+    const running = await runningRuns(tx, [...facts.keys()]);
+    if (running.length === 0) return;
+    const settled = await settledCustomers(tx, [...facts].filter(([, rules]) => rules.has('invoices_settled')).map(([id]) => id), now);
+    const ending = new Map<ExitRule, RunRow[]>();
+    for (const run of running) {
+      const definition = await loadDefinition(tx, run.sequence_id, run.version);
+      const rule = definition.exits.find((candidate) => facts.get(run.customer_id)!.has(candidate) && (candidate !== 'invoices_settled' || settled.has(run.customer_id)));
+      if (rule) ending.set(rule, [...(ending.get(rule) ?? []), run]);
+    }
+    for (const [rule, runs] of ending) await endRuns(ports, tx, runs, rule, now);
+  };
+}
+
+/** Of these customers, those who owe nothing that is overdue, counting credit that is not applied yet. */
+export async function settledCustomers(tx: Tx, customerIds: readonly string[], now: Date): Promise<Set<string>> {
+  if (customerIds.length === 0) return new Set();
+  const today = localDate(now, await tenantZone(tx));
+  const { rows } = await tx.query<{ id: string; overdue: string | null; credit: string | null }>(
+    `select c.id,
+       (select sum(i.balance) from invoice i where i.tenant_id = $1 and i.customer_id = c.id and i.balance > 0 and i.due_on < $3 and i.deleted_at is null
+          and i.duplicate_of is null and i.status not in ('draft', 'void', 'credited')) as overdue,
+       (select sum(p.unapplied) from payment p where p.tenant_id = $1 and p.customer_id = c.id and p.unapplied > 0 and p.status = 'succeeded' and p.deleted_at is null) as credit
+     from unnest($2::uuid[]) as c(id)`,
+    [tx.tenantId, customerIds, today],
+  );
+  return new Set(rows.filter((row) => Number(row.overdue ?? 0) - Number(row.credit ?? 0) <= 0).map((row) => row.id));
+}
+
+/** Ends runs by a rule: queued work is cancelled; an escalation is closed when its reason is gone, and stays when the customer only answered. */
+export async function endRuns(ports: Pick<SequencePorts, 'cancel'>, tx: Tx, runs: readonly RunRow[], rule: ExitRule, now: Date): Promise<void> {
+  const ended = await exitRuns(
+    tx,
+    runs.map((run) => run.id),
+    EXIT_WORDS[rule],
+    now,
+  );
+  if (ended.length === 0) return;
+  const ids = ended.map((run) => run.id);
+  const cancelled = await ports.cancel(tx, ids, 'run_ended', now);
+  if (rule !== 'answered') await closeEscalations(tx, ids, EXIT_WORDS[rule], now);
+  for (const run of ended) await leaveStep(tx, run, 'exited', EXIT_WORDS[rule], now);
+  await appendEvents(
+    tx,
+    ended.map((run) => ({
+      actor: 'system',
+      action: 'enrolment.exited',
+      subject: { kind: 'enrolment', id: run.id },
+      customerId: run.customer_id,
+      data: { rule, reason: EXIT_WORDS[rule], step: run.step_id, cancelled },
+      at: now,
+    })),
+  );
+}

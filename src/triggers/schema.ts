@@ -1,0 +1,92 @@
+import { type Static, type TObject, Type } from 'typebox';
+import type { Tx } from '../base/database.ts';
+import type { LocalDate } from '../base/time.ts';
+import type { Change } from '../model/types.ts';
+
+/** What a trigger found: once per business key, whatever happens how often. */
+export interface Candidate {
+  businessKey: string;
+  subject: { kind: string; id: string; label: string };
+  customerId: string | null;
+  /** The local date of the fact. */
+  occurredOn: LocalDate;
+  occurredAt: Date;
+  data: Record<string, unknown>;
+  /** How many of our own writes lie between this and something a person did. */
+  depth?: number;
+}
+
+export interface DetectEnv {
+  now: Date;
+  /** The tenant's zone. */
+  zone: string;
+}
+
+/**
+ * A kind of trigger. Detection is told apart by where it looks: `fromChanges` at what just happened, `between` at
+ * stored facts by date. A trigger without `fromChanges` is found by the clock, every day; `between` also answers "when
+ * would this have fired?", so it must find the same things.
+ */
+export interface TriggerDefinition<Settings extends TObject = TObject> {
+  name: string;
+  title: string;
+  /** In words: what makes it fire, and what makes it fire again. */
+  arms: string;
+  settings: Settings;
+  defaults: Static<Settings>;
+  /** What the business key is made of, in words. */
+  key: string;
+  /** Facts older than this update state and never start anything. */
+  maxAgeHours: number;
+  fromChanges?: (tx: Tx, changes: readonly Change[], settings: Static<Settings>, env: DetectEnv) => Promise<Candidate[]>;
+  /** Occurrences dated within [from, to]. Reads index ranges: its cost follows what is due. */
+  between?: (tx: Tx, from: LocalDate, to: LocalDate, settings: Static<Settings>, env: DetectEnv) => Promise<Candidate[]>;
+}
+
+/** Gives a definition its type; states nothing by itself. */
+export const defineTrigger = <Settings extends TObject>(definition: TriggerDefinition<Settings>): TriggerDefinition =>
+  definition as unknown as TriggerDefinition;
+
+/** A missed day is caught up this long, then recorded as missed. */
+export const CATCH_UP_DAYS = 3;
+
+export const Trigger = Type.Object(
+  {
+    id: Type.String({ format: 'uuid' }),
+    name: Type.String(),
+    title: Type.String(),
+    arms: Type.String(),
+    settings: Type.Record(Type.String(), Type.Unknown()),
+    sequenceId: Type.Union([Type.String({ format: 'uuid' }), Type.Null()]),
+    enabled: Type.Boolean(),
+    enabledAt: Type.Union([Type.String({ format: 'date-time' }), Type.Null()]),
+    version: Type.Integer(),
+  },
+  { $id: 'Trigger' },
+);
+
+export const TriggerInput = Type.Object(
+  {
+    name: Type.String(),
+    title: Type.Optional(Type.String({ maxLength: 200 })),
+    settings: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+    sequenceId: Type.Optional(Type.Union([Type.String({ format: 'uuid' }), Type.Null()])),
+    enabled: Type.Optional(Type.Boolean()),
+  },
+  { $id: 'TriggerInput', additionalProperties: false },
+);
+
+export const Occurrence = Type.Object(
+  {
+    id: Type.String({ format: 'uuid' }),
+    trigger: Type.String(),
+    subject: Type.Object({ kind: Type.String(), id: Type.String(), label: Type.String() }),
+    businessKey: Type.String(),
+    customerId: Type.Union([Type.String(), Type.Null()]),
+    occurredOn: Type.String({ format: 'date' }),
+    detectedAt: Type.String({ format: 'date-time' }),
+    outcome: Type.String({ description: 'What came of it: started, joined, refused and why, missed, too old' }),
+    enrolmentId: Type.Union([Type.String(), Type.Null()]),
+  },
+  { $id: 'Occurrence' },
+);
