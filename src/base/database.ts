@@ -30,6 +30,8 @@ export interface SystemTx extends Sql {
 
 export interface Database {
   tenant<T>(tenantId: string, work: (tx: Tx) => Promise<T>): Promise<T>;
+  /** Like `tenant`, but everything is rolled back at the end: what would happen, without it happening. */
+  rehearse<T>(tenantId: string, work: (tx: Tx) => Promise<T>): Promise<T>;
   system<T>(work: (tx: SystemTx) => Promise<T>): Promise<T>;
   /** One statement on the coordinator tables, committed by itself. */
   statement: Sql['query'];
@@ -108,14 +110,27 @@ export function openDatabase(options: DatabaseOptions): Database {
     }
   }
 
+  const tenant: Database['tenant'] = (tenantId, work) => {
+    // SET takes no parameters, so the value is checked here instead.
+    if (!isId(tenantId)) throw new Error(`"${tenantId}" is not a tenant id.`);
+    return transact(`begin; set local app.tenant = '${tenantId}'`, (sql, after) => work({ ...sql, tenantId, afterCommit: (todo) => after.push(todo) }));
+  };
+
   return {
     ownerUrl: options.ownerUrl,
-    tenant: (tenantId, work) => {
-      // SET takes no parameters, so the value is checked here instead.
-      if (!isId(tenantId)) throw new Error(`"${tenantId}" is not a tenant id.`);
-      return transact(`begin; set local app.tenant = '${tenantId}'`, (sql, after) =>
-        work({ ...sql, tenantId, afterCommit: (todo) => after.push(todo) }),
-      );
+    tenant,
+    rehearse: async (tenantId, work) => {
+      const stop = new Error('rehearsal');
+      let result: { value: Awaited<ReturnType<typeof work>> } | undefined;
+      try {
+        await tenant(tenantId, async (tx) => {
+          result = { value: await work(tx) };
+          throw stop;
+        });
+      } catch (error) {
+        if (error !== stop) throw error;
+      }
+      return result!.value;
     },
     system: (work) => transact('begin', (sql, after) => work({ ...sql, afterCommit: (todo) => after.push(todo) })),
     statement: async (text, values) => {

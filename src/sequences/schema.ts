@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { words } from '../base/schema.ts';
+import { nullable, words } from '../base/schema.ts';
 import { CHANNELS } from '../settings/schema.ts';
 
 const Id = Type.String({ pattern: '^[a-z][a-z0-9-]{0,49}$' });
@@ -145,17 +145,15 @@ export const Playbook = Type.Object(
 );
 export type Playbook = Static<typeof Playbook>;
 
-const Nullable = (schema: Parameters<typeof Type.Union>[0][number]): ReturnType<typeof Type.Union> => Type.Union([schema, Type.Null()]);
-
 export const Sequence = Type.Object(
   {
     id: Type.String({ format: 'uuid' }),
     key: Type.String(),
     title: Type.String(),
     state: words(['draft', 'active', 'paused', 'archived']),
-    activeVersion: Nullable(Type.Integer()),
+    activeVersion: nullable(Type.Integer()),
     latestVersion: Type.Integer(),
-    playbook: Nullable(Type.String()),
+    playbook: nullable(Type.String()),
     definition: Type.Unknown(),
     enrolments: Type.Record(Type.String(), Type.Integer()),
     version: Type.Integer(),
@@ -173,12 +171,12 @@ export const Enrolment = Type.Object(
     businessKey: Type.String(),
     state: words(['active', 'waiting', 'paused', 'done', 'exited', 'stopped']),
     step: Type.String(),
-    waitingFor: Nullable(Type.String()),
-    wakeAt: Nullable(Type.String({ format: 'date-time' })),
+    waitingFor: nullable(Type.String()),
+    wakeAt: nullable(Type.String({ format: 'date-time' })),
     startOn: Type.String({ format: 'date' }),
     startedAt: Type.String({ format: 'date-time' }),
-    endedAt: Nullable(Type.String({ format: 'date-time' })),
-    endReason: Nullable(Type.String()),
+    endedAt: nullable(Type.String({ format: 'date-time' })),
+    endReason: nullable(Type.String()),
     version: Type.Integer(),
   },
   { $id: 'Enrolment' },

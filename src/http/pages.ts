@@ -1,0 +1,29 @@
+/** The few pages the hub itself shows; plain HTML that works without scripts. */
+export const STYLE = `
+:root { color-scheme: light dark; font-family: system-ui, sans-serif; line-height: 1.5 }
+body { max-width: 34rem; margin: 3rem auto; padding: 0 1rem }
+label { display: block; margin: .75rem 0 .25rem }
+input { width: 100%; box-sizing: border-box; padding: .5rem; font: inherit }
+button { margin-top: 1rem; padding: .5rem 1rem; font: inherit }
+.error { border-left: .25rem solid #c00; padding-left: .75rem }
+`;
+
+export const escapeHtml = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+
+/** A page with a title; `body` is HTML whose variable parts are escaped already. */
+export const page = (title: string, body: string): string =>
+  `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>${escapeHtml(title)} - Rapport</title><link rel="stylesheet" href="/hub.css"></head><body><main><h1>${escapeHtml(title)}</h1>${body}</main></body></html>`;
+
+/** What a person sees who opens the hub in a browser. */
+export function homePage(fresh: boolean, error?: string, values: Record<string, string> = {}): string {
+  if (!fresh) {
+    return page('Rapport is running', '<p>Follow-up that runs inside the CRM you already have.</p><ul><li><a href="/docs">API reference</a></li><li><a href="/ready">Is it ready?</a></li></ul><p>Connect a platform with <code>npx rapport connect</code> on the hub, or over the API.</p>');
+  }
+  const field = (name: string, text: string, type: string, autocomplete: string): string =>
+    `<label for="${name}">${text}</label><input id="${name}" name="${name}" type="${type}" autocomplete="${autocomplete}" value="${escapeHtml(type === 'password' ? '' : (values[name] ?? ''))}" required>`;
+  return page(
+    'Welcome to Rapport',
+    `<p>This hub is fresh. Whoever fills this in becomes its owner.</p>${error ? `<p class="error" role="alert">${escapeHtml(error)}</p>` : ''}
+    <form method="post" action="/setup">${field('business', 'Name of the business', 'text', 'organization')}${field('zone', 'Time zone of the business, such as Europe/Berlin', 'text', 'off')}${field('name', 'Your name', 'text', 'name')}${field('email', 'Your e-mail address', 'email', 'email')}${field('password', 'A password of at least 10 characters', 'password', 'new-password')}<button>Create the owner</button></form>`,
+  );
+}

@@ -1,0 +1,279 @@
+import type { AddressInfo } from 'node:net';
+import * as accessSchema from './access/schema.ts';
+import { accessRoutes } from './access/routes.ts';
+import type { AccessDeps } from './access/identity.ts';
+import type { ActionDeps } from './actions/deps.ts';
+import { keywordListener, optOutDeps, takeEvent, unfreezeListener } from './actions/events.ts';
+import { actionQueues } from './actions/jobs.ts';
+import { sequencePorts } from './actions/plan.ts';
+import { actionRoutes } from './actions/routes.ts';
+import * as actionSchema from './actions/schema.ts';
+import { templateProblem } from './actions/templates.ts';
+import { auditRoutes } from './audit/routes.ts';
+import * as auditSchema from './audit/schema.ts';
+import { type Clock, systemClock } from './base/clock.ts';
+import { type Config, ConfigError } from './base/config.ts';
+import { type Database, openDatabase } from './base/database.ts';
+import { type DueKind, sweepDue } from './base/due.ts';
+import { startEmbedded } from './base/embedded.ts';
+import { newId } from './base/ids.ts';
+import { createKeyring } from './base/keyring.ts';
+import { createLogger, type Logger } from './base/log.ts';
+import { createMetrics } from './base/metrics.ts';
+import { migrate } from './base/migrate.ts';
+import { openQueue, type Queue } from './base/queue.ts';
+import { createBudgets } from './connections/budgets.ts';
+import { connectionRoutes } from './connections/routes.ts';
+import * as connectionSchema from './connections/schema.ts';
+import { checkVendorConfig, type Registry } from './connections/vendors.ts';
+import { consentImport } from './consent/imports.ts';
+import { addressHasher } from './consent/optout.ts';
+import { consentRoutes } from './consent/routes.ts';
+import type { App } from './http/app.ts';
+import { browserRoutes } from './http/browser.ts';
+import { hookRoutes } from './http/hooks.ts';
+import { ProblemDocument } from './http/problems.ts';
+import { createServer } from './http/server.ts';
+import { systemRoutes } from './http/system.ts';
+import { createHttpClient } from './kit/http.ts';
+import { maintenanceQueues } from './maintenance.ts';
+import { mappingRoutes } from './mapping/routes.ts';
+import * as mappingSchema from './mapping/schema.ts';
+import { modelRoutes } from './model/routes.ts';
+import * as modelSchema from './model/schema.ts';
+import { loadRegistry } from './registry.ts';
+import { startRuns } from './sequences/engine.ts';
+import { exitListener } from './sequences/exits.ts';
+import { bumpNextWake, sequenceQueues } from './sequences/jobs.ts';
+import { mergeRuns } from './sequences/manual.ts';
+import * as peopleSchema from './sequences/people.routes.ts';
+import { sequenceRoutes } from './sequences/routes.ts';
+import * as sequenceSchema from './sequences/schema.ts';
+import { staffFromOwners } from './sequences/staff.ts';
+import { settingRoutes } from './settings/routes.ts';
+import { syncQueues } from './sync/jobs.ts';
+import { syncRoutes } from './sync/routes.ts';
+import { prepareStreams } from './sync/run.ts';
+import * as syncSchema from './sync/schema.ts';
+import type { StartRuns } from './triggers/detect.ts';
+import { triggerQueues } from './triggers/jobs.ts';
+import { triggerRoutes } from './triggers/routes.ts';
+import * as triggerSchema from './triggers/schema.ts';
+
+/** Everything that becomes due with time, and the queue that works on it. */
+const DUE: readonly DueKind[] = [
+  { kind: 'sync', queue: 'sync', fallbackSeconds: 300 },
+  { kind: 'detect', queue: 'detect', fallbackSeconds: 3600 },
+  { kind: 'runs', queue: 'runs', fallbackSeconds: 600 },
+  { kind: 'dispatch', queue: 'dispatch', fallbackSeconds: 300 },
+  { kind: 'reconcile', queue: 'reconcile', fallbackSeconds: 120 },
+  { kind: 'seal', queue: 'seal', fallbackSeconds: 60 },
+  { kind: 'purge', queue: 'purge', fallbackSeconds: 86_400 },
+];
+
+const SWEEP_MS = 1_000;
+
+export interface HubOptions {
+  config: Config;
+  clock?: Clock;
+  log?: Logger;
+  registry?: Registry;
+  /** Owner's connection string of a database that is there already; absent: as configured. */
+  databaseUrl?: string;
+  /** Settings of the embedded server, for throw-away data. */
+  databaseSettings?: string[];
+  /** Sweep due work every second by the hub's own clock; a test or demo sweeps by hand. */
+  sweep?: boolean;
+  /** Listen on this port instead of the configured one. */
+  port?: number;
+  /** Requests a caller may make in a minute. */
+  perMinute?: number;
+}
+
+/** Everything the rooms need, put together once. */
+export interface Hub {
+  config: Config;
+  clock: Clock;
+  log: Logger;
+  db: Database;
+  queue: Queue;
+  deps: ActionDeps;
+  access: AccessDeps;
+  start: StartRuns;
+  onConnected: (tenantId: string, connectionId: string) => Promise<void>;
+  /** Address of the API when it listens. */
+  url: string | undefined;
+  app: App | undefined;
+  /** Puts jobs for whatever is due now. */
+  sweep(): Promise<number>;
+  stop(): Promise<void>;
+}
+
+const schemasOf = (...rooms: object[]): { $id: string }[] =>
+  rooms.flatMap((room) => Object.values(room)).filter((value): value is { $id: string } => value !== null && typeof value === 'object' && typeof (value as { $id?: unknown }).$id === 'string');
+
+/**
+ * Opens the database (starting the embedded one when none is configured), applies migrations and checks that the keys
+ * open what is stored.
+ * @throws ConfigError when the keys are not the ones this database was sealed with
+ */
+export async function openStore(options: HubOptions, log: Logger): Promise<{ ownerUrl: string; db: Database; release: () => Promise<void> }> {
+  const { config } = options;
+  const configured = options.databaseUrl ?? config.databaseUrl;
+  const server = configured ? undefined : await startEmbedded(config.dataDir, { settings: options.databaseSettings ?? [], log: (text) => log.warn(text) });
+  const ownerUrl = configured ?? server!.url();
+  const applied = await migrate(ownerUrl);
+  if (applied.length > 0) log.info({ applied }, 'migrations applied');
+  const db = openDatabase({ ownerUrl, appUrl: configured === config.databaseUrl ? config.databaseAppUrl : undefined, prepared: config.preparedStatements });
+  const release = async (): Promise<void> => {
+    await db.close();
+    await server?.release();
+  };
+  try {
+    await checkKeys(db, config);
+  } catch (error) {
+    await release();
+    throw error;
+  }
+  return { ownerUrl, db, release };
+}
+
+/** A sealed word stands in the database: keys that do not open it would fail later, at the worst moment. */
+async function checkKeys(db: Database, config: Config): Promise<void> {
+  const keyring = createKeyring(config.keys);
+  const purpose = 'key-check';
+  const { rows } = await db.statement<{ subject: { sealed: string } }>('select subject from link_route where token_hash = $1', [purpose]);
+  const sealed = rows[0]?.subject.sealed;
+  if (sealed === undefined) {
+    await db.statement("insert into link_route (token_hash, tenant_id, purpose, subject, created_at) values ($1, '00000000-0000-0000-0000-000000000000', $1, $2, now()) on conflict do nothing", [
+      purpose,
+      { sealed: keyring.seal('rapport', purpose).toString('base64') },
+    ]);
+    return;
+  }
+  try {
+    keyring.open(Buffer.from(sealed, 'base64'), purpose);
+  } catch (error) {
+    throw new ConfigError([`RAPPORT_KEYS does not open the secrets in this database. ${(error as Error).message}`]);
+  }
+}
+
+/** Puts the rooms together and starts what the configured roles say. */
+export async function startHub(options: HubOptions): Promise<Hub> {
+  const { config } = options;
+  const clock = options.clock ?? systemClock;
+  const log = options.log ?? createLogger(config.logLevel);
+  const registry = options.registry ?? (await loadRegistry());
+  const wrong = checkVendorConfig(config, registry);
+  if (wrong.length > 0) throw new ConfigError(wrong);
+  const { ownerUrl, db, release } = await openStore(options, log);
+  const keyring = createKeyring(config.keys);
+  const http = createHttpClient(config.allowPrivateHosts);
+  const metrics = createMetrics(async () => ({ pool: db.load(), queues: await queue.depth() }));
+  const access: AccessDeps = { db, clock, dueKinds: DUE.map(({ kind }) => kind) };
+
+  // The rooms need each other's functions at run time; the references are read when they are used.
+  const late = (): ActionDeps => deps;
+  const ports = sequencePorts(late);
+  const start: StartRuns = async (tx, trigger, occurrences, now) => {
+    tx.afterCommit(() => bumpNextWake({ db }, tx.tenantId));
+    return startRuns(ports, tx, trigger, occurrences, now);
+  };
+  const queue = await openQueue(
+    ownerUrl,
+    [
+      ...syncQueues(late),
+      ...triggerQueues(() => ({ db, clock, start })),
+      ...sequenceQueues(() => ({ db, clock, ports })),
+      ...actionQueues(late),
+      ...maintenanceQueues(() => ({ db, clock })),
+    ],
+    log,
+  );
+  const deps: ActionDeps = {
+    db,
+    clock,
+    config,
+    keyring,
+    log,
+    registry,
+    queue,
+    ports,
+    budgets: createBudgets(db, clock),
+    http: http.send,
+    processId: `${process.pid}-${newId().slice(0, 8)}`,
+    hash: addressHasher(keyring),
+    content: { publicUrl: config.publicUrl, linkKey: keyring.derive('links') },
+    onCall: ({ connector, purpose, outcome, milliseconds }) => metrics.calls.observe({ connector, purpose, outcome }, milliseconds / 1000),
+    listeners: {
+      changes: [staffFromOwners, (tx, changes, now) => consentImport(optOutDeps(deps))(tx, changes, now), keywordListener(late), exitListener(ports), unfreezeListener],
+      onMerge: async (tx, { kind, survivor, absorbed }) => {
+        if (kind === 'contact') await mergeRuns(ports, tx, survivor, absorbed, clock.now());
+      },
+      event: (tx, connection, event, now) => takeEvent(deps, tx, connection, event, now),
+    },
+  };
+  const onConnected = (tenantId: string, connectionId: string): Promise<void> => prepareStreams(deps, tenantId, connectionId);
+
+  let stopping = false;
+  let app: App | undefined;
+  let url: string | undefined;
+  if (config.roles.includes('api')) {
+    const secureCookies = config.publicUrl.startsWith('https://');
+    const schemas = schemasOf(accessSchema, actionSchema, auditSchema, connectionSchema, mappingSchema, modelSchema, peopleSchema, sequenceSchema, syncSchema, triggerSchema, { ProblemDocument });
+    app = await createServer({ config, log, db, access, metrics, schemas: schemas as never, ...(options.perMinute ? { perMinute: options.perMinute } : {}) });
+    systemRoutes(app, { config, db, queue, metrics, stopping: () => stopping });
+    accessRoutes(app, { ...access, secureCookies });
+    settingRoutes(app, { db, clock });
+    auditRoutes(app, { db });
+    connectionRoutes(app, { ...deps, onConnected, secureCookies });
+    syncRoutes(app, deps);
+    mappingRoutes(app, deps);
+    modelRoutes(app, { db, clock });
+    triggerRoutes(app, { db, clock });
+    sequenceRoutes(app, { db, clock, ports, start });
+    peopleSchema.peopleRoutes(app, { db, clock, ports, templateProblem, wake: (tenantId) => queue.wake('dispatch', { tenantId }) });
+    actionRoutes(app, deps);
+    await browserRoutes(app, { ...deps, ...access, onConnected, secureCookies }, (inner) => consentRoutes(inner, { db, clock, optOut: optOutDeps(deps) }));
+    await hookRoutes(app, { ...deps, metrics });
+    await app.listen({ host: config.host, port: options.port ?? config.port });
+    const { port } = app.server.address() as AddressInfo;
+    url = `http://${config.host === '0.0.0.0' ? '127.0.0.1' : config.host}:${port}`;
+  }
+
+  await queue.work(config.roles);
+  const sweep = (): Promise<number> => sweepDue(db, queue, DUE, clock.now());
+  let sweeping: Promise<unknown> = Promise.resolve();
+  const timer =
+    (options.sweep ?? true) && config.roles.some((role) => role !== 'api')
+      ? setInterval(() => {
+          sweeping = sweeping.then(sweep).catch((error: unknown) => log.error({ err: error }, 'looking for due work failed'));
+        }, SWEEP_MS)
+      : undefined;
+
+  return {
+    config,
+    clock,
+    log,
+    db,
+    queue,
+    deps,
+    access,
+    start,
+    onConnected,
+    url,
+    app,
+    sweep,
+    /** Stops taking requests, lets jobs finish, gives everything back. What is not finished is in the database. */
+    stop: async () => {
+      if (stopping) return;
+      stopping = true;
+      clearInterval(timer);
+      await sweeping;
+      await app?.close();
+      await queue.stop();
+      await http.close();
+      await release();
+    },
+  };
+}

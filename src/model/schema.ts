@@ -1,0 +1,40 @@
+import { Type } from 'typebox';
+import { nullable } from '../base/schema.ts';
+
+const text = () => nullable(Type.String());
+
+/** A customer as the API shows it: the golden row of a person. */
+export const Customer = Type.Object(
+  {
+    id: Type.String({ format: 'uuid' }),
+    name: text(),
+    firstName: text(),
+    lastName: text(),
+    email: text(),
+    phone: text(),
+    company: text(),
+    country: text(),
+    timeZone: text(),
+    status: text(),
+    tags: Type.Array(Type.String()),
+    custom: Type.Unknown(),
+    sources: Type.Integer(),
+    createdAt: Type.String({ format: 'date-time' }),
+    updatedAt: Type.String({ format: 'date-time' }),
+    version: Type.Integer(),
+  },
+  { $id: 'Customer' },
+);
+
+export const Provenance = Type.Object(
+  {
+    field: Type.String(),
+    value: Type.Unknown(),
+    rule: Type.String({ description: 'Why this source won' }),
+    connector: text(),
+    stream: text(),
+    record: Type.String(),
+    changedAt: text(),
+  },
+  { $id: 'Provenance' },
+);
