@@ -15,6 +15,7 @@ const LIMITS: LiquidOptions = {
   strictVariables: true,
   // `if` and `default` may ask for what is missing; printing it may not.
   lenientIf: true,
+  relativeReference: false,
   fs: {
     readFileSync: () => refuse(),
     readFile: async () => refuse(),

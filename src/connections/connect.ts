@@ -102,7 +102,7 @@ async function probeAccount(deps: ConnectionDeps, tenantId: string, id: string, 
     updated_at: deps.clock.now(),
     version: 0,
   };
-  const session = sessionFor(deps, tenantId, connector, row, 'action', { secrets: authorised.secrets, expiresAt: authorised.expiresAt, version: 0 });
+  const session = sessionFor(deps, tenantId, connector, row, 'action', { probing: { secrets: authorised.secrets, expiresAt: authorised.expiresAt, version: 0 } });
   try {
     return { account: await connector.account(session.ctx, authorised.callback) };
   } catch (error) {

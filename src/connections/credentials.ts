@@ -172,6 +172,7 @@ async function sendThroughKit(deps: ConnectionDeps, url: string, init: { method:
     settings: {},
     signal: AbortSignal.timeout(TOKEN_TIMEOUT_MS),
     guarded: false,
+    allowedHosts: [],
   });
   return new Response(reply.status === 204 ? null : String(reply.body), { status: reply.status, headers: reply.headers });
 }

@@ -1,6 +1,7 @@
 import type { Config } from '../base/config.ts';
 import type { Connector } from '../kit/index.ts';
 import { scopesOf } from './oauth.ts';
+import { webhookUrl } from './vendors.ts';
 import type { Connection } from './schema.ts';
 import type { ConnectionRow } from './store.ts';
 
@@ -36,12 +37,6 @@ export function healthOf(connector: Connector, row: ConnectionRow): Connection['
     case 'revoked':
       return { ok: false, sentence: `${connector.name} was disconnected on ${since} UTC.`, action: null };
   }
-}
-
-/** Address at which the vendor reaches us for this connection. */
-export function webhookUrl(config: Config, connector: Connector, connectionId: string): string | null {
-  if (!connector.webhooks) return null;
-  return `${config.publicUrl}/hooks/${connector.id}${connector.webhooks.scope === 'connection' ? `/${connectionId}` : ''}`;
 }
 
 export const toConnection = (config: Config, connector: Connector, row: ConnectionRow): Connection => ({

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { words } from '../base/schema.ts';
+import { ref, words } from '../base/schema.ts';
 
 export const CONNECTION_STATES = ['connecting', 'active', 'needs_reauthorisation', 'needs_operator', 'paused', 'revoked'] as const;
 export type ConnectionState = (typeof CONNECTION_STATES)[number];
@@ -50,7 +50,7 @@ export type ConnectRequest = Static<typeof ConnectRequest>;
 export const ConnectAnswer = Type.Object(
   {
     authorizeUrl: Type.Optional(Type.String({ description: 'Send the browser here; the platform sends it back to the hub' })),
-    connection: Type.Optional(Connection),
+    connection: Type.Optional(ref(Connection)),
   },
   { $id: 'ConnectAnswer' },
 );

@@ -1,8 +1,11 @@
 import { addCalls, type ConnectionRow, findConnection, noteSuccess } from './store.ts';
 import { classify, type Connector, type PreparedRequest, type Purpose, type Reply, type RequestSpec, type Transport, VendorError, type VendorContext } from '../kit/index.ts';
 import { type Credential, freshCredential, markConnection } from './credentials.ts';
+import { effectiveMapping } from '../mapping/load.ts';
+import type { MappingOverride } from '../mapping/schema.ts';
+import { loadOverrides } from '../mapping/store.ts';
 import type { ConnectionDeps } from './deps.ts';
-import { connectorOf, originOf } from './vendors.ts';
+import { connectorOf, originOf, webhookUrl } from './vendors.ts';
 
 /** Work with one connection for one purpose: credentials, limits, refresh, classification and counting included. */
 export interface Session {
@@ -28,21 +31,35 @@ const transports = new WeakMap<Connector, Promise<Transport>>();
  * @throws VendorError `auth_revoked` or `paused` when the connection cannot be used, in words for a person
  */
 export async function openSession(deps: ConnectionDeps, tenantId: string, connectionId: string, purpose: Purpose, options: { evenIf?: string[] } = {}): Promise<Session> {
-  const connection = await deps.db.tenant(tenantId, (tx) => findConnection(tx, connectionId));
+  const { connection, overrides } = await deps.db.tenant(tenantId, async (tx) => {
+    const row = await findConnection(tx, connectionId);
+    return { connection: row, overrides: row ? await loadOverrides(tx, row.connector, connectionId) : [] };
+  });
   if (!connection) throw new VendorError('auth_revoked', 'This connection does not exist any more.');
   const connector = connectorOf(deps.registry, connection.connector);
   if (connection.state !== 'active' && !options.evenIf?.includes(connection.state)) {
     const kind = connection.state === 'needs_operator' ? 'operator' : connection.state === 'paused' ? 'paused' : 'auth_revoked';
     throw new VendorError(kind, `The connection ${connection.name} is not usable: ${connection.reason ?? connection.state}.`);
   }
-  return sessionFor(deps, tenantId, connector, connection, purpose);
+  return sessionFor(deps, tenantId, connector, connection, purpose, {
+    overrides: overrides.map((row) => row.mapping),
+  });
 }
 
 /**
  * A session for a connection row in hand.
- * @param probing the credential of a connection that is not stored yet: nothing about it is refreshed or marked
+ * @param more `probing`: the credential of a connection that is not stored yet, so nothing about it is refreshed or
+ *   marked; `overrides`: mappings laid over the platform's default
  */
-export function sessionFor(deps: ConnectionDeps, tenantId: string, connector: Connector, connection: ConnectionRow, purpose: Purpose, probing?: Credential): Session {
+export function sessionFor(
+  deps: ConnectionDeps,
+  tenantId: string,
+  connector: Connector,
+  connection: ConnectionRow,
+  purpose: Purpose,
+  more: { probing?: Credential; overrides?: MappingOverride[] } = {},
+): Session {
+  const { probing, overrides = [] } = more;
   let credential = probing;
   let calls = 0;
   const account = { id: connection.account_id ?? '', name: connection.name, ...connection.account };
@@ -119,6 +136,8 @@ export function sessionFor(deps: ConnectionDeps, tenantId: string, connector: Co
     get now() {
       return deps.clock.now();
     },
+    webhookUrl: webhookUrl(deps.config, connector, connection.id) ?? undefined,
+    paths: (stream) => effectiveMapping(connector.id, overrides).streams.get(stream)?.paths ?? [],
     call,
   };
   return {
@@ -165,6 +184,7 @@ function prepare(deps: ConnectionDeps, connector: Connector, connection: Connect
     settings: connection.settings,
     signal: AbortSignal.timeout(spec.timeoutMs ?? CALL_TIMEOUT_MS),
     guarded: own,
+    allowedHosts: deps.config.allowPrivateHosts,
   };
 }
 

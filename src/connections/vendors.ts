@@ -75,3 +75,9 @@ export function checkVendorConfig(config: Config, registry: Registry): string[] 
       : [];
   });
 }
+
+/** Address at which the vendor reaches us for this connection. */
+export function webhookUrl(config: Config, connector: Connector, connectionId: string): string | null {
+  if (!connector.webhooks) return null;
+  return `${config.publicUrl}/hooks/${connector.id}${connector.webhooks.scope === 'connection' ? `/${connectionId}` : ''}`;
+}

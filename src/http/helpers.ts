@@ -14,8 +14,7 @@ declare module 'fastify' {
   }
 }
 
-/** A schema by its name: written once in the document, typed as if it stood here. */
-export const ref = <Schema extends TSchema & { $id?: string }>(schema: Schema): Schema => Type.Ref((schema as { $id: string }).$id) as unknown as Schema;
+export { ref } from '../base/schema.ts';
 
 /** The caller of an authenticated route. */
 export function caller(request: FastifyRequest): Principal {

@@ -7,7 +7,7 @@ import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import underPressure from '@fastify/under-pressure';
 import addFormats from 'ajv-formats';
-import Fastify from 'fastify';
+import Fastify, { LogController } from 'fastify';
 import type { TSchema } from 'typebox';
 import type { AccessDeps } from '../access/identity.ts';
 import type { Config } from '../base/config.ts';
@@ -41,7 +41,7 @@ export async function createServer(options: ServerOptions): Promise<App> {
   const compile = AjvCompiler();
   const app = Fastify({
     loggerInstance: log,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: 1024 * 1024,
     trustProxy: config.trustProxy,
     genReqId: () => newId(),

@@ -17,6 +17,10 @@ export interface VendorContext {
   settings: Record<string, unknown>;
   features: readonly string[];
   now: Date;
+  /** Paths of a stream's records that the mapping reads: what is worth asking the vendor for. */
+  paths(stream: string): readonly string[];
+  /** Address at which the vendor can reach us for this connection. */
+  webhookUrl: string | undefined;
   /** Sends a request through the engine: credentials, limits, refresh and classification included. */
   call<Body = unknown>(spec: RequestSpec): Promise<Reply<Body>>;
 }
@@ -33,8 +37,9 @@ export interface PreparedRequest extends RequestSpec {
   secrets: Secrets;
   settings: Record<string, unknown>;
   signal: AbortSignal;
-  /** User-given address: must not lead into a private network. */
+  /** User-given address: must not lead into a private network, except to the hosts in `allowedHosts`. */
   guarded: boolean;
+  allowedHosts: readonly string[];
 }
 
 export type Category = 'crm' | 'billing' | 'messaging' | 'chat' | 'email' | 'files' | 'other';

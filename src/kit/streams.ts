@@ -68,11 +68,13 @@ export interface Stream {
   after?: readonly string[];
   /** Seconds between polls; webhooks make most polls find nothing. */
   every?: number;
-  list: (ctx: VendorContext, at: ListPosition) => RequestSpec;
-  paging: Paging;
+  /** How a page is asked for. Absent together with `paging`: it comes by webhook or file only. */
+  list?: (ctx: VendorContext, at: ListPosition) => RequestSpec;
+  paging?: Paging;
   /** A different request for the first load, where it is cheaper. */
   initial?: { list: (ctx: VendorContext, at: ListPosition) => RequestSpec; paging: Paging };
-  records: (reply: Reply) => unknown[];
+  /** The records of a list answer; absent: the answer is the list. */
+  records?: (reply: Reply) => unknown[];
   id: (record: unknown) => string | undefined;
   /** The vendor's own time of the last change, ISO 8601. */
   changedAt?: (record: unknown) => string | undefined;

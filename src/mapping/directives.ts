@@ -105,6 +105,16 @@ function checkOptions(options: Record<string, unknown>, known: readonly string[]
   }
 }
 
+/** The value, or null where it does not fit: for helpers of other fields, which report it themselves. */
+function orNothing<T>(work: () => T): T | null {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof ValueError) return null;
+    throw error;
+  }
+}
+
 /** A directive that converts one value. */
 const convert =
   (known: readonly string[], run: (value: unknown, env: Env, options: Record<string, unknown>) => unknown): Make =>
@@ -259,7 +269,13 @@ const DIRECTIVES: Record<string, Make> = {
   datetime: convert(['format', 'zone'], (value, env, options) => toInstant(value, asZone(options, env), asFormat(options))),
   money: convert(['decimal'], (value, _env, options) => toDecimal(value, options.decimal === ',' ? ',' : '.')),
   number: convert(['decimal'], (value, _env, options) => toDecimal(value, options.decimal === ',' ? ',' : '.')),
-  phone: convert(['country'], (value, env, options) => toPhone(value, typeof options.country === 'string' ? options.country : env.country)),
+  phone(argument, where, compiler) {
+    const { read, options } = operand(argument, where, compiler);
+    checkOptions(options, ['country'], where, compiler);
+    // The record's own country reads a number without prefix better than any default.
+    const country = options.country === undefined ? undefined : compileDirective(options.country, `${where}.country`, compiler);
+    return (record, env) => toPhone(read(record, env), (country && orNothing(() => toCountry(country(record, env)))) ?? env.country);
+  },
   email: convert([], toEmail),
   emails: convert([], toEmails),
   country: convert([], toCountry),

@@ -17,10 +17,13 @@ export type CustomerRow = Row & {
   version: number;
 };
 
+// The company's own name counts more than what somebody wrote on the contact.
+const CUSTOMER = 'select c.*, coalesce(o.name, c.company_name) as company_name from customer c left join company o on o.tenant_id = c.tenant_id and o.id = c.company_id';
+
 /** A golden customer; an id that was merged away finds its survivor. */
 export async function findCustomer(tx: Tx, id: string): Promise<CustomerRow | undefined> {
   return one(
-    await tx.query<CustomerRow>('select * from customer where tenant_id = $1 and id = coalesce((select entity_id from entity_alias where tenant_id = $1 and old_id = $2), $2)', [tx.tenantId, id]),
+    await tx.query<CustomerRow>(`${CUSTOMER} where c.tenant_id = $1 and c.id = coalesce((select entity_id from entity_alias where tenant_id = $1 and old_id = $2), $2)`, [tx.tenantId, id]),
   );
 }
 
@@ -31,7 +34,7 @@ export async function lookUpCustomer(tx: Tx, text: string): Promise<CustomerRow[
     return row ? [row] : [];
   }
   const { rows } = await tx.query<CustomerRow>(
-    `select c.* from customer c where c.tenant_id = $1 and (
+    `${CUSTOMER} where c.tenant_id = $1 and (
        c.id in (select entity_id from identity_key where tenant_id = $1 and kind = 'contact' and key in ('email:' || lower($2), 'phone:' || $2, 'id:' || $2))
        or c.id in (select entity_id from contact_projection where tenant_id = $1 and remote_id = $2) or lower(c.name) = lower($2)) limit 5`,
     [tx.tenantId, text],
@@ -42,8 +45,8 @@ export async function lookUpCustomer(tx: Tx, text: string): Promise<CustomerRow[
 /** Customers by name, e-mail or company, in id order. */
 export async function listCustomers(tx: Tx, filter: { search?: string; after?: string; limit: number }): Promise<CustomerRow[]> {
   const { rows } = await tx.query<CustomerRow>(
-    `select * from customer where tenant_id = $1 and deleted_at is null and ($2::uuid is null or id > $2)
-       and ($3::text is null or name ilike $3 or email ilike $3 or company_name ilike $3 or phone ilike $3) order by id limit $4`,
+    `${CUSTOMER} where c.tenant_id = $1 and c.deleted_at is null and ($2::uuid is null or c.id > $2)
+       and ($3::text is null or c.name ilike $3 or c.email ilike $3 or c.company_name ilike $3 or o.name ilike $3 or c.phone ilike $3) order by c.id limit $4`,
     [tx.tenantId, filter.after ?? null, filter.search ? `%${filter.search.replace(/[\\%_]/g, '\\$&')}%` : null, filter.limit],
   );
   return rows;

@@ -141,7 +141,7 @@ export const Template = Type.Object(
 /** A ready-made sequence with its texts. */
 export const Playbook = Type.Object(
   { sequence: Definition, templates: Type.Record(Type.String(), Type.Array(Template, { minItems: 1 })), description: Type.Optional(Text(2000)) },
-  { $id: 'Playbook', additionalProperties: false },
+  { additionalProperties: false },
 );
 export type Playbook = Static<typeof Playbook>;
 

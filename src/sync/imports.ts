@@ -154,7 +154,7 @@ class ImportRun {
     this.objects = objects;
     this.id = id;
     this.fileName = fileName;
-    const { country, currency } = source.mapping.defaults;
+    const { country = source.country, currency = source.currency } = source.mapping.defaults;
     this.env = { zone: source.zone, country, currency, account: source.connection.account_id ?? '', connector: 'csv', lookup: () => undefined };
   }
 

@@ -9,7 +9,7 @@ import { effectiveMapping } from '../mapping/load.ts';
 import { loadOverrides } from '../mapping/store.ts';
 import { applyRecords } from '../model/apply.ts';
 import type { ApplyContext, Change, Mapped, Origin } from '../model/types.ts';
-import { tenantZone } from '../settings/store.ts';
+import { setting } from '../settings/store.ts';
 import type { SyncDeps } from './deps.ts';
 import { type Parking, park, resolveParked } from './parked.ts';
 import { loadHashes, loadSources, streamConnectors, writeSources } from './store.ts';
@@ -23,6 +23,9 @@ export interface Source {
   streamIds: Map<string, string>;
   sourceOf: ApplyContext['sourceOf'];
   zone: string;
+  /** Of the business: for phone numbers without a prefix and amounts without a currency. */
+  country: string;
+  currency: string;
 }
 
 export async function loadSource(deps: SyncDeps, tenantId: string, connectionId: string): Promise<Source> {
@@ -33,6 +36,7 @@ export async function loadSource(deps: SyncDeps, tenantId: string, connectionId:
     const overrides = await loadOverrides(tx, connector.id, connectionId);
     const streams = await streamConnectors(tx);
     const byId = new Map(streams.map((stream) => [stream.id, stream.connector]));
+    const { zone, country, currency } = await setting(tx, 'business');
     return {
       connector,
       connection,
@@ -45,7 +49,9 @@ export async function loadSource(deps: SyncDeps, tenantId: string, connectionId:
         const known = deps.registry.find(byId.get(streamId) ?? '');
         return known && { connector: known.id, category: known.category };
       },
-      zone: await tenantZone(tx),
+      zone,
+      country,
+      currency,
     };
   });
 }
@@ -205,8 +211,8 @@ async function environment(tx: Tx, source: Source, lookups: readonly string[]): 
   const settings = source.connection.settings;
   return {
     zone: source.connection.account.timeZone ?? source.zone,
-    country: (settings.country as string | undefined) ?? source.mapping.defaults.country,
-    currency: (settings.currency as string | undefined) ?? source.connection.account.currency ?? source.mapping.defaults.currency,
+    country: (settings.country as string | undefined) ?? source.mapping.defaults.country ?? source.country,
+    currency: (settings.currency as string | undefined) ?? source.connection.account.currency ?? source.mapping.defaults.currency ?? source.currency,
     account: source.connection.account_id ?? '',
     connector: source.connector.id,
     lookup: (stream, id) => tables.get(stream)?.get(id),

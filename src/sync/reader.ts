@@ -74,7 +74,7 @@ const purposeOf = (row: StreamRow): Purpose => (row.phase === 'initial' ? 'backf
 async function readPages(run: Run, session: Session, source: Source, stream: Stream, counts: { seen: number; changed: number }, options: RunOptions): Promise<boolean> {
   const { deps, tenantId, owner, row } = run;
   const initial = row.phase === 'initial';
-  const way = initial && stream.initial ? stream.initial : { list: stream.list, paging: stream.paging };
+  const way = wayOf(stream, initial);
   let startedAt = row.run_started_at;
   let position = row.position;
   if (!position || !startedAt) {
@@ -118,6 +118,15 @@ async function readPages(run: Run, session: Session, source: Source, stream: Str
   return true;
 }
 
+type Way = NonNullable<Stream['initial']>;
+
+/** How this run asks for pages. */
+function wayOf(stream: Stream, initial: boolean): Way {
+  if (initial && stream.initial) return stream.initial;
+  if (!stream.list || !stream.paging) throw new VendorError('invalid', `${stream.title} cannot be asked for; it comes by itself.`);
+  return { list: stream.list, paging: stream.paging };
+}
+
 /** Milliseconds of one step of the vendor's clock. */
 const stepOf = (stream: Stream): number => ({ millisecond: 1, second: 1000, day: 86_400_000 })[stream.incremental?.granularity ?? 'millisecond'];
 
@@ -139,7 +148,7 @@ interface Page {
   nameless: number;
 }
 
-async function readPage(session: Session, stream: Stream, way: { list: Stream['list']; paging: Paging }, position: RunPosition): Promise<Page> {
+async function readPage(session: Session, stream: Stream, way: Way, position: RunPosition): Promise<Page> {
   const { lastIds: _ids, pages: _pages, ...start } = position;
   const at: ListPosition = { limit: way.paging.kind === 'single' ? 0 : way.paging.size, ...start };
   if (way.paging.kind === 'offset' && at.offset === undefined) at.offset = way.paging.first ?? 0;
@@ -155,7 +164,7 @@ async function readPage(session: Session, stream: Stream, way: { list: Stream['l
 export function recordsOf(stream: Stream, reply: Reply): unknown[] {
   let records: unknown;
   try {
-    records = stream.records(reply);
+    records = stream.records ? stream.records(reply) : reply.body;
   } catch (cause) {
     throw new VendorError('malformed', `The list of ${stream.title} has another form than expected: ${messageOf(cause)}`, { cause });
   }
@@ -200,8 +209,7 @@ function nextKeyset(paging: Extract<Paging, { kind: 'keyset' }>, stream: Stream,
       return { ...carried, tie: { at: tie.at, afterId: last.id } };
     }
     // The equal moments are read: go on behind them.
-    const { tie: _done, ...rest } = { ...carried, tie };
-    return { ...rest, since: new Date(new Date(tie.at).getTime() + stepOf(stream)).toISOString() };
+    return { pages: carried.pages, since: new Date(new Date(tie.at).getTime() + stepOf(stream)).toISOString() };
   }
   if (page.size < paging.size || !last) return undefined;
   const times = page.records.map((record) => record.vendorAt);
@@ -209,7 +217,8 @@ function nextKeyset(paging: Extract<Paging, { kind: 'keyset' }>, stream: Stream,
     throw new VendorError('malformed', `${stream.title}: the platform ignores the order by time; reading stopped so that nothing is skipped.`);
   }
   const moment = last.vendorAt!;
-  if (moment === times[0]) return { ...carried, tie: { at: moment } };
+  // The walk by id begins with records this page held too; that is no repetition.
+  if (moment === times[0]) return { pages: carried.pages, tie: { at: moment }, ...(position.since === undefined ? {} : { since: position.since }) };
   return { ...carried, since: moment };
 }
 

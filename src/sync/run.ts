@@ -10,7 +10,7 @@ import { readTombstones } from './deletes.ts';
 import type { SyncDeps } from './deps.ts';
 import { loadSource } from './ingest.ts';
 import { type RunOptions, type RunResult, runStream } from './reader.ts';
-import { connectionsWithHints, createStreams, dueStreams, listStreams, nextStreamDue, requestRun, type StreamRow } from './store.ts';
+import { connectionsWithHints, createStreams, dueStreams, listStreams, nextStreamDue, requestRun, type StreamRow, switchOff } from './store.ts';
 
 /** Streams a connection reads: those whose feature is switched on. */
 export const usableStreams = (connector: Connector, features: readonly string[]): Stream[] =>
@@ -42,10 +42,16 @@ export async function prepareStreams(deps: SyncDeps, tenantId: string, connectio
       streams.map((stream) => stream.name),
       now,
     );
+    const rows = await listStreams(tx, connectionId);
+    const asked = new Set(streams.filter((stream) => stream.list).map((stream) => stream.name));
+    await switchOff(
+      tx,
+      rows.filter((row) => !asked.has(row.name)).map((row) => row.id),
+    );
     // A connection that was broken goes on at once.
     await requestRun(
       tx,
-      (await listStreams(tx, connectionId)).map((stream) => stream.id),
+      rows.filter((row) => asked.has(row.name)).map((row) => row.id),
       now,
       false,
     );

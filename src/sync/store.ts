@@ -163,12 +163,17 @@ export async function noteDeletesRead(tx: Tx, id: string, now: Date): Promise<vo
 /** Asks for a run now; `full` starts again from the beginning (an explicit, audited verb: nothing else resets a cursor). */
 export async function requestRun(tx: Tx, ids: readonly string[], now: Date, full: boolean): Promise<void> {
   await tx.query(
-    `update stream set next_due_at = $3, state = case when state = 'off' then 'off' else 'waiting' end, failures = 0,
+    `update stream set next_due_at = $3, state = 'waiting', failures = 0,
        phase = case when $4 then 'initial' else phase end, cursor = case when $4 then '{}'::jsonb else cursor end,
        position = case when $4 then null else position end
      where tenant_id = $1 and id = any($2)`,
     [tx.tenantId, ids, now, full],
   );
+}
+
+/** Streams that nobody asks for: their records come by webhook or file. */
+export async function switchOff(tx: Tx, ids: readonly string[]): Promise<void> {
+  if (ids.length > 0) await tx.query("update stream set state = 'off', phase = 'incremental' where tenant_id = $1 and id = any($2)", [tx.tenantId, ids]);
 }
 
 export interface SourceRow {

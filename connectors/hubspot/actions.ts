@@ -1,0 +1,239 @@
+import { Type } from 'typebox';
+import { type ActionDefinition, type ActionMeta, defineAction, type Idempotency, listAt, type Receipt, type Reply, textAt, type VendorContext, VendorError } from '../../src/kit/index.ts';
+import { SINGLE_SEND, VERSION } from './version.ts';
+
+/** Property of ours on what we create: it holds the action's id, and HubSpot refuses a second object with the same. */
+export const MARKER = 'rapport_action_id';
+
+/** Object types we create, as their names in paths, and their type ids in links. */
+const TYPE_IDS: Record<string, string> = { tasks: '0-27', notes: '0-46', meetings: '0-47', tickets: '0-5' };
+
+// HUBSPOT_DEFINED association types from the new object to contact, company and deal.
+const ASSOCIATIONS: Record<string, Record<string, number>> = {
+  tasks: { contact: 204, company: 192, deal: 216, ticket: 230 },
+  notes: { contact: 202, company: 190, deal: 214, ticket: 228 },
+  meetings: { contact: 200, company: 188, deal: 212, ticket: 226 },
+  tickets: { contact: 16, company: 339, deal: 28 },
+};
+
+/** Accounts that do not let us add a property find earlier tries by subject instead (a setting of the connection). */
+const marksBySubject = (ctx: VendorContext): boolean => ctx.settings.marker === 'subject';
+
+/** Makes the marker property where it is missing. Runs again without harm. */
+export async function prepareMarkers(ctx: VendorContext): Promise<void> {
+  if (marksBySubject(ctx) || !ctx.features.includes('write')) return;
+  for (const type of Object.keys(TYPE_IDS)) {
+    await unlessThere(ctx, `/crm/properties/${VERSION}/${type}/groups`, { name: 'rapport', label: 'Rapport' });
+    await unlessThere(ctx, `/crm/properties/${VERSION}/${type}`, { name: MARKER, label: 'Rapport action id', type: 'string', fieldType: 'text', groupName: 'rapport', hasUniqueValue: true });
+  }
+}
+
+async function unlessThere(ctx: VendorContext, path: string, json: unknown): Promise<void> {
+  try {
+    await ctx.call({ method: 'POST', path, json });
+  } catch (error) {
+    if (!(error instanceof VendorError) || error.kind !== 'conflict') throw error;
+  }
+}
+
+const associations = (type: string, about: Record<string, string | undefined>): unknown[] =>
+  Object.entries(about)
+    .filter(([kind, id]) => id !== undefined && ASSOCIATIONS[type]?.[kind] !== undefined)
+    .map(([kind, id]) => ({ to: { id }, types: [{ associationCategory: 'HUBSPOT_DEFINED', associationTypeId: ASSOCIATIONS[type]![kind] }] }));
+
+const link = (ctx: VendorContext, typeId: string, id: string): string => `https://${String(ctx.account.extra?.domain ?? 'app.hubspot.com')}/contacts/${ctx.account.id}/record/${typeId}/${id}`;
+
+const receiptOf =
+  (type: string, state: string) =>
+  (reply: Reply, ctx: VendorContext): Receipt => {
+    const nativeId = textAt(reply.body, 'id') ?? '';
+    return { nativeId, url: link(ctx, TYPE_IDS[type]!, nativeId), state };
+  };
+
+/** Recognises an earlier try by our id in the marker property, or by subject and contact where there is none. */
+const byMarker = <Input>(type: string, subject: { property: string; of: (input: Input) => string }): Idempotency<Input> => ({
+  kind: 'marker',
+  settleSeconds: 60,
+  find: async (ctx, input, meta) => {
+    const filters = marksBySubject(ctx)
+      ? [
+          { propertyName: subject.property, operator: 'EQ', value: subject.of(input) },
+          { propertyName: 'hs_createdate', operator: 'GTE', value: String(meta.firstTriedAt.getTime()) },
+        ]
+      : [{ propertyName: MARKER, operator: 'EQ', value: meta.requestId }];
+    const { body } = await ctx.call({
+      method: 'POST',
+      path: `/crm/objects/${VERSION}/${type}/search`,
+      safe: true,
+      json: { filterGroups: [{ filters }], properties: [subject.property], sorts: [], limit: 1, after: '0' },
+    });
+    const id = textAt(listAt(body, 'results')[0], 'id');
+    return id ? { nativeId: id, url: link(ctx, TYPE_IDS[type]!, id) } : undefined;
+  },
+});
+
+const create = (ctx: VendorContext, type: string, properties: Record<string, string | undefined>, about: Record<string, string | undefined>, meta: ActionMeta) => ({
+  method: 'POST' as const,
+  path: `/crm/objects/${VERSION}/${type}`,
+  json: {
+    properties: Object.fromEntries(Object.entries({ ...properties, ...(marksBySubject(ctx) ? {} : { [MARKER]: meta.requestId }) }).filter(([, value]) => value !== undefined)),
+    associations: associations(type, about),
+  },
+});
+
+const PRIORITY = { low: 'LOW', normal: 'MEDIUM', high: 'HIGH', urgent: 'URGENT' } as const;
+
+const OBJECT_PATHS: Record<string, string> = { contact: 'contacts', company: 'companies', deal: 'deals', ticket: 'tickets' };
+const pathOf = (object: string): string => OBJECT_PATHS[object] ?? object;
+
+export const actions: readonly ActionDefinition[] = [
+  defineAction<'create_task'>({
+    kind: 'create_task',
+    title: 'Task for a user',
+    feature: 'write',
+    idempotency: byMarker('tasks', { property: 'hs_task_subject', of: (input: { title: string }) => input.title }),
+    request: (ctx, input, meta) =>
+      create(
+        ctx,
+        'tasks',
+        {
+          hs_timestamp: input.dueAt,
+          hs_task_subject: input.title,
+          hs_task_body: input.body,
+          hs_task_status: 'NOT_STARTED',
+          hs_task_priority: PRIORITY[input.priority ?? 'normal'],
+          hs_task_type: 'TODO',
+          hubspot_owner_id: input.assignee,
+        },
+        input.about,
+        meta,
+      ),
+    receipt: receiptOf('tasks', 'NOT_STARTED'),
+    follows: ['NOT_STARTED', 'IN_PROGRESS', 'WAITING', 'DEFERRED', 'COMPLETED'],
+  }),
+  defineAction<'add_note'>({
+    kind: 'add_note',
+    title: 'Note on the record',
+    feature: 'write',
+    idempotency: byMarker('notes', { property: 'hs_note_body', of: (input: { body: string }) => input.body }),
+    request: (ctx, input, meta) => create(ctx, 'notes', { hs_timestamp: meta.firstTriedAt.toISOString(), hs_note_body: input.body }, input.about, meta),
+    receipt: receiptOf('notes', 'created'),
+  }),
+  defineAction<'create_calendar_event'>({
+    kind: 'create_calendar_event',
+    title: 'Meeting on the timeline',
+    feature: 'write',
+    idempotency: byMarker('meetings', { property: 'hs_meeting_title', of: (input: { title: string }) => input.title }),
+    request: (ctx, input, meta) =>
+      create(
+        ctx,
+        'meetings',
+        {
+          hs_timestamp: input.startsAt,
+          hs_meeting_title: input.title,
+          hs_meeting_body: input.body,
+          hs_meeting_start_time: input.startsAt,
+          hs_meeting_end_time: input.endsAt,
+          hs_meeting_location: input.location,
+          hs_meeting_outcome: 'SCHEDULED',
+          hubspot_owner_id: input.assignee,
+        },
+        input.about,
+        meta,
+      ),
+    receipt: receiptOf('meetings', 'SCHEDULED'),
+  }),
+  defineAction<'create_ticket'>({
+    kind: 'create_ticket',
+    title: 'Ticket',
+    feature: 'write',
+    idempotency: byMarker('tickets', { property: 'subject', of: (input: { title: string }) => input.title }),
+    request: (ctx, input, meta) =>
+      create(
+        ctx,
+        'tickets',
+        {
+          subject: input.title,
+          content: input.body,
+          hs_pipeline: input.pipeline ?? String(ctx.settings.ticketPipeline ?? '0'),
+          hs_pipeline_stage: input.stage ?? String(ctx.settings.ticketStage ?? '1'),
+          hs_ticket_priority: input.priority ? PRIORITY[input.priority] : undefined,
+          hubspot_owner_id: input.assignee,
+        },
+        input.about,
+        meta,
+      ),
+    receipt: receiptOf('tickets', 'open'),
+  }),
+  defineAction<'update_field'>({
+    kind: 'update_field',
+    title: 'Write properties',
+    feature: 'write',
+    idempotency: { kind: 'natural', note: 'Setting a property to the same value twice is the same as once.' },
+    request: (_ctx, input) => ({
+      method: 'PATCH',
+      path: `/crm/objects/${VERSION}/${pathOf(input.object)}/${encodeURIComponent(input.id)}`,
+      // Null is refused; an empty text clears.
+      json: { properties: Object.fromEntries(Object.entries(input.fields).map(([name, value]) => [name, value === null ? '' : String(value)])) },
+    }),
+    receipt: (reply) => ({ nativeId: textAt(reply.body, 'id') ?? '', state: 'written' }),
+    writes: (input) => [{ stream: pathOf(input.object), id: input.id, fields: input.fields }],
+  }),
+  ...(['add', 'remove'] as const).map((verb) =>
+    defineAction<'add_tag' | 'remove_tag'>({
+      kind: verb === 'add' ? 'add_tag' : 'remove_tag',
+      title: verb === 'add' ? 'Add to a list' : 'Remove from a list',
+      feature: 'lists',
+      idempotency: { kind: 'natural', note: 'A contact is in a list or not.' },
+      request: (_ctx, input) => ({ method: 'PUT', path: `/crm/lists/${VERSION}/${encodeURIComponent(input.tag)}/memberships/${verb}`, json: input.about.contact ? [input.about.contact] : [] }),
+      receipt: (_reply, _ctx, input) => ({ nativeId: `${input.tag}:${input.about.contact ?? ''}`, state: verb === 'add' ? 'added' : 'removed' }),
+    }),
+  ),
+  defineAction<'enrol_in_automation', { sender?: { userId: string; email: string } }>({
+    kind: 'enrol_in_automation',
+    title: 'Enrol in a HubSpot sequence',
+    feature: 'sequences',
+    extra: Type.Object({ sender: Type.Optional(Type.Object({ userId: Type.String(), email: Type.String() })) }),
+    idempotency: {
+      kind: 'marker',
+      settleSeconds: 60,
+      // HubSpot knows whether a contact is enrolled; being enrolled already is what we wanted.
+      find: async (ctx, input, meta) => {
+        const { body } = await ctx.call({ method: 'GET', path: `/automation/sequences/${VERSION}/enrollments/contact/${encodeURIComponent(input.about.contact ?? '')}` });
+        const since = textAt(body, 'enrolledAt');
+        return textAt(body, 'sequenceId') === input.automation && since && new Date(since) >= meta.firstTriedAt ? { nativeId: textAt(body, 'id') ?? input.automation, state: 'enrolled' } : undefined;
+      },
+    },
+    request: (ctx, input) => ({
+      method: 'POST',
+      path: `/automation/sequences/${VERSION}/enrollments`,
+      query: { userId: input.sender?.userId ?? String(ctx.settings.sequenceUserId ?? '') },
+      json: { sequenceId: input.automation, contactId: input.about.contact ?? '', senderEmail: input.sender?.email ?? String(ctx.settings.sequenceSender ?? '') },
+    }),
+    receipt: (reply) => ({ nativeId: textAt(reply.body, 'id') ?? '', state: 'enrolled' }),
+  }),
+  defineAction<'send_email', { emailId?: number }>({
+    kind: 'send_email',
+    title: 'Single e-mail by a published HubSpot e-mail',
+    feature: 'email',
+    extra: Type.Object({ emailId: Type.Optional(Type.Integer()) }),
+    idempotency: { kind: 'vendor_key', note: 'HubSpot sends one e-mail per sendId and account.' },
+    request: (ctx, input, meta) => ({
+      method: 'POST',
+      path: SINGLE_SEND,
+      json: {
+        emailId: input.emailId ?? Number(ctx.settings.singleSendEmailId ?? 0),
+        message: { to: input.to, sendId: meta.requestId, cc: [], bcc: [], replyTo: [] },
+        contactProperties: {},
+        customProperties: { subject: input.subject, text: input.text },
+      },
+    }),
+    receipt: (reply) => {
+      const result = textAt(reply.body, 'sendResult') ?? '';
+      // An answer of 200 can hold a refusal about the recipient.
+      if (/UNSUBSCRIBED|OPTED_OUT|SPAM|BOUNCED|BLOCKED/.test(result)) throw new VendorError('recipient_opted_out', `HubSpot does not send to this address (${result}).`);
+      if (/INVALID_TO/.test(result)) throw new VendorError('recipient_invalid', `HubSpot does not know this address (${result}).`);
+      return { nativeId: textAt(reply.body, 'statusId') ?? '', state: textAt(reply.body, 'status') ?? 'PENDING' };
+    },
+  }),
+];

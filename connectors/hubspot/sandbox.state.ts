@@ -1,0 +1,258 @@
+import type { Clock } from '../../src/kit/index.ts';
+
+export type Properties = Record<string, string | null>;
+
+export interface HubSpotRecord {
+  id: string;
+  properties: Properties;
+  createdAt: string;
+  updatedAt: string;
+  archived: boolean;
+  archivedAt?: string;
+}
+
+interface SearchBody {
+  filterGroups?: { filters: { propertyName: string; operator: string; value?: string; values?: string[] }[] }[];
+  properties?: string[];
+  sorts?: { propertyName: string; direction: string }[];
+  limit?: number;
+  after?: string;
+}
+
+interface Stage {
+  id: string;
+  label: string;
+  displayOrder: number;
+  archived: boolean;
+  metadata: Record<string, string>;
+}
+
+export interface Owner {
+  id: string;
+  email: string;
+  firstName: string;
+  lastName: string;
+  userId: number;
+  archived: boolean;
+  createdAt: string;
+  updatedAt: string;
+}
+
+const EARLY = '2024-01-01T00:00:00.000Z';
+
+const stages = (...list: [string, string, Record<string, string>][]): Stage[] => list.map(([id, label, metadata], at) => ({ id, label, displayOrder: at, archived: false, metadata }));
+
+/** What the simulated HubSpot account holds. Records change as people and the hub change them. */
+export class HubSpotState {
+  owners: Owner[] = [];
+  pipelines: Record<string, { id: string; label: string; displayOrder: number; archived: boolean; stages: Stage[] }[]> = {
+    deals: [
+      {
+        id: 'default',
+        label: 'Sales',
+        displayOrder: 0,
+        archived: false,
+        stages: stages(
+          ['appointmentscheduled', 'Appointment scheduled', { isClosed: 'false', probability: '0.2' }],
+          ['contractsent', 'Contract sent', { isClosed: 'false', probability: '0.9' }],
+          ['closedwon', 'Closed won', { isClosed: 'true', probability: '1.0' }],
+          ['closedlost', 'Closed lost', { isClosed: 'true', probability: '0.0' }],
+        ),
+      },
+    ],
+    tickets: [{ id: '0', label: 'Support', displayOrder: 0, archived: false, stages: stages(['1', 'New', { ticketState: 'OPEN' }], ['2', 'Waiting on contact', { ticketState: 'OPEN' }], ['4', 'Closed', { ticketState: 'CLOSED' }]) }],
+  };
+  readonly enrolments = new Map<string, { id: string; sequenceId: string; enrolledAt: string }>();
+  /** Milliseconds after which search shows a write. */
+  lateIndexMs = 0;
+  private readonly clock: Clock;
+  private readonly objects = new Map<string, Map<string, HubSpotRecord>>();
+  private readonly links = new Map<string, Set<string>>();
+  private readonly typeOf = new Map<string, string>();
+  private readonly custom = new Map<string, { name: string }[]>();
+  private readonly groups = new Set<string>();
+  private readonly lists = new Map<string, Set<string>>();
+  private readonly sends = new Map<string, string>();
+  private lastId = 100_000;
+
+  constructor(clock: Clock) {
+    this.clock = clock;
+  }
+
+  all(type: string): HubSpotRecord[] {
+    return [...(this.objects.get(type)?.values() ?? [])];
+  }
+
+  find(type: string, id: string): HubSpotRecord | undefined {
+    return this.objects.get(type)?.get(id);
+  }
+
+  /** @param at when it was made and last changed; now when absent */
+  create(type: string, properties: Properties, at?: string): HubSpotRecord {
+    const id = String(++this.lastId);
+    const now = at ?? this.clock.now().toISOString();
+    const record: HubSpotRecord = { id, properties: { ...properties, hs_object_id: id }, createdAt: now, updatedAt: now, archived: false };
+    this.stamp(type, record, now, true);
+    if (!this.objects.has(type)) this.objects.set(type, new Map());
+    this.objects.get(type)!.set(id, record);
+    this.typeOf.set(id, type);
+    return record;
+  }
+
+  update(type: string, id: string, properties: Properties): HubSpotRecord | undefined {
+    const record = this.find(type, id);
+    if (!record || record.archived) return undefined;
+    Object.assign(record.properties, properties);
+    this.stamp(type, record, this.clock.now().toISOString(), false);
+    return record;
+  }
+
+  archive(type: string, id: string): void {
+    const record = this.find(type, id);
+    if (!record) return;
+    record.archived = true;
+    record.archivedAt = this.clock.now().toISOString();
+  }
+
+  private stamp(type: string, record: HubSpotRecord, now: string, fresh: boolean): void {
+    record.updatedAt = now;
+    record.properties[type === 'contacts' ? 'lastmodifieddate' : 'hs_lastmodifieddate'] = now;
+    if (fresh) {
+      record.properties.createdate = now;
+      record.properties.hs_createdate = now;
+    }
+  }
+
+  attach(type: string, id: string, otherId: string): void {
+    const other = this.typeOf.get(otherId);
+    if (!other) return;
+    this.link(`${type}:${id}:${other}`, otherId);
+    this.link(`${other}:${otherId}:${type}`, id);
+  }
+
+  private link(key: string, id: string): void {
+    this.links.set(key, (this.links.get(key) ?? new Set()).add(id));
+  }
+
+  associated(type: string, id: string, other: string): string[] {
+    return [...(this.links.get(`${type}:${id}:${other}`) ?? [])];
+  }
+
+  /** The plain list is sorted by id, as the vendor's is. */
+  page(type: string, limit: number, after: string | undefined, archived: boolean): { records: HubSpotRecord[]; next: string | undefined } {
+    const all = this.all(type).filter((record) => record.archived === archived && (after === undefined || Number(record.id) > Number(after)));
+    const records = all.slice(0, limit);
+    return { records, next: all.length > limit ? records.at(-1)!.id : undefined };
+  }
+
+  search(type: string, body: SearchBody): { records: HubSpotRecord[]; total: number; next: string | undefined } {
+    const visible = this.clock.now().getTime() - this.lateIndexMs;
+    const found = this.all(type).filter(
+      (record) => !record.archived && new Date(record.updatedAt).getTime() <= visible && (body.filterGroups?.length ? body.filterGroups.some((group) => group.filters.every((filter) => matches(record, filter))) : true),
+    );
+    const sort = body.sorts?.[0];
+    if (sort) {
+      const direction = sort.direction === 'DESCENDING' ? -1 : 1;
+      found.sort((a, b) => direction * (comparable(a.properties[sort.propertyName]) - comparable(b.properties[sort.propertyName])));
+    }
+    const start = Number(body.after ?? 0);
+    const limit = Number(body.limit ?? 10);
+    return { records: found.slice(start, start + limit), total: found.length, next: start + limit < found.length ? String(start + limit) : undefined };
+  }
+
+  propertiesOf(type: string): { name: string; label: string; type: string; fieldType: string; groupName: string; hubspotDefined: boolean; options: unknown[]; description: string }[] {
+    const used = new Set(this.all(type).slice(0, 50).flatMap((record) => Object.keys(record.properties)));
+    const own = this.custom.get(type) ?? [];
+    const base = { label: '', type: 'string', fieldType: 'text', groupName: 'information', options: [], description: '' };
+    return [
+      ...[...used].filter((name) => !own.some((property) => property.name === name)).map((name) => ({ ...base, name, label: name, hubspotDefined: !name.startsWith('custom_') && name !== 'account_status' })),
+      ...own.map((property) => ({ ...base, ...property, label: property.name, hubspotDefined: false })),
+    ];
+  }
+
+  addProperty(type: string, property: { name: string }): boolean {
+    const own = this.custom.get(type) ?? [];
+    if (own.some((known) => known.name === property.name)) return false;
+    this.custom.set(type, [...own, property]);
+    return true;
+  }
+
+  addGroup(type: string, name: string): boolean {
+    if (this.groups.has(`${type}:${name}`)) return false;
+    this.groups.add(`${type}:${name}`);
+    return true;
+  }
+
+  addOwner(firstName: string, lastName: string, email: string): Owner {
+    const owner: Owner = { id: String(500 + this.owners.length), email, firstName, lastName, userId: 9000 + this.owners.length, archived: false, createdAt: EARLY, updatedAt: EARLY };
+    this.owners.push(owner);
+    return owner;
+  }
+
+  /** Two contacts become one: the losing id is archived, its links go to the survivor. */
+  merge(type: string, survivor: string, loser: string): void {
+    for (const [key, ids] of [...this.links]) {
+      if (!key.startsWith(`${type}:${loser}:`)) continue;
+      for (const id of ids) this.attach(type, survivor, id);
+    }
+    this.archive(type, loser);
+    const record = this.find(type, survivor)!;
+    record.properties.hs_merged_object_ids = [record.properties.hs_merged_object_ids, loser].filter(Boolean).join(';');
+    this.stamp(type, record, this.clock.now().toISOString(), false);
+  }
+
+  changeList(list: string, verb: 'add' | 'remove', ids: readonly string[]): void {
+    const members = this.lists.get(list) ?? new Set<string>();
+    for (const id of ids) verb === 'add' ? members.add(id) : members.delete(id);
+    this.lists.set(list, members);
+  }
+
+  enrol(contactId: string, sequenceId: string): { id: string; sequenceId: string; enrolledAt: string } | undefined {
+    if (this.enrolments.has(contactId)) return undefined;
+    const made = { id: `enr-${contactId}`, sequenceId, enrolledAt: this.clock.now().toISOString() };
+    this.enrolments.set(contactId, made);
+    return made;
+  }
+
+  singleSend(message: { to: string; sendId: string }): Record<string, unknown> {
+    const known = this.sends.get(message.sendId);
+    const statusId = known ?? `status-${this.sends.size + 1}`;
+    this.sends.set(message.sendId, statusId);
+    return { statusId, status: 'PENDING', sendResult: known ? 'IDEMPOTENT_IGNORE' : 'SENT', requestedAt: this.clock.now().toISOString() };
+  }
+
+  report(): Record<string, number> {
+    const counts = Object.fromEntries([...this.objects].map(([type, records]) => [type, [...records.values()].filter((record) => !record.archived).length]));
+    return { ...counts, lists: this.lists.size, enrolments: this.enrolments.size, single_sends: this.sends.size };
+  }
+}
+
+const comparable = (value: string | null | undefined): number => {
+  if (value === null || value === undefined) return Number.NEGATIVE_INFINITY;
+  const number = Number(value);
+  return Number.isNaN(number) ? Date.parse(value) : number;
+};
+
+function matches(record: HubSpotRecord, filter: { propertyName: string; operator: string; value?: string; values?: string[] }): boolean {
+  const value = record.properties[filter.propertyName];
+  switch (filter.operator) {
+    case 'EQ':
+      return value !== null && value !== undefined && (value === filter.value || (!Number.isNaN(comparable(value)) && comparable(value) === comparable(filter.value)));
+    case 'NEQ':
+      return value !== filter.value;
+    case 'GTE':
+      return comparable(value) >= comparable(filter.value);
+    case 'GT':
+      return comparable(value) > comparable(filter.value);
+    case 'LTE':
+      return comparable(value) <= comparable(filter.value);
+    case 'LT':
+      return comparable(value) < comparable(filter.value);
+    case 'IN':
+      return filter.values?.includes(value ?? '') ?? false;
+    case 'HAS_PROPERTY':
+      return value !== null && value !== undefined && value !== '';
+    default:
+      return false;
+  }
+}
