@@ -10,13 +10,13 @@ import { readSetting, writeSetting } from '../settings/store.ts';
 import { type Permission, type Principal, ROLE_PERMISSIONS, type UserRole } from './schema.ts';
 import {
   type ApiKeyRow,
+  claimFirstTenant,
   deleteSession,
   findAccount,
   findApiKey,
   findSession,
   insertAccount,
   insertApiKey,
-  insertFirstTenant,
   insertMembership,
   insertSession,
   insertTenant,
@@ -54,12 +54,12 @@ async function furnish(deps: AccessDeps, tenantId: string, business: NewBusiness
   const now = deps.clock.now();
   if (business.zone !== undefined && !isZone(business.zone)) throw invalid(`"${business.zone}" is not a time zone.`, [{ path: 'zone', message: 'must be an IANA name such as Europe/Berlin' }]);
   await deps.db.tenant(tenantId, async (tx) => {
-    const { value } = await readSetting(tx, 'business');
+    const { value, version } = await readSetting(tx, 'business');
     await writeSetting(
       tx,
       'business',
       { ...value, name: business.business, zone: business.zone ?? value.zone, country: business.country ?? value.country, currency: business.currency ?? value.currency },
-      { expected: 0, by, at: now },
+      { expected: version, by, at: now },
     );
     await appendEvents(tx, [{ actor: by, action: 'tenant.created', subject: { kind: 'tenant', id: tenantId }, data: { name: business.business }, at: now }]);
   });
@@ -74,13 +74,14 @@ export async function setUp(deps: AccessDeps, request: NewBusiness & { name: str
   const now = deps.clock.now();
   if (request.zone !== undefined && !isZone(request.zone)) throw invalid(`"${request.zone}" is not a time zone.`, [{ path: 'zone', message: 'must be an IANA name such as Europe/Berlin' }]);
   const password_hash = await hashPassword(request.password);
-  const tenantId = newId();
   const userId = newId();
-  const first = await deps.db.system(async (tx) => {
-    if (!(await insertFirstTenant(tx, { id: tenantId, name: request.business }, now))) return false;
-    return insertAccount(tx, { id: userId, email: request.email, name: request.name, password_hash }, now);
+  const tenantId = await deps.db.system(async (tx) => {
+    const claimed = await claimFirstTenant(tx, { id: newId(), name: request.business }, now);
+    if (!claimed) return undefined;
+    await insertAccount(tx, { id: userId, email: request.email, name: request.name, password_hash }, now);
+    return claimed.id;
   });
-  if (!first) throw conflict('This hub has an owner already.', 'Log in, or ask the owner for an account.');
+  if (!tenantId) throw conflict('This hub has an owner already.', 'Log in, or ask the owner for an account.');
   await deps.db.tenant(tenantId, (tx) => insertMembership(tx, userId, 'owner', now));
   await furnish(deps, tenantId, request, `user:${userId}`);
   return { tenantId, userId };

@@ -10,17 +10,25 @@ export interface UserRow {
   version: number;
 }
 
-/** Whether a tenant exists; the first visitor of a fresh hub makes it. */
+/** Whether the hub still waits for its owner: nobody has an account yet. */
 export async function hubIsFresh(sql: Pick<Sql, 'query'>): Promise<boolean> {
-  return (await sql.query('select 1 from tenant limit 1')).rowCount === 0;
+  return (await sql.query('select 1 from user_account limit 1')).rowCount === 0;
 }
 
-/** @returns false when another visitor was faster */
-export async function insertFirstTenant(tx: SystemTx, tenant: { id: string; name: string }, now: Date): Promise<boolean> {
+/**
+ * The tenant of the first owner: the one the command line made before anybody came, or a new one.
+ * @returns undefined when another visitor was faster
+ */
+export async function claimFirstTenant(tx: SystemTx, tenant: { id: string; name: string }, now: Date): Promise<{ id: string; made: boolean } | undefined> {
   await tx.query('select pg_advisory_xact_lock(7001)');
-  if (!(await hubIsFresh(tx))) return false;
+  if (!(await hubIsFresh(tx))) return undefined;
+  const [present] = await listTenants(tx);
+  if (present) {
+    await tx.query('update tenant set name = $2 where id = $1', [present.id, tenant.name]);
+    return { id: present.id, made: false };
+  }
   await insertTenant(tx, tenant, now);
-  return true;
+  return { id: tenant.id, made: true };
 }
 
 export async function insertTenant(sql: Pick<Sql, 'query'>, tenant: { id: string; name: string }, now: Date): Promise<void> {
