@@ -42,12 +42,12 @@ function firstAfterGap(date: LocalDate, zone: string, after: DateTime): DateTime
   let low = midnight.toMillis();
   let high = after.toMillis();
   const offset = midnight.offset;
-  while (high - low > 1000) {
+  while (high - low > 1) {
     const middle = Math.floor((low + high) / 2);
     if (DateTime.fromMillis(middle, { zone }).offset === offset) low = middle;
     else high = middle;
   }
-  return DateTime.fromMillis(Math.ceil(high / 1000) * 1000, { zone }).startOf('second');
+  return DateTime.fromMillis(high, { zone });
 }
 
 /** First day after `date` that is not Saturday or Sunday, `days` working days on. */

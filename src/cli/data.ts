@@ -8,7 +8,7 @@ import { detectAsOf, simulate } from '../sequences/simulate.ts';
 import { readImportMapping } from '../sync/importing.ts';
 import { importFile } from '../sync/imports.ts';
 import { replay } from '../sync/replay.ts';
-import { streamInfos } from '../sync/routes.ts';
+import { streamInfos } from '../sync/status.ts';
 import { readConnection } from '../sync/run.ts';
 import { listStreams, requestRun } from '../sync/store.ts';
 import { CATCH_UP_DAYS } from '../triggers/schema.ts';

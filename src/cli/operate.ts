@@ -16,7 +16,7 @@ import type { Connector, OAuth2 } from '../kit/index.ts';
 import { countEntities, lookUpCustomer } from '../model/store.ts';
 import { installPlaybook, switchSequence } from '../sequences/playbooks.ts';
 import { listParked } from '../sync/parked.ts';
-import { streamInfos } from '../sync/routes.ts';
+import { streamInfos } from '../sync/status.ts';
 import { countOccurrences } from '../triggers/store.ts';
 import { command, type CommonOptions, print, table, tenantOf, withHub } from './context.ts';
 

@@ -11,6 +11,9 @@ import { appCredentials, connectorOf, originOf } from './vendors.ts';
 /** A person has this long to say yes on the platform's page. */
 const STATE_MS = 15 * 60_000;
 
+/** Cookie that ties an authorisation to the browser that started it. */
+export const OAUTH_COOKIE = 'rapport_oauth';
+
 export interface StartRequest {
   connector: Connector & { auth: OAuth2 };
   features: string[];

@@ -9,13 +9,12 @@ import { connectWithFields, type OnConnected } from './connect.ts';
 import { markConnection, readCredential } from './credentials.ts';
 import type { ConnectionDeps } from './deps.ts';
 import { toConnection } from './health.ts';
-import { startOAuth } from './oauth.ts';
+import { OAUTH_COOKIE, startOAuth } from './oauth.ts';
 import { ConnectAnswer, Connection, ConnectorInfo, ConnectRequest } from './schema.ts';
 import { openSession } from './session.ts';
 import { callsOfDay, type ConnectionRow, deleteCredential, findConnection, listConnections, removeRoutes, setConnectionState, updateConnection } from './store.ts';
 import { appCredentials, connectorOf, missingSecrets } from './vendors.ts';
 
-export const OAUTH_COOKIE = 'rapport_oauth';
 
 /** A connector as the catalogue shows it: derived from what it has. */
 export function toConnectorInfo(deps: Pick<ConnectionDeps, 'config'>, connector: Connector) {

@@ -1,5 +1,5 @@
 import { type Static, type TObject, Type } from 'typebox';
-import type { VendorContext } from './connector.ts';
+import type { VendorContext } from './context.ts';
 import type { Reply, RequestSpec } from './request.ts';
 
 /** Everything that can be done natively. The list is closed; what a platform can do of it is its connector's to say. */

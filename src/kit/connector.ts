@@ -4,26 +4,10 @@ import type { Account, Auth, Secrets } from './auth.ts';
 import type { ErrorTable } from './errors.ts';
 import type { FileReader } from './files.ts';
 import type { Budget } from './limits.ts';
+import type { AppSecrets, VendorContext } from './context.ts';
 import type { Reply, RequestSpec } from './request.ts';
 import type { Stream } from './streams.ts';
 import type { Webhooks } from './webhooks.ts';
-
-/** Values of the environment variables the connector names, such as a webhook signing secret. */
-export type AppSecrets = Record<string, string | undefined>;
-
-/** What connector code may know and do while it works for one connection. */
-export interface VendorContext {
-  account: Account;
-  settings: Record<string, unknown>;
-  features: readonly string[];
-  now: Date;
-  /** Paths of a stream's records that the mapping reads: what is worth asking the vendor for. */
-  paths(stream: string): readonly string[];
-  /** Address at which the vendor can reach us for this connection. */
-  webhookUrl: string | undefined;
-  /** Sends a request through the engine: credentials, limits, refresh and classification included. */
-  call<Body = unknown>(spec: RequestSpec): Promise<Reply<Body>>;
-}
 
 /** Sends one prepared request. The default is the kit's HTTP client; a vendor's SDK may stand here instead. */
 export type Transport = (request: PreparedRequest) => Promise<Reply>;

@@ -3,6 +3,7 @@ export type { Clock } from '../base/clock.ts';
 export * from './actions.ts';
 export * from './auth.ts';
 export * from './connector.ts';
+export * from './context.ts';
 export * from './entities.ts';
 export * from './errors.ts';
 export * from './files.ts';

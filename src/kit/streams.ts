@@ -1,4 +1,4 @@
-import type { VendorContext } from './connector.ts';
+import type { VendorContext } from './context.ts';
 import type { EntityKind } from './entities.ts';
 import type { Reply, RequestSpec } from './request.ts';
 

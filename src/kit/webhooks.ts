@@ -1,4 +1,4 @@
-import type { AppSecrets } from './connector.ts';
+import type { AppSecrets } from './context.ts';
 import type { Secrets } from './auth.ts';
 
 /** A post as it arrived: bytes, not a parsed and re-written copy, because signatures are over bytes. */
