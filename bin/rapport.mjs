@@ -15,7 +15,9 @@ if (major > 24 || (major === 24 && minor >= 18)) {
   try {
     node = createRequire(import.meta.url).resolve('node/bin/node');
   } catch {
-    console.error(`rapport needs Node 24.18 or newer and this is ${process.versions.node}. Run "npm ci" first: it brings one.`);
+    console.error(
+      `rapport needs Node 24.18 or newer and this is ${process.versions.node}. Run "npm ci" first: it brings one.`,
+    );
     process.exit(1);
   }
   const child = spawn(node, [cli, ...process.argv.slice(2)], { stdio: 'inherit' });

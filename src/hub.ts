@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net';
-import * as accessSchema from './access/schema.ts';
-import { accessRoutes } from './access/routes.ts';
 import type { AccessDeps } from './access/identity.ts';
+import { accessRoutes } from './access/routes.ts';
+import * as accessSchema from './access/schema.ts';
 import type { ActionDeps } from './actions/deps.ts';
 import { keywordListener, optOutDeps, takeEvent, unfreezeListener } from './actions/events.ts';
 import { actionQueues } from './actions/jobs.ts';
@@ -110,21 +110,35 @@ export interface Hub {
 }
 
 const schemasOf = (...rooms: object[]): { $id: string }[] =>
-  rooms.flatMap((room) => Object.values(room)).filter((value): value is { $id: string } => value !== null && typeof value === 'object' && typeof (value as { $id?: unknown }).$id === 'string');
+  rooms
+    .flatMap((room) => Object.values(room))
+    .filter(
+      (value): value is { $id: string } =>
+        value !== null && typeof value === 'object' && typeof (value as { $id?: unknown }).$id === 'string',
+    );
 
 /**
  * Opens the database (starting the embedded one when none is configured), applies migrations and checks that the keys
  * open what is stored.
  * @throws ConfigError when the keys are not the ones this database was sealed with
  */
-export async function openStore(options: HubOptions, log: Logger): Promise<{ ownerUrl: string; db: Database; release: () => Promise<void> }> {
+export async function openStore(
+  options: HubOptions,
+  log: Logger,
+): Promise<{ ownerUrl: string; db: Database; release: () => Promise<void> }> {
   const { config } = options;
   const configured = options.databaseUrl ?? config.databaseUrl;
-  const server = configured ? undefined : await startEmbedded(config.dataDir, { settings: options.databaseSettings ?? [], log: (text) => log.warn(text) });
+  const server = configured
+    ? undefined
+    : await startEmbedded(config.dataDir, { settings: options.databaseSettings ?? [], log: (text) => log.warn(text) });
   const ownerUrl = configured ?? server!.url();
   const applied = await migrate(ownerUrl);
   if (applied.length > 0) log.info({ applied }, 'migrations applied');
-  const db = openDatabase({ ownerUrl, appUrl: configured === config.databaseUrl ? config.databaseAppUrl : undefined, prepared: config.preparedStatements });
+  const db = openDatabase({
+    ownerUrl,
+    appUrl: configured === config.databaseUrl ? config.databaseAppUrl : undefined,
+    prepared: config.preparedStatements,
+  });
   const release = async (): Promise<void> => {
     await db.close();
     await server?.release();
@@ -142,13 +156,16 @@ export async function openStore(options: HubOptions, log: Logger): Promise<{ own
 async function checkKeys(db: Database, config: Config): Promise<void> {
   const keyring = createKeyring(config.keys);
   const purpose = 'key-check';
-  const { rows } = await db.statement<{ subject: { sealed: string } }>('select subject from link_route where token_hash = $1', [purpose]);
+  const { rows } = await db.statement<{ subject: { sealed: string } }>(
+    'select subject from link_route where token_hash = $1',
+    [purpose],
+  );
   const sealed = rows[0]?.subject.sealed;
   if (sealed === undefined) {
-    await db.statement("insert into link_route (token_hash, tenant_id, purpose, subject, created_at) values ($1, '00000000-0000-0000-0000-000000000000', $1, $2, now()) on conflict do nothing", [
-      purpose,
-      { sealed: keyring.seal('rapport', purpose).toString('base64') },
-    ]);
+    await db.statement(
+      "insert into link_route (token_hash, tenant_id, purpose, subject, created_at) values ($1, '00000000-0000-0000-0000-000000000000', $1, $2, now()) on conflict do nothing",
+      [purpose, { sealed: keyring.seal('rapport', purpose).toString('base64') }],
+    );
     return;
   }
   try {
@@ -204,24 +221,52 @@ export async function startHub(options: HubOptions): Promise<Hub> {
     processId: `${process.pid}-${newId().slice(0, 8)}`,
     hash: addressHasher(keyring),
     content: { publicUrl: config.publicUrl, linkKey: keyring.derive('links') },
-    onCall: ({ connector, purpose, outcome, milliseconds }) => metrics.calls.observe({ connector, purpose, outcome }, milliseconds / 1000),
+    onCall: ({ connector, purpose, outcome, milliseconds }) =>
+      metrics.calls.observe({ connector, purpose, outcome }, milliseconds / 1000),
     listeners: {
-      changes: [staffFromOwners, (tx, changes, now) => consentImport(optOutDeps(deps))(tx, changes, now), keywordListener(late), exitListener(ports), unfreezeListener],
+      changes: [
+        staffFromOwners,
+        (tx, changes, now) => consentImport(optOutDeps(deps))(tx, changes, now),
+        keywordListener(late),
+        exitListener(ports),
+        unfreezeListener,
+      ],
       onMerge: async (tx, { kind, survivor, absorbed }) => {
         if (kind === 'contact') await mergeRuns(ports, tx, survivor, absorbed, clock.now());
       },
       event: (tx, connection, event, now) => takeEvent(deps, tx, connection, event, now),
     },
   };
-  const onConnected = (tenantId: string, connectionId: string): Promise<void> => prepareStreams(deps, tenantId, connectionId);
+  const onConnected = (tenantId: string, connectionId: string): Promise<void> =>
+    prepareStreams(deps, tenantId, connectionId);
 
   let stopping = false;
   let app: App | undefined;
   let url: string | undefined;
   if (config.roles.includes('api')) {
     const secureCookies = config.publicUrl.startsWith('https://');
-    const schemas = schemasOf(accessSchema, actionSchema, auditSchema, connectionSchema, mappingSchema, modelSchema, peopleSchema, sequenceSchema, syncSchema, triggerSchema, { ProblemDocument });
-    app = await createServer({ config, log, db, access, metrics, schemas: schemas as never, ...(options.perMinute ? { perMinute: options.perMinute } : {}) });
+    const schemas = schemasOf(
+      accessSchema,
+      actionSchema,
+      auditSchema,
+      connectionSchema,
+      mappingSchema,
+      modelSchema,
+      peopleSchema,
+      sequenceSchema,
+      syncSchema,
+      triggerSchema,
+      { ProblemDocument },
+    );
+    app = await createServer({
+      config,
+      log,
+      db,
+      access,
+      metrics,
+      schemas: schemas as never,
+      ...(options.perMinute ? { perMinute: options.perMinute } : {}),
+    });
     systemRoutes(app, { config, db, queue, metrics, stopping: () => stopping });
     accessRoutes(app, { ...access, secureCookies });
     settingRoutes(app, { db, clock });
@@ -232,9 +277,17 @@ export async function startHub(options: HubOptions): Promise<Hub> {
     modelRoutes(app, { db, clock });
     triggerRoutes(app, { db, clock });
     sequenceRoutes(app, { db, clock, ports, start });
-    peopleSchema.peopleRoutes(app, { db, clock, ports, templateProblem, wake: (tenantId) => queue.wake('dispatch', { tenantId }) });
+    peopleSchema.peopleRoutes(app, {
+      db,
+      clock,
+      ports,
+      templateProblem,
+      wake: (tenantId) => queue.wake('dispatch', { tenantId }),
+    });
     actionRoutes(app, deps);
-    await browserRoutes(app, { ...deps, ...access, onConnected, secureCookies }, (inner) => consentRoutes(inner, { db, clock, optOut: optOutDeps(deps) }));
+    await browserRoutes(app, { ...deps, ...access, onConnected, secureCookies }, (inner) =>
+      consentRoutes(inner, { db, clock, optOut: optOutDeps(deps) }),
+    );
     await hookRoutes(app, { ...deps, metrics });
     await app.listen({ host: config.host, port: options.port ?? config.port });
     const { port } = app.server.address() as AddressInfo;
@@ -247,7 +300,9 @@ export async function startHub(options: HubOptions): Promise<Hub> {
   const timer =
     (options.sweep ?? true) && config.roles.some((role) => role !== 'api')
       ? setInterval(() => {
-          sweeping = sweeping.then(sweep).catch((error: unknown) => log.error({ err: error }, 'looking for due work failed'));
+          sweeping = sweeping
+            .then(sweep)
+            .catch((error: unknown) => log.error({ err: error }, 'looking for due work failed'));
         }, SWEEP_MS)
       : undefined;
 

@@ -12,8 +12,14 @@ export async function serve(): Promise<void> {
   const stopTracing = config.tracesUrl ? await startTracing(config.tracesUrl) : undefined;
   const { startHub } = await import('./hub.ts');
   const hub = await startHub({ config });
-  hub.log.info({ roles: config.roles, url: hub.url, data: config.databaseUrl ? 'DATABASE_URL' : config.dataDir }, 'the hub runs');
-  if (hub.url) process.stdout.write(`Rapport runs at ${hub.url}\nOpen it in a browser to create the owner; the API reference is at ${hub.url}/docs\n`);
+  hub.log.info(
+    { roles: config.roles, url: hub.url, data: config.databaseUrl ? 'DATABASE_URL' : config.dataDir },
+    'the hub runs',
+  );
+  if (hub.url)
+    process.stdout.write(
+      `Rapport runs at ${hub.url}\nOpen it in a browser to create the owner; the API reference is at ${hub.url}/docs\n`,
+    );
   const end = (signal: string): void => {
     hub.log.info({ signal }, 'stopping');
     hub.stop().then(

@@ -1,6 +1,6 @@
+import { sealAudit } from './audit/chain.ts';
 import type { Clock } from './base/clock.ts';
 import type { Database } from './base/database.ts';
-import { sealAudit } from './audit/chain.ts';
 import type { QueueDefinition } from './base/queue.ts';
 
 const DAY = 86_400_000;
@@ -13,9 +13,18 @@ export async function purge(db: Database, tenantId: string, now: Date): Promise<
   const before = (days: number): Date => new Date(now.getTime() - days * DAY);
   await db.tenant(tenantId, async (tx) => {
     await tx.query('delete from hint where tenant_id = $1 and done_at < $2', [tenantId, before(KEEP_DAYS.hints)]);
-    await tx.query('delete from change where tenant_id = $1 and processed and received_at < $2', [tenantId, before(KEEP_DAYS.changes)]);
-    await tx.query('delete from idempotency where tenant_id = $1 and created_at < $2', [tenantId, before(KEEP_DAYS.idempotency)]);
-    await tx.query('delete from write_ledger where tenant_id = $1 and expires_at < $2', [tenantId, before(KEEP_DAYS.ledger)]);
+    await tx.query('delete from change where tenant_id = $1 and processed and received_at < $2', [
+      tenantId,
+      before(KEEP_DAYS.changes),
+    ]);
+    await tx.query('delete from idempotency where tenant_id = $1 and created_at < $2', [
+      tenantId,
+      before(KEEP_DAYS.idempotency),
+    ]);
+    await tx.query('delete from write_ledger where tenant_id = $1 and expires_at < $2', [
+      tenantId,
+      before(KEEP_DAYS.ledger),
+    ]);
   });
   await db.statement('delete from hook_inbox where routed_at < $1', [before(KEEP_DAYS.hooks)]);
   await db.statement('delete from oauth_state where expires_at < $1', [before(1)]);
@@ -24,7 +33,17 @@ export async function purge(db: Database, tenantId: string, now: Date): Promise<
 
 export function maintenanceQueues(deps: () => { db: Database; clock: Clock }): QueueDefinition[] {
   return [
-    { name: 'seal', role: 'engine', perTenant: 1, handle: async ({ tenantId }) => void (await sealAudit(deps().db, tenantId!)) },
-    { name: 'purge', role: 'engine', perTenant: 1, handle: ({ tenantId }) => purge(deps().db, tenantId!, deps().clock.now()) },
+    {
+      name: 'seal',
+      role: 'engine',
+      perTenant: 1,
+      handle: async ({ tenantId }) => void (await sealAudit(deps().db, tenantId!)),
+    },
+    {
+      name: 'purge',
+      role: 'engine',
+      perTenant: 1,
+      handle: ({ tenantId }) => purge(deps().db, tenantId!, deps().clock.now()),
+    },
   ];
 }

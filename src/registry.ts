@@ -18,7 +18,11 @@ export const connectorNames = (): string[] =>
  * The one place that imports connectors.
  */
 export async function loadRegistry(names: readonly string[] = connectorNames()): Promise<Registry> {
-  const modules = await Promise.all(names.map((name) => import(pathToFileURL(path.join(FOLDER, name, 'connector.ts')).href) as Promise<{ default: Connector }>));
+  const modules = await Promise.all(
+    names.map(
+      (name) => import(pathToFileURL(path.join(FOLDER, name, 'connector.ts')).href) as Promise<{ default: Connector }>,
+    ),
+  );
   const byId = new Map(modules.map((module) => [module.default.id, module.default]));
   return { all: () => [...byId.values()], find: (id) => byId.get(id) };
 }

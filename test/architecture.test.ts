@@ -22,7 +22,22 @@ function imports(file: string): string[] {
 
 // A room may import from rooms before it, never from one after it. Route files are the top of their room: they may
 // use everything a request needs.
-const ORDER = ['base', 'kit', 'audit', 'settings', 'access', 'model', 'mapping', 'connections', 'sync', 'consent', 'triggers', 'sequences', 'actions', 'http'];
+const ORDER = [
+  'base',
+  'kit',
+  'audit',
+  'settings',
+  'access',
+  'model',
+  'mapping',
+  'connections',
+  'sync',
+  'consent',
+  'triggers',
+  'sequences',
+  'actions',
+  'http',
+];
 const rank = (file: string): number => {
   const room = file.split('/')[1]!;
   if (!file.startsWith('src/')) return -1;
@@ -33,7 +48,11 @@ const rank = (file: string): number => {
 };
 
 test('architecture: rooms import downwards only', () => {
-  const wrong = files('src').flatMap((file) => imports(file).filter((target) => target.startsWith('src/') && rank(target) > rank(file)).map((target) => `${file} imports ${target}`));
+  const wrong = files('src').flatMap((file) =>
+    imports(file)
+      .filter((target) => target.startsWith('src/') && rank(target) > rank(file))
+      .map((target) => `${file} imports ${target}`),
+  );
   expect(wrong).toEqual([]);
 });
 
@@ -41,14 +60,21 @@ test('architecture: connectors import from the kit only', () => {
   const wrong = files('connectors').flatMap((file) => {
     const own = file.split('/').slice(0, 2).join('/');
     return imports(file)
-      .filter((target) => !target.startsWith(`${own}/`) && target !== 'src/kit/index.ts' && target !== 'src/kit/sandbox/index.ts')
+      .filter(
+        (target) =>
+          !target.startsWith(`${own}/`) && target !== 'src/kit/index.ts' && target !== 'src/kit/sandbox/index.ts',
+      )
       .map((target) => `${file} imports ${target}`);
   });
   expect(wrong).toEqual([]);
 });
 
 test('architecture: nothing imports a connector by name except the registry', () => {
-  const wrong = files('src').flatMap((file) => imports(file).filter((target) => target.startsWith('connectors/')).map((target) => `${file} imports ${target}`));
+  const wrong = files('src').flatMap((file) =>
+    imports(file)
+      .filter((target) => target.startsWith('connectors/'))
+      .map((target) => `${file} imports ${target}`),
+  );
   expect(wrong).toEqual([]);
 });
 
@@ -79,7 +105,9 @@ test('architecture: every connector has its rooms', () => {
 });
 
 test('architecture: files stay readable in one sitting', () => {
-  const long = [...files('src'), ...files('connectors')].map((file) => ({ file, lines: readFileSync(path.join(ROOT, file), 'utf8').split('\n').length })).filter(({ lines }) => lines > 340);
+  const long = [...files('src'), ...files('connectors')]
+    .map((file) => ({ file, lines: readFileSync(path.join(ROOT, file), 'utf8').split('\n').length }))
+    .filter(({ lines }) => lines > 340);
   expect(long).toEqual([]);
 });
 
@@ -93,7 +121,11 @@ test('architecture: the text of the project names no machine, registry or path o
       else if (/\.(ts|md|ya?ml|sql|json|mjs)$/.test(entry)) {
         const text = readFileSync(path.join(ROOT, name), 'utf8');
         // Written apart, so that this test does not find itself.
-        if (new RegExp(['/work', '/(main|shared|\\.library)'].join('')).test(text) || text.includes(['registry', 'npmjs', 'org'].join('.'))) wrong.push(name);
+        if (
+          new RegExp(['/work', '/(main|shared|\\.library)'].join('')).test(text) ||
+          text.includes(['registry', 'npmjs', 'org'].join('.'))
+        )
+          wrong.push(name);
       }
     }
   };

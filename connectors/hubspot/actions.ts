@@ -1,5 +1,16 @@
 import { Type } from 'typebox';
-import { type ActionDefinition, type ActionMeta, defineAction, type Idempotency, listAt, type Receipt, type Reply, textAt, type VendorContext, VendorError } from '../../src/kit/index.ts';
+import {
+  type ActionDefinition,
+  type ActionMeta,
+  defineAction,
+  type Idempotency,
+  listAt,
+  type Receipt,
+  type Reply,
+  textAt,
+  type VendorContext,
+  VendorError,
+} from '../../src/kit/index.ts';
 import { SINGLE_SEND, VERSION } from './version.ts';
 
 /** Property of ours on what we create: it holds the action's id, and HubSpot refuses a second object with the same. */
@@ -24,7 +35,14 @@ export async function prepareMarkers(ctx: VendorContext): Promise<void> {
   if (marksBySubject(ctx) || !ctx.features.includes('write')) return;
   for (const type of Object.keys(TYPE_IDS)) {
     await unlessThere(ctx, `/crm/properties/${VERSION}/${type}/groups`, { name: 'rapport', label: 'Rapport' });
-    await unlessThere(ctx, `/crm/properties/${VERSION}/${type}`, { name: MARKER, label: 'Rapport action id', type: 'string', fieldType: 'text', groupName: 'rapport', hasUniqueValue: true });
+    await unlessThere(ctx, `/crm/properties/${VERSION}/${type}`, {
+      name: MARKER,
+      label: 'Rapport action id',
+      type: 'string',
+      fieldType: 'text',
+      groupName: 'rapport',
+      hasUniqueValue: true,
+    });
   }
 }
 
@@ -39,9 +57,13 @@ async function unlessThere(ctx: VendorContext, path: string, json: unknown): Pro
 const associations = (type: string, about: Record<string, string | undefined>): unknown[] =>
   Object.entries(about)
     .filter(([kind, id]) => id !== undefined && ASSOCIATIONS[type]?.[kind] !== undefined)
-    .map(([kind, id]) => ({ to: { id }, types: [{ associationCategory: 'HUBSPOT_DEFINED', associationTypeId: ASSOCIATIONS[type]![kind] }] }));
+    .map(([kind, id]) => ({
+      to: { id },
+      types: [{ associationCategory: 'HUBSPOT_DEFINED', associationTypeId: ASSOCIATIONS[type]![kind] }],
+    }));
 
-const link = (ctx: VendorContext, typeId: string, id: string): string => `https://${String(ctx.account.extra?.domain ?? 'app.hubspot.com')}/contacts/${ctx.account.id}/record/${typeId}/${id}`;
+const link = (ctx: VendorContext, typeId: string, id: string): string =>
+  `https://${String(ctx.account.extra?.domain ?? 'app.hubspot.com')}/contacts/${ctx.account.id}/record/${typeId}/${id}`;
 
 const receiptOf =
   (type: string, state: string) =>
@@ -51,7 +73,10 @@ const receiptOf =
   };
 
 /** Recognises an earlier try by our id in the marker property, or by subject and contact where there is none. */
-const byMarker = <Input>(type: string, subject: { property: string; of: (input: Input) => string }): Idempotency<Input> => ({
+const byMarker = <Input>(
+  type: string,
+  subject: { property: string; of: (input: Input) => string },
+): Idempotency<Input> => ({
   kind: 'marker',
   settleSeconds: 60,
   find: async (ctx, input, meta) => {
@@ -72,18 +97,33 @@ const byMarker = <Input>(type: string, subject: { property: string; of: (input: 
   },
 });
 
-const create = (ctx: VendorContext, type: string, properties: Record<string, string | undefined>, about: Record<string, string | undefined>, meta: ActionMeta) => ({
+const create = (
+  ctx: VendorContext,
+  type: string,
+  properties: Record<string, string | undefined>,
+  about: Record<string, string | undefined>,
+  meta: ActionMeta,
+) => ({
   method: 'POST' as const,
   path: `/crm/objects/${VERSION}/${type}`,
   json: {
-    properties: Object.fromEntries(Object.entries({ ...properties, ...(marksBySubject(ctx) ? {} : { [MARKER]: meta.requestId }) }).filter(([, value]) => value !== undefined)),
+    properties: Object.fromEntries(
+      Object.entries({ ...properties, ...(marksBySubject(ctx) ? {} : { [MARKER]: meta.requestId }) }).filter(
+        ([, value]) => value !== undefined,
+      ),
+    ),
     associations: associations(type, about),
   },
 });
 
 const PRIORITY = { low: 'LOW', normal: 'MEDIUM', high: 'HIGH', urgent: 'URGENT' } as const;
 
-const OBJECT_PATHS: Record<string, string> = { contact: 'contacts', company: 'companies', deal: 'deals', ticket: 'tickets' };
+const OBJECT_PATHS: Record<string, string> = {
+  contact: 'contacts',
+  company: 'companies',
+  deal: 'deals',
+  ticket: 'tickets',
+};
 const pathOf = (object: string): string => OBJECT_PATHS[object] ?? object;
 
 export const actions: readonly ActionDefinition[] = [
@@ -116,7 +156,14 @@ export const actions: readonly ActionDefinition[] = [
     title: 'Note on the record',
     feature: 'write',
     idempotency: byMarker('notes', { property: 'hs_note_body', of: (input: { body: string }) => input.body }),
-    request: (ctx, input, meta) => create(ctx, 'notes', { hs_timestamp: meta.firstTriedAt.toISOString(), hs_note_body: input.body }, input.about, meta),
+    request: (ctx, input, meta) =>
+      create(
+        ctx,
+        'notes',
+        { hs_timestamp: meta.firstTriedAt.toISOString(), hs_note_body: input.body },
+        input.about,
+        meta,
+      ),
     receipt: receiptOf('notes', 'created'),
   }),
   defineAction<'create_calendar_event'>({
@@ -174,7 +221,11 @@ export const actions: readonly ActionDefinition[] = [
       method: 'PATCH',
       path: `/crm/objects/${VERSION}/${pathOf(input.object)}/${encodeURIComponent(input.id)}`,
       // Null is refused; an empty text clears.
-      json: { properties: Object.fromEntries(Object.entries(input.fields).map(([name, value]) => [name, value === null ? '' : String(value)])) },
+      json: {
+        properties: Object.fromEntries(
+          Object.entries(input.fields).map(([name, value]) => [name, value === null ? '' : String(value)]),
+        ),
+      },
     }),
     receipt: (reply) => ({ nativeId: textAt(reply.body, 'id') ?? '', state: 'written' }),
     writes: (input) => [{ stream: pathOf(input.object), id: input.id, fields: input.fields }],
@@ -185,8 +236,15 @@ export const actions: readonly ActionDefinition[] = [
       title: verb === 'add' ? 'Add to a list' : 'Remove from a list',
       feature: 'lists',
       idempotency: { kind: 'natural', note: 'A contact is in a list or not.' },
-      request: (_ctx, input) => ({ method: 'PUT', path: `/crm/lists/${VERSION}/${encodeURIComponent(input.tag)}/memberships/${verb}`, json: input.about.contact ? [input.about.contact] : [] }),
-      receipt: (_reply, _ctx, input) => ({ nativeId: `${input.tag}:${input.about.contact ?? ''}`, state: verb === 'add' ? 'added' : 'removed' }),
+      request: (_ctx, input) => ({
+        method: 'PUT',
+        path: `/crm/lists/${VERSION}/${encodeURIComponent(input.tag)}/memberships/${verb}`,
+        json: input.about.contact ? [input.about.contact] : [],
+      }),
+      receipt: (_reply, _ctx, input) => ({
+        nativeId: `${input.tag}:${input.about.contact ?? ''}`,
+        state: verb === 'add' ? 'added' : 'removed',
+      }),
     }),
   ),
   defineAction<'enrol_in_automation', { sender?: { userId: string; email: string } }>({
@@ -199,16 +257,25 @@ export const actions: readonly ActionDefinition[] = [
       settleSeconds: 60,
       // HubSpot knows whether a contact is enrolled; being enrolled already is what we wanted.
       find: async (ctx, input, meta) => {
-        const { body } = await ctx.call({ method: 'GET', path: `/automation/sequences/${VERSION}/enrollments/contact/${encodeURIComponent(input.about.contact ?? '')}` });
+        const { body } = await ctx.call({
+          method: 'GET',
+          path: `/automation/sequences/${VERSION}/enrollments/contact/${encodeURIComponent(input.about.contact ?? '')}`,
+        });
         const since = textAt(body, 'enrolledAt');
-        return textAt(body, 'sequenceId') === input.automation && since && new Date(since) >= meta.firstTriedAt ? { nativeId: textAt(body, 'id') ?? input.automation, state: 'enrolled' } : undefined;
+        return textAt(body, 'sequenceId') === input.automation && since && new Date(since) >= meta.firstTriedAt
+          ? { nativeId: textAt(body, 'id') ?? input.automation, state: 'enrolled' }
+          : undefined;
       },
     },
     request: (ctx, input) => ({
       method: 'POST',
       path: `/automation/sequences/${VERSION}/enrollments`,
       query: { userId: input.sender?.userId ?? String(ctx.settings.sequenceUserId ?? '') },
-      json: { sequenceId: input.automation, contactId: input.about.contact ?? '', senderEmail: input.sender?.email ?? String(ctx.settings.sequenceSender ?? '') },
+      json: {
+        sequenceId: input.automation,
+        contactId: input.about.contact ?? '',
+        senderEmail: input.sender?.email ?? String(ctx.settings.sequenceSender ?? ''),
+      },
     }),
     receipt: (reply) => ({ nativeId: textAt(reply.body, 'id') ?? '', state: 'enrolled' }),
   }),
@@ -231,8 +298,10 @@ export const actions: readonly ActionDefinition[] = [
     receipt: (reply) => {
       const result = textAt(reply.body, 'sendResult') ?? '';
       // An answer of 200 can hold a refusal about the recipient.
-      if (/UNSUBSCRIBED|OPTED_OUT|SPAM|BOUNCED|BLOCKED/.test(result)) throw new VendorError('recipient_opted_out', `HubSpot does not send to this address (${result}).`);
-      if (/INVALID_TO/.test(result)) throw new VendorError('recipient_invalid', `HubSpot does not know this address (${result}).`);
+      if (/UNSUBSCRIBED|OPTED_OUT|SPAM|BOUNCED|BLOCKED/.test(result))
+        throw new VendorError('recipient_opted_out', `HubSpot does not send to this address (${result}).`);
+      if (/INVALID_TO/.test(result))
+        throw new VendorError('recipient_invalid', `HubSpot does not know this address (${result}).`);
       return { nativeId: textAt(reply.body, 'statusId') ?? '', state: textAt(reply.body, 'status') ?? 'PENDING' };
     },
   }),

@@ -50,11 +50,20 @@ export default defineConnector({
       },
       write: {
         title: 'Create tasks, notes, meetings and tickets; write fields',
-        scopes: ['crm.objects.contacts.write', 'crm.objects.companies.write', 'crm.objects.deals.write', 'crm.schemas.contacts.write'],
+        scopes: [
+          'crm.objects.contacts.write',
+          'crm.objects.companies.write',
+          'crm.objects.deals.write',
+          'crm.schemas.contacts.write',
+        ],
       },
       lists: { title: 'Use lists as tags', scopes: ['crm.lists.read', 'crm.lists.write'] },
       invoices: { title: 'Read HubSpot invoices', scopes: ['crm.objects.invoices.read'], optional: true },
-      sequences: { title: 'Enrol contacts in sequences', scopes: ['automation.sequences.read', 'automation.sequences.enrollments.write'], optional: true },
+      sequences: {
+        title: 'Enrol contacts in sequences',
+        scopes: ['automation.sequences.read', 'automation.sequences.enrollments.write'],
+        optional: true,
+      },
       email: { title: 'Send single e-mails', scopes: ['transactional-email'], optional: true },
     },
   },
@@ -64,29 +73,52 @@ export default defineConnector({
     const domain = textAt(body, 'uiDomain') ?? 'app.hubspot.com';
     const currency = textAt(body, 'companyCurrency');
     const timeZone = textAt(body, 'timeZone');
-    return { id, name: `HubSpot ${id}`, url: `https://${domain}/contacts/${id}`, ...(currency ? { currency } : {}), ...(timeZone ? { timeZone } : {}), extra: { domain } };
+    return {
+      id,
+      name: `HubSpot ${id}`,
+      url: `https://${domain}/contacts/${id}`,
+      ...(currency ? { currency } : {}),
+      ...(timeZone ? { timeZone } : {}),
+      extra: { domain },
+    };
   },
   prepare: prepareMarkers,
   limits: [
-    { name: 'account', scope: 'account', calls: 110, seconds: 10, left: (reply) => Number(reply.headers['x-hubspot-ratelimit-remaining'] ?? Number.NaN) || undefined },
+    {
+      name: 'account',
+      scope: 'account',
+      calls: 110,
+      seconds: 10,
+      left: (reply) => Number(reply.headers['x-hubspot-ratelimit-remaining'] ?? Number.NaN) || undefined,
+    },
     { name: 'search', scope: 'account', calls: 5, seconds: 1, match: (spec) => spec.path.endsWith('/search') },
   ],
   errors: {
-    code: (reply) => (reply.status >= 400 ? (textAt(reply.body, 'category') ?? textAt(reply.body, 'errorType')) : undefined),
+    code: (reply) =>
+      reply.status >= 400 ? (textAt(reply.body, 'category') ?? textAt(reply.body, 'errorType')) : undefined,
     message: (reply) => textAt(reply.body, 'message'),
     rules: [
       { status: 401, kind: 'auth_expired' },
       { status: 403, kind: 'forbidden' },
       { code: 'OBJECT_NOT_FOUND', kind: 'not_found' },
       { status: [404, 410], kind: 'not_found' },
-      { status: 409, kind: 'conflict', existingId: (reply) => /Existing ID: (\d+)/.exec(textAt(reply.body, 'message') ?? '')?.[1] },
+      {
+        status: 409,
+        kind: 'conflict',
+        existingId: (reply) => /Existing ID: (\d+)/.exec(textAt(reply.body, 'message') ?? '')?.[1],
+      },
       { status: 429, kind: 'quota_exhausted', when: (reply) => policy(reply) === 'DAILY', retryAfter: 3600 },
       { status: 429, kind: 'rate_limited', when: (reply) => policy(reply) === 'SECONDLY', retryAfter: 1 },
       { status: 429, kind: 'rate_limited', retryAfter: 10 },
       { status: 423, kind: 'transient', retryAfter: 2 },
       // The account is being moved to another data centre.
       { status: 477, kind: 'rate_limited', retryAfter: 3600 },
-      { status: 400, kind: 'conflict', when: (reply) => /already has that value|DUPLICATE/i.test(textAt(reply.body, 'message') ?? ''), existingId: (reply) => /(\d{3,})\s*already has that value/.exec(textAt(reply.body, 'message') ?? '')?.[1] },
+      {
+        status: 400,
+        kind: 'conflict',
+        when: (reply) => /already has that value|DUPLICATE/i.test(textAt(reply.body, 'message') ?? ''),
+        existingId: (reply) => /(\d{3,})\s*already has that value/.exec(textAt(reply.body, 'message') ?? '')?.[1],
+      },
       { status: 400, kind: 'invalid' },
     ],
   },

@@ -40,28 +40,42 @@ export interface Owner {
 
 const EARLY = '2024-01-01T00:00:00.000Z';
 
-const stages = (...list: [string, string, Record<string, string>][]): Stage[] => list.map(([id, label, metadata], at) => ({ id, label, displayOrder: at, archived: false, metadata }));
+const stages = (...list: [string, string, Record<string, string>][]): Stage[] =>
+  list.map(([id, label, metadata], at) => ({ id, label, displayOrder: at, archived: false, metadata }));
 
 /** What the simulated HubSpot account holds. Records change as people and the hub change them. */
 export class HubSpotState {
   owners: Owner[] = [];
-  pipelines: Record<string, { id: string; label: string; displayOrder: number; archived: boolean; stages: Stage[] }[]> = {
-    deals: [
-      {
-        id: 'default',
-        label: 'Sales',
-        displayOrder: 0,
-        archived: false,
-        stages: stages(
-          ['appointmentscheduled', 'Appointment scheduled', { isClosed: 'false', probability: '0.2' }],
-          ['contractsent', 'Contract sent', { isClosed: 'false', probability: '0.9' }],
-          ['closedwon', 'Closed won', { isClosed: 'true', probability: '1.0' }],
-          ['closedlost', 'Closed lost', { isClosed: 'true', probability: '0.0' }],
-        ),
-      },
-    ],
-    tickets: [{ id: '0', label: 'Support', displayOrder: 0, archived: false, stages: stages(['1', 'New', { ticketState: 'OPEN' }], ['2', 'Waiting on contact', { ticketState: 'OPEN' }], ['4', 'Closed', { ticketState: 'CLOSED' }]) }],
-  };
+  pipelines: Record<string, { id: string; label: string; displayOrder: number; archived: boolean; stages: Stage[] }[]> =
+    {
+      deals: [
+        {
+          id: 'default',
+          label: 'Sales',
+          displayOrder: 0,
+          archived: false,
+          stages: stages(
+            ['appointmentscheduled', 'Appointment scheduled', { isClosed: 'false', probability: '0.2' }],
+            ['contractsent', 'Contract sent', { isClosed: 'false', probability: '0.9' }],
+            ['closedwon', 'Closed won', { isClosed: 'true', probability: '1.0' }],
+            ['closedlost', 'Closed lost', { isClosed: 'true', probability: '0.0' }],
+          ),
+        },
+      ],
+      tickets: [
+        {
+          id: '0',
+          label: 'Support',
+          displayOrder: 0,
+          archived: false,
+          stages: stages(
+            ['1', 'New', { ticketState: 'OPEN' }],
+            ['2', 'Waiting on contact', { ticketState: 'OPEN' }],
+            ['4', 'Closed', { ticketState: 'CLOSED' }],
+          ),
+        },
+      ],
+    };
   readonly enrolments = new Map<string, { id: string; sequenceId: string; enrolledAt: string }>();
   /** Milliseconds after which search shows a write. */
   lateIndexMs = 0;
@@ -91,7 +105,13 @@ export class HubSpotState {
   create(type: string, properties: Properties, at?: string): HubSpotRecord {
     const id = String(++this.lastId);
     const now = at ?? this.clock.now().toISOString();
-    const record: HubSpotRecord = { id, properties: { ...properties, hs_object_id: id }, createdAt: now, updatedAt: now, archived: false };
+    const record: HubSpotRecord = {
+      id,
+      properties: { ...properties, hs_object_id: id },
+      createdAt: now,
+      updatedAt: now,
+      archived: false,
+    };
     this.stamp(type, record, now, true);
     if (!this.objects.has(type)) this.objects.set(type, new Map());
     this.objects.get(type)!.set(id, record);
@@ -139,8 +159,15 @@ export class HubSpotState {
   }
 
   /** The plain list is sorted by id, as the vendor's is. */
-  page(type: string, limit: number, after: string | undefined, archived: boolean): { records: HubSpotRecord[]; next: string | undefined } {
-    const all = this.all(type).filter((record) => record.archived === archived && (after === undefined || Number(record.id) > Number(after)));
+  page(
+    type: string,
+    limit: number,
+    after: string | undefined,
+    archived: boolean,
+  ): { records: HubSpotRecord[]; next: string | undefined } {
+    const all = this.all(type).filter(
+      (record) => record.archived === archived && (after === undefined || Number(record.id) > Number(after)),
+    );
     const records = all.slice(0, limit);
     return { records, next: all.length > limit ? records.at(-1)!.id : undefined };
   }
@@ -148,24 +175,63 @@ export class HubSpotState {
   search(type: string, body: SearchBody): { records: HubSpotRecord[]; total: number; next: string | undefined } {
     const visible = this.clock.now().getTime() - this.lateIndexMs;
     const found = this.all(type).filter(
-      (record) => !record.archived && new Date(record.updatedAt).getTime() <= visible && (body.filterGroups?.length ? body.filterGroups.some((group) => group.filters.every((filter) => matches(record, filter))) : true),
+      (record) =>
+        !record.archived &&
+        new Date(record.updatedAt).getTime() <= visible &&
+        (body.filterGroups?.length
+          ? body.filterGroups.some((group) => group.filters.every((filter) => matches(record, filter)))
+          : true),
     );
     const sort = body.sorts?.[0];
     if (sort) {
       const direction = sort.direction === 'DESCENDING' ? -1 : 1;
-      found.sort((a, b) => direction * (comparable(a.properties[sort.propertyName]) - comparable(b.properties[sort.propertyName])));
+      found.sort(
+        (a, b) =>
+          direction * (comparable(a.properties[sort.propertyName]) - comparable(b.properties[sort.propertyName])),
+      );
     }
     const start = Number(body.after ?? 0);
     const limit = Number(body.limit ?? 10);
-    return { records: found.slice(start, start + limit), total: found.length, next: start + limit < found.length ? String(start + limit) : undefined };
+    return {
+      records: found.slice(start, start + limit),
+      total: found.length,
+      next: start + limit < found.length ? String(start + limit) : undefined,
+    };
   }
 
-  propertiesOf(type: string): { name: string; label: string; type: string; fieldType: string; groupName: string; hubspotDefined: boolean; options: unknown[]; description: string }[] {
-    const used = new Set(this.all(type).slice(0, 50).flatMap((record) => Object.keys(record.properties)));
+  propertiesOf(type: string): {
+    name: string;
+    label: string;
+    type: string;
+    fieldType: string;
+    groupName: string;
+    hubspotDefined: boolean;
+    options: unknown[];
+    description: string;
+  }[] {
+    const used = new Set(
+      this.all(type)
+        .slice(0, 50)
+        .flatMap((record) => Object.keys(record.properties)),
+    );
     const own = this.custom.get(type) ?? [];
-    const base = { label: '', type: 'string', fieldType: 'text', groupName: 'information', options: [], description: '' };
+    const base = {
+      label: '',
+      type: 'string',
+      fieldType: 'text',
+      groupName: 'information',
+      options: [],
+      description: '',
+    };
     return [
-      ...[...used].filter((name) => !own.some((property) => property.name === name)).map((name) => ({ ...base, name, label: name, hubspotDefined: !name.startsWith('custom_') && name !== 'account_status' })),
+      ...[...used]
+        .filter((name) => !own.some((property) => property.name === name))
+        .map((name) => ({
+          ...base,
+          name,
+          label: name,
+          hubspotDefined: !name.startsWith('custom_') && name !== 'account_status',
+        })),
       ...own.map((property) => ({ ...base, ...property, label: property.name, hubspotDefined: false })),
     ];
   }
@@ -184,7 +250,16 @@ export class HubSpotState {
   }
 
   addOwner(firstName: string, lastName: string, email: string): Owner {
-    const owner: Owner = { id: String(500 + this.owners.length), email, firstName, lastName, userId: 9000 + this.owners.length, archived: false, createdAt: EARLY, updatedAt: EARLY };
+    const owner: Owner = {
+      id: String(500 + this.owners.length),
+      email,
+      firstName,
+      lastName,
+      userId: 9000 + this.owners.length,
+      archived: false,
+      createdAt: EARLY,
+      updatedAt: EARLY,
+    };
     this.owners.push(owner);
     return owner;
   }
@@ -218,11 +293,21 @@ export class HubSpotState {
     const known = this.sends.get(message.sendId);
     const statusId = known ?? `status-${this.sends.size + 1}`;
     this.sends.set(message.sendId, statusId);
-    return { statusId, status: 'PENDING', sendResult: known ? 'IDEMPOTENT_IGNORE' : 'SENT', requestedAt: this.clock.now().toISOString() };
+    return {
+      statusId,
+      status: 'PENDING',
+      sendResult: known ? 'IDEMPOTENT_IGNORE' : 'SENT',
+      requestedAt: this.clock.now().toISOString(),
+    };
   }
 
   report(): Record<string, number> {
-    const counts = Object.fromEntries([...this.objects].map(([type, records]) => [type, [...records.values()].filter((record) => !record.archived).length]));
+    const counts = Object.fromEntries(
+      [...this.objects].map(([type, records]) => [
+        type,
+        [...records.values()].filter((record) => !record.archived).length,
+      ]),
+    );
     return { ...counts, lists: this.lists.size, enrolments: this.enrolments.size, single_sends: this.sends.size };
   }
 }
@@ -233,11 +318,18 @@ const comparable = (value: string | null | undefined): number => {
   return Number.isNaN(number) ? Date.parse(value) : number;
 };
 
-function matches(record: HubSpotRecord, filter: { propertyName: string; operator: string; value?: string; values?: string[] }): boolean {
+function matches(
+  record: HubSpotRecord,
+  filter: { propertyName: string; operator: string; value?: string; values?: string[] },
+): boolean {
   const value = record.properties[filter.propertyName];
   switch (filter.operator) {
     case 'EQ':
-      return value !== null && value !== undefined && (value === filter.value || (!Number.isNaN(comparable(value)) && comparable(value) === comparable(filter.value)));
+      return (
+        value !== null &&
+        value !== undefined &&
+        (value === filter.value || (!Number.isNaN(comparable(value)) && comparable(value) === comparable(filter.value)))
+      );
     case 'NEQ':
       return value !== filter.value;
     case 'GTE':

@@ -1,4 +1,14 @@
-import { defineStream, type EntityKind, type FieldDescription, listAt, type ListPosition, type RequestSpec, type Stream, textAt, type VendorContext } from '../../src/kit/index.ts';
+import {
+  defineStream,
+  type EntityKind,
+  type FieldDescription,
+  type ListPosition,
+  listAt,
+  type RequestSpec,
+  type Stream,
+  textAt,
+  type VendorContext,
+} from '../../src/kit/index.ts';
 import { VERSION } from './version.ts';
 
 interface ObjectType {
@@ -16,11 +26,56 @@ interface ObjectType {
 }
 
 const OBJECTS: readonly ObjectType[] = [
-  { name: 'companies', title: 'Companies', type: 'companies', entity: 'company', feature: 'read', after: ['owners'], modified: 'hs_lastmodifieddate', associated: [] },
-  { name: 'contacts', title: 'Contacts', type: 'contacts', entity: 'contact', feature: 'read', after: ['owners', 'companies'], modified: 'lastmodifieddate', associated: ['companies'] },
-  { name: 'deals', title: 'Deals', type: 'deals', entity: 'deal', feature: 'read', after: ['contacts', 'deal_stages'], modified: 'hs_lastmodifieddate', associated: ['contacts', 'companies'] },
-  { name: 'tickets', title: 'Tickets', type: 'tickets', entity: 'ticket', feature: 'read', after: ['contacts', 'ticket_stages'], modified: 'hs_lastmodifieddate', associated: ['contacts', 'companies'] },
-  { name: 'invoices', title: 'Invoices', type: 'invoices', entity: 'invoice', feature: 'invoices', after: ['contacts'], modified: 'hs_lastmodifieddate', associated: ['contacts', 'companies'] },
+  {
+    name: 'companies',
+    title: 'Companies',
+    type: 'companies',
+    entity: 'company',
+    feature: 'read',
+    after: ['owners'],
+    modified: 'hs_lastmodifieddate',
+    associated: [],
+  },
+  {
+    name: 'contacts',
+    title: 'Contacts',
+    type: 'contacts',
+    entity: 'contact',
+    feature: 'read',
+    after: ['owners', 'companies'],
+    modified: 'lastmodifieddate',
+    associated: ['companies'],
+  },
+  {
+    name: 'deals',
+    title: 'Deals',
+    type: 'deals',
+    entity: 'deal',
+    feature: 'read',
+    after: ['contacts', 'deal_stages'],
+    modified: 'hs_lastmodifieddate',
+    associated: ['contacts', 'companies'],
+  },
+  {
+    name: 'tickets',
+    title: 'Tickets',
+    type: 'tickets',
+    entity: 'ticket',
+    feature: 'read',
+    after: ['contacts', 'ticket_stages'],
+    modified: 'hs_lastmodifieddate',
+    associated: ['contacts', 'companies'],
+  },
+  {
+    name: 'invoices',
+    title: 'Invoices',
+    type: 'invoices',
+    entity: 'invoice',
+    feature: 'invoices',
+    after: ['contacts'],
+    modified: 'hs_lastmodifieddate',
+    associated: ['contacts', 'companies'],
+  },
 ];
 
 /** Properties worth asking for: those the mapping reads, and those paging needs. HubSpot sends next to none by itself. */
@@ -35,7 +90,10 @@ const propertiesOf = (ctx: VendorContext, object: ObjectType): string[] => {
 function search(ctx: VendorContext, object: ObjectType, at: ListPosition): RequestSpec {
   const time = (iso: string): string => String(new Date(iso).getTime());
   const filters = at.tie
-    ? [{ propertyName: object.modified, operator: 'EQ', value: time(at.tie.at) }, ...(at.tie.afterId ? [{ propertyName: 'hs_object_id', operator: 'GT', value: at.tie.afterId }] : [])]
+    ? [
+        { propertyName: object.modified, operator: 'EQ', value: time(at.tie.at) },
+        ...(at.tie.afterId ? [{ propertyName: 'hs_object_id', operator: 'GT', value: at.tie.afterId }] : []),
+      ]
     : at.since
       ? [{ propertyName: object.modified, operator: 'GTE', value: time(at.since) }]
       : [];
@@ -58,7 +116,12 @@ async function withAssociations(ctx: VendorContext, object: ObjectType, records:
   const ids = records.map((record) => ({ id: textAt(record, 'id')! }));
   const found = new Map<string, Record<string, { results: { id: string }[] }>>();
   for (const other of object.associated) {
-    const { body } = await ctx.call({ method: 'POST', path: `/crm/associations/${VERSION}/${object.type}/${other}/batch/read`, json: { inputs: ids }, safe: true });
+    const { body } = await ctx.call({
+      method: 'POST',
+      path: `/crm/associations/${VERSION}/${object.type}/${other}/batch/read`,
+      json: { inputs: ids },
+      safe: true,
+    });
     for (const result of listAt(body, 'results')) {
       const from = textAt(result, 'from.id')!;
       const results = listAt(result, 'to').map((to) => ({ id: textAt(to, 'toObjectId')! }));
@@ -68,7 +131,14 @@ async function withAssociations(ctx: VendorContext, object: ObjectType, records:
   return records.map((record) => ({ ...(record as object), associations: found.get(textAt(record, 'id')!) ?? {} }));
 }
 
-const FIELD_TYPES: Record<string, FieldDescription['type']> = { string: 'text', number: 'number', bool: 'boolean', date: 'date', datetime: 'datetime', enumeration: 'enum' };
+const FIELD_TYPES: Record<string, FieldDescription['type']> = {
+  string: 'text',
+  number: 'number',
+  bool: 'boolean',
+  date: 'date',
+  datetime: 'datetime',
+  enumeration: 'enum',
+};
 
 const objectStream = (object: ObjectType): Stream =>
   defineStream({
@@ -95,16 +165,24 @@ const objectStream = (object: ObjectType): Stream =>
     deletes: {
       kind: 'tombstones',
       everySeconds: 86_400,
-      list: (_ctx, at) => ({ method: 'GET', path: `/crm/objects/${VERSION}/${object.type}`, query: { limit: 100, after: at.token, archived: true } }),
+      list: (_ctx, at) => ({
+        method: 'GET',
+        path: `/crm/objects/${VERSION}/${object.type}`,
+        query: { limit: 100, after: at.token, archived: true },
+      }),
       read: (reply) => {
         const next = textAt(reply.body, 'paging.next.after');
         return {
-          deleted: listAt(reply.body, 'results').map((record) => ({ id: textAt(record, 'id')!, at: textAt(record, 'archivedAt') ?? '' })),
+          deleted: listAt(reply.body, 'results').map((record) => ({
+            id: textAt(record, 'id')!,
+            at: textAt(record, 'archivedAt') ?? '',
+          })),
           ...(next ? { next } : {}),
         };
       },
     },
-    complete: (ctx, records) => (object.associated.length > 0 ? withAssociations(ctx, object, records) : Promise.resolve(records)),
+    complete: (ctx, records) =>
+      object.associated.length > 0 ? withAssociations(ctx, object, records) : Promise.resolve(records),
     fetchByIds: {
       max: 100,
       fetch: async (ctx, ids) => {
@@ -130,7 +208,12 @@ const objectStream = (object: ObjectType): Stream =>
         type: FIELD_TYPES[String(property.type)] ?? 'other',
         custom: property.hubspotDefined !== true,
         ...(Array.isArray(property.options) && property.options.length > 0
-          ? { options: property.options.map((option: { value: unknown; label: unknown }) => ({ value: String(option.value), label: String(option.label) })) }
+          ? {
+              options: property.options.map((option: { value: unknown; label: unknown }) => ({
+                value: String(option.value),
+                label: String(option.label),
+              })),
+            }
           : {}),
       }));
     },
@@ -150,10 +233,17 @@ const owners = defineStream({
   deletes: {
     kind: 'tombstones',
     everySeconds: 3600,
-    list: (_ctx, at) => ({ method: 'GET', path: `/crm/owners/${VERSION}`, query: { limit: 500, after: at.token, archived: true } }),
+    list: (_ctx, at) => ({
+      method: 'GET',
+      path: `/crm/owners/${VERSION}`,
+      query: { limit: 500, after: at.token, archived: true },
+    }),
     read: (reply) => {
       const next = textAt(reply.body, 'paging.next.after');
-      return { deleted: listAt(reply.body, 'results').map((record) => ({ id: textAt(record, 'id')! })), ...(next ? { next } : {}) };
+      return {
+        deleted: listAt(reply.body, 'results').map((record) => ({ id: textAt(record, 'id')! })),
+        ...(next ? { next } : {}),
+      };
     },
   },
 });
@@ -169,11 +259,23 @@ const stageStream = (name: string, title: string, object: 'deals' | 'tickets'): 
     list: () => ({ method: 'GET', path: `/crm/pipelines/${VERSION}/${object}` }),
     paging: { kind: 'single' },
     records: (reply) =>
-      (reply.body as { results: { id: string; label: string; stages: { id: string; archived?: boolean }[] }[] }).results.flatMap((pipeline) =>
-        pipeline.stages.map((stage) => ({ ...stage, object: object.slice(0, -1), pipeline: pipeline.id, pipelineLabel: pipeline.label })),
+      (
+        reply.body as { results: { id: string; label: string; stages: { id: string; archived?: boolean }[] }[] }
+      ).results.flatMap((pipeline) =>
+        pipeline.stages.map((stage) => ({
+          ...stage,
+          object: object.slice(0, -1),
+          pipeline: pipeline.id,
+          pipelineLabel: pipeline.label,
+        })),
       ),
     id: (record) => textAt(record, 'id'),
     deletes: { kind: 'flag', isDeleted: (record) => textAt(record, 'archived') === 'true' },
   });
 
-export const streams: readonly Stream[] = [owners, stageStream('deal_stages', 'Deal stages', 'deals'), stageStream('ticket_stages', 'Ticket stages', 'tickets'), ...OBJECTS.map(objectStream)];
+export const streams: readonly Stream[] = [
+  owners,
+  stageStream('deal_stages', 'Deal stages', 'deals'),
+  stageStream('ticket_stages', 'Ticket stages', 'tickets'),
+  ...OBJECTS.map(objectStream),
+];

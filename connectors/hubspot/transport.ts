@@ -11,7 +11,14 @@ export async function hubspotTransport(): Promise<Transport> {
   const { Client } = await import('@hubspot/api-client');
   // The client has no time-outs of its own and uses the global fetch; this is what reaches it (a silent server once
   // kept it waiting for more than two minutes).
-  setGlobalDispatcher(new Agent({ connectTimeout: 10_000, headersTimeout: TIMEOUT_MS, bodyTimeout: TIMEOUT_MS, keepAliveTimeout: 10_000 }));
+  setGlobalDispatcher(
+    new Agent({
+      connectTimeout: 10_000,
+      headersTimeout: TIMEOUT_MS,
+      bodyTimeout: TIMEOUT_MS,
+      keepAliveTimeout: 10_000,
+    }),
+  );
   return async (request) => {
     const client = new Client({ basePath: request.origin });
     const { type, body } = bodyOf(request);
@@ -30,7 +37,11 @@ export async function hubspotTransport(): Promise<Transport> {
         aborted(request.signal),
       ]);
       const raw = Buffer.from(await response.arrayBuffer());
-      return { status: response.status, headers: Object.fromEntries(response.headers), body: parseBody(raw, response.status, request.expect ?? 'json') };
+      return {
+        status: response.status,
+        headers: Object.fromEntries(response.headers),
+        body: parseBody(raw, response.status, request.expect ?? 'json'),
+      };
     } catch (error) {
       throw networkError(error, new URL(request.origin).host);
     }

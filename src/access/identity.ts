@@ -38,7 +38,8 @@ export const API_KEY_PREFIX = 'rpk_';
 export const SESSION_PREFIX = 'rps_';
 
 // Argon2id with the parameters OWASP recommends at least (19 MiB, 2 passes); a hash takes some 20 ms here.
-const hashPassword = (password: string): Promise<string> => hash(password, { memoryCost: 19_456, timeCost: 2, parallelism: 1 });
+const hashPassword = (password: string): Promise<string> =>
+  hash(password, { memoryCost: 19_456, timeCost: 2, parallelism: 1 });
 
 let decoy: Promise<string> | undefined;
 
@@ -52,16 +53,33 @@ export interface NewBusiness {
 /** The tenant's first settings and its place in the sweeps. */
 async function furnish(deps: AccessDeps, tenantId: string, business: NewBusiness, by: string): Promise<void> {
   const now = deps.clock.now();
-  if (business.zone !== undefined && !isZone(business.zone)) throw invalid(`"${business.zone}" is not a time zone.`, [{ path: 'zone', message: 'must be an IANA name such as Europe/Berlin' }]);
+  if (business.zone !== undefined && !isZone(business.zone))
+    throw invalid(`"${business.zone}" is not a time zone.`, [
+      { path: 'zone', message: 'must be an IANA name such as Europe/Berlin' },
+    ]);
   await deps.db.tenant(tenantId, async (tx) => {
     const { value, version } = await readSetting(tx, 'business');
     await writeSetting(
       tx,
       'business',
-      { ...value, name: business.business, zone: business.zone ?? value.zone, country: business.country ?? value.country, currency: business.currency ?? value.currency },
+      {
+        ...value,
+        name: business.business,
+        zone: business.zone ?? value.zone,
+        country: business.country ?? value.country,
+        currency: business.currency ?? value.currency,
+      },
       { expected: version, by, at: now },
     );
-    await appendEvents(tx, [{ actor: by, action: 'tenant.created', subject: { kind: 'tenant', id: tenantId }, data: { name: business.business }, at: now }]);
+    await appendEvents(tx, [
+      {
+        actor: by,
+        action: 'tenant.created',
+        subject: { kind: 'tenant', id: tenantId },
+        data: { name: business.business },
+        at: now,
+      },
+    ]);
   });
   for (const kind of deps.dueKinds) await bumpDue({ query: deps.db.statement }, tenantId, kind, now);
 }
@@ -70,9 +88,15 @@ async function furnish(deps: AccessDeps, tenantId: string, business: NewBusiness
  * The first visitor of a fresh hub makes the business and becomes its owner.
  * @throws Problem 409 when the hub has an owner already
  */
-export async function setUp(deps: AccessDeps, request: NewBusiness & { name: string; email: string; password: string }): Promise<{ tenantId: string; userId: string }> {
+export async function setUp(
+  deps: AccessDeps,
+  request: NewBusiness & { name: string; email: string; password: string },
+): Promise<{ tenantId: string; userId: string }> {
   const now = deps.clock.now();
-  if (request.zone !== undefined && !isZone(request.zone)) throw invalid(`"${request.zone}" is not a time zone.`, [{ path: 'zone', message: 'must be an IANA name such as Europe/Berlin' }]);
+  if (request.zone !== undefined && !isZone(request.zone))
+    throw invalid(`"${request.zone}" is not a time zone.`, [
+      { path: 'zone', message: 'must be an IANA name such as Europe/Berlin' },
+    ]);
   const password_hash = await hashPassword(request.password);
   const userId = newId();
   const tenantId = await deps.db.system(async (tx) => {
@@ -96,12 +120,19 @@ export async function createTenant(deps: AccessDeps, business: NewBusiness, by =
 }
 
 /** Opens a session. The same answer and the same time for an unknown address and a wrong password. */
-export async function logIn(deps: AccessDeps, email: string, password: string): Promise<{ token: string; expiresAt: Date; tenantId: string; role: UserRole }> {
+export async function logIn(
+  deps: AccessDeps,
+  email: string,
+  password: string,
+): Promise<{ token: string; expiresAt: Date; tenantId: string; role: UserRole }> {
   const sql = { query: deps.db.statement };
   const account = await findAccount(sql, email);
   decoy ??= hashPassword(newToken());
   const matches = await verify(account?.password_hash ?? (await decoy), password);
-  if (!account || !matches) throw new Problem(401, 'bad_credentials', 'The e-mail address or the password is wrong.', { fix: 'Check both and try again.' });
+  if (!account || !matches)
+    throw new Problem(401, 'bad_credentials', 'The e-mail address or the password is wrong.', {
+      fix: 'Check both and try again.',
+    });
   for (const tenant of await listTenants(sql)) {
     const role = await deps.db.tenant(tenant.id, (tx) => roleOf(tx, account.id));
     if (role) return { ...(await openUserSession(deps, tenant.id, account.id)), role };
@@ -110,7 +141,11 @@ export async function logIn(deps: AccessDeps, email: string, password: string): 
 }
 
 /** A session for a user of a tenant. */
-export async function openUserSession(deps: AccessDeps, tenantId: string, userId: string): Promise<{ token: string; expiresAt: Date; tenantId: string }> {
+export async function openUserSession(
+  deps: AccessDeps,
+  tenantId: string,
+  userId: string,
+): Promise<{ token: string; expiresAt: Date; tenantId: string }> {
   const token = newToken(SESSION_PREFIX);
   const now = deps.clock.now();
   const expiresAt = new Date(now.getTime() + SESSION_MS);
@@ -118,7 +153,8 @@ export async function openUserSession(deps: AccessDeps, tenantId: string, userId
   return { token, expiresAt, tenantId };
 }
 
-export const logOut = (deps: AccessDeps, token: string): Promise<void> => deleteSession({ query: deps.db.statement }, hashToken(token));
+export const logOut = (deps: AccessDeps, token: string): Promise<void> =>
+  deleteSession({ query: deps.db.statement }, hashToken(token));
 
 /** Makes an API key. Its text is returned once and stored as a hash. */
 export async function makeApiKey(
@@ -131,17 +167,44 @@ export async function makeApiKey(
   const allowed = ROLE_PERMISSIONS[key.role];
   const scopes = key.scopes ?? [...allowed];
   const beyond = scopes.filter((scope) => !allowed.includes(scope));
-  if (beyond.length > 0) throw invalid(`The role ${key.role} does not have ${beyond.join(', ')}.`, [{ path: 'scopes', message: `must be among ${allowed.join(', ')}` }]);
+  if (beyond.length > 0)
+    throw invalid(`The role ${key.role} does not have ${beyond.join(', ')}.`, [
+      { path: 'scopes', message: `must be among ${allowed.join(', ')}` },
+    ]);
   await deps.db.tenant(tenantId, async (tx) => {
     const now = deps.clock.now();
-    await insertApiKey(tx, { id, name: key.name, prefix: token.slice(0, 10), role: key.role, scopes, created_by: key.by, tokenHash: hashToken(token) }, now);
-    await appendEvents(tx, [{ actor: key.by, action: 'api_key.created', subject: { kind: 'api_key', id }, data: { name: key.name, role: key.role, scopes }, at: now }]);
+    await insertApiKey(
+      tx,
+      {
+        id,
+        name: key.name,
+        prefix: token.slice(0, 10),
+        role: key.role,
+        scopes,
+        created_by: key.by,
+        tokenHash: hashToken(token),
+      },
+      now,
+    );
+    await appendEvents(tx, [
+      {
+        actor: key.by,
+        action: 'api_key.created',
+        subject: { kind: 'api_key', id },
+        data: { name: key.name, role: key.role, scopes },
+        at: now,
+      },
+    ]);
   });
   return { id, key: token };
 }
 
 /** Who a token belongs to, or undefined. */
-export async function principalOf(deps: AccessDeps, token: string, via: Principal['via']): Promise<Principal | undefined> {
+export async function principalOf(
+  deps: AccessDeps,
+  token: string,
+  via: Principal['via'],
+): Promise<Principal | undefined> {
   const sql = { query: deps.db.statement };
   const now = deps.clock.now();
   if (token.startsWith(API_KEY_PREFIX)) {
@@ -158,19 +221,49 @@ export async function principalOf(deps: AccessDeps, token: string, via: Principa
   const session = await findSession(sql, hashToken(token), now);
   if (!session) return undefined;
   const role = await deps.db.tenant(session.tenant_id, (tx) => roleOf(tx, session.user_id));
-  return role && { tenantId: session.tenant_id, actor: `user:${session.user_id}`, role, permissions: ROLE_PERMISSIONS[role], userId: session.user_id, via };
+  return (
+    role && {
+      tenantId: session.tenant_id,
+      actor: `user:${session.user_id}`,
+      role,
+      permissions: ROLE_PERMISSIONS[role],
+      userId: session.user_id,
+      via,
+    }
+  );
 }
 
 /** Adds a user to a tenant; an account that exists keeps its password. */
-export async function addUser(deps: AccessDeps, tenantId: string, user: { email: string; name: string; password: string; role: UserRole; by: string }): Promise<string> {
+export async function addUser(
+  deps: AccessDeps,
+  tenantId: string,
+  user: { email: string; name: string; password: string; role: UserRole; by: string },
+): Promise<string> {
   const now = deps.clock.now();
   const sql = { query: deps.db.statement };
   const present = await findAccount(sql, user.email);
   const id = present?.id ?? newId();
-  if (!present) await insertAccount(sql, { id, email: user.email, name: user.name, password_hash: await hashPassword(user.password) }, now);
+  if (!present)
+    await insertAccount(
+      sql,
+      { id, email: user.email, name: user.name, password_hash: await hashPassword(user.password) },
+      now,
+    );
   await deps.db.tenant(tenantId, async (tx) => {
-    if (!(await insertMembership(tx, id, user.role, now))) throw conflict(`${user.email} belongs to this business already.`, 'Change the role of the existing user instead.');
-    await appendEvents(tx, [{ actor: user.by, action: 'user.added', subject: { kind: 'user', id }, data: { email: user.email, role: user.role }, at: now }]);
+    if (!(await insertMembership(tx, id, user.role, now)))
+      throw conflict(
+        `${user.email} belongs to this business already.`,
+        'Change the role of the existing user instead.',
+      );
+    await appendEvents(tx, [
+      {
+        actor: user.by,
+        action: 'user.added',
+        subject: { kind: 'user', id },
+        data: { email: user.email, role: user.role },
+        at: now,
+      },
+    ]);
   });
   return id;
 }

@@ -45,7 +45,10 @@ export const SetupRequest = Type.Object(
   { $id: 'SetupRequest', additionalProperties: false },
 );
 
-export const LoginRequest = Type.Object({ email: Email, password: Type.String({ maxLength: 200 }) }, { $id: 'LoginRequest', additionalProperties: false });
+export const LoginRequest = Type.Object(
+  { email: Email, password: Type.String({ maxLength: 200 }) },
+  { $id: 'LoginRequest', additionalProperties: false },
+);
 
 export const SessionAnswer = Type.Object(
   {
@@ -69,7 +72,10 @@ export const User = Type.Object(
   { $id: 'User' },
 );
 
-export const UserInput = Type.Object({ email: Email, name: Type.String({ minLength: 1, maxLength: 200 }), password: Password, role: words(USER_ROLES) }, { $id: 'UserInput', additionalProperties: false });
+export const UserInput = Type.Object(
+  { email: Email, name: Type.String({ minLength: 1, maxLength: 200 }), password: Password, role: words(USER_ROLES) },
+  { $id: 'UserInput', additionalProperties: false },
+);
 
 export const ApiKey = Type.Object(
   {
@@ -88,6 +94,10 @@ export const ApiKey = Type.Object(
 );
 
 export const ApiKeyInput = Type.Object(
-  { name: Type.String({ minLength: 1, maxLength: 100 }), role: words(['admin', 'operator', 'integrator', 'viewer']), scopes: Type.Optional(Type.Array(words(PERMISSIONS), { uniqueItems: true })) },
+  {
+    name: Type.String({ minLength: 1, maxLength: 100 }),
+    role: words(['admin', 'operator', 'integrator', 'viewer']),
+    scopes: Type.Optional(Type.Array(words(PERMISSIONS), { uniqueItems: true })),
+  },
   { $id: 'ApiKeyInput', additionalProperties: false },
 );

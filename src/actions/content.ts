@@ -1,3 +1,4 @@
+import { Value } from 'typebox/value';
 import type { Tx } from '../base/database.ts';
 import { hashToken, hmacSha256, sameBytes } from '../base/ids.ts';
 import { addDays, instantOf } from '../base/time.ts';
@@ -5,7 +6,6 @@ import { ACTION_INPUTS, type ActionKind } from '../kit/index.ts';
 import { findEscalation } from '../sequences/escalations.ts';
 import { findStaff } from '../sequences/staff.ts';
 import type { TemplateRow } from '../sequences/store.ts';
-import { Value } from 'typebox/value';
 import { setting } from '../settings/store.ts';
 import type { Contexts } from './context.ts';
 import { nativeIdOf, nativeStaffId, type Route } from './routing.ts';
@@ -43,13 +43,20 @@ export async function buildContent(deps: ContentDeps, tx: Tx, input: ContentInpu
           : plan.input;
   const schema = ACTION_INPUTS[request.kind];
   if (!Value.Check(schema, content)) {
-    const wrong = Value.Errors(schema, content).map((error) => `${error.instancePath.replace(/^\//, '') || 'it'} ${error.message}`);
+    const wrong = Value.Errors(schema, content).map(
+      (error) => `${error.instancePath.replace(/^\//, '') || 'it'} ${error.message}`,
+    );
     throw new TemplateError(`the ${request.kind.replaceAll('_', ' ')} is not complete: ${wrong.join('; ')}`);
   }
   return content;
 }
 
-async function messageContent(deps: ContentDeps, tx: Tx, { request, contexts, templates }: ContentInput, key: string): Promise<Record<string, unknown>> {
+async function messageContent(
+  deps: ContentDeps,
+  tx: Tx,
+  { request, contexts, templates }: ContentInput,
+  key: string,
+): Promise<Record<string, unknown>> {
   const person = contexts.people.get(request.customer_id!);
   const template = pick(templates, key, request.channel, person?.locale ?? 'en');
   if (!template) throw new TemplateError(`there is no text "${key}" for ${request.channel}`);
@@ -57,7 +64,9 @@ async function messageContent(deps: ContentDeps, tx: Tx, { request, contexts, te
   const context = { ...contexts.of(request.customer_id), links };
   const body = render(template.body, context).trim();
   if (request.channel !== 'email') return { to: request.recipient, text: body };
-  const subject = render(template.subject ?? '', context).replace(/\s+/g, ' ').trim();
+  const subject = render(template.subject ?? '', context)
+    .replace(/\s+/g, ' ')
+    .trim();
   if (subject === '') throw new TemplateError(`the text "${key}" has no subject for e-mail`);
   return {
     to: request.recipient,
@@ -70,18 +79,34 @@ async function messageContent(deps: ContentDeps, tx: Tx, { request, contexts, te
 }
 
 /** The best text: exact language, then the language without region, then English, then any. */
-function pick(templates: readonly TemplateRow[], key: string, channel: string, locale: string): TemplateRow | undefined {
+function pick(
+  templates: readonly TemplateRow[],
+  key: string,
+  channel: string,
+  locale: string,
+): TemplateRow | undefined {
   const own = templates.filter((template) => template.key === key && template.channel === channel);
-  return [locale, locale.slice(0, 2), 'en'].map((wanted) => own.find((template) => template.locale === wanted)).find((found) => found !== undefined) ?? own[0];
+  return (
+    [locale, locale.slice(0, 2), 'en']
+      .map((wanted) => own.find((template) => template.locale === wanted))
+      .find((found) => found !== undefined) ?? own[0]
+  );
 }
 
 /** Links for one person, channel and topic; the same for ever, so that old mails keep working. */
 async function linksFor(deps: ContentDeps, tx: Tx, request: RequestRow): Promise<{ unsubscribe: string }> {
   const topic = request.topic ?? '*';
-  const token = hmacSha256(deps.linkKey, `${tx.tenantId} ${request.customer_id} ${request.channel} ${topic}`).toString('base64url');
+  const token = hmacSha256(deps.linkKey, `${tx.tenantId} ${request.customer_id} ${request.channel} ${topic}`).toString(
+    'base64url',
+  );
   await tx.query(
     "insert into link_route (token_hash, tenant_id, purpose, subject, created_at) values ($1, $2, 'unsubscribe', $3, $4) on conflict (token_hash) do nothing",
-    [hashToken(token), tx.tenantId, { customerId: request.customer_id, channel: request.channel, topic, address: request.recipient }, request.created_at],
+    [
+      hashToken(token),
+      tx.tenantId,
+      { customerId: request.customer_id, channel: request.channel, topic, address: request.recipient },
+      request.created_at,
+    ],
   );
   return { unsubscribe: `${deps.publicUrl}/u/${token}` };
 }
@@ -94,18 +119,34 @@ async function about(tx: Tx, { request, route, contexts }: ContentInput): Promis
   return { ...(contact ? { contact } : {}), ...(company ? { company } : {}) };
 }
 
-async function nativeContent(tx: Tx, input: ContentInput, raw: Record<string, unknown>): Promise<Record<string, unknown>> {
+async function nativeContent(
+  tx: Tx,
+  input: ContentInput,
+  raw: Record<string, unknown>,
+): Promise<Record<string, unknown>> {
   const { request, route, contexts } = input;
   const rendered = renderDeep(raw, contexts.of(request.customer_id)) as Record<string, unknown>;
   const { due_in_days: dueInDays, ...fields } = rendered;
   const person = contexts.people.get(request.customer_id ?? '');
-  const withAbout = ['create_task', 'add_note', 'add_tag', 'remove_tag', 'create_ticket', 'create_calendar_event', 'enrol_in_automation'].includes(request.kind);
+  const withAbout = [
+    'create_task',
+    'add_note',
+    'add_tag',
+    'remove_tag',
+    'create_ticket',
+    'create_calendar_event',
+    'enrol_in_automation',
+  ].includes(request.kind);
   if (withAbout) fields.about ??= await about(tx, input);
   if (request.kind === 'create_task') {
     const zone = (await setting(tx, 'business')).zone;
     fields.dueAt ??= instantOf(addDays(contexts.today, Number(dueInDays ?? 1)), '09:00', zone).toISOString();
   }
-  if (['create_task', 'create_ticket', 'create_calendar_event'].includes(request.kind) && person?.owner_email && fields.assignee === undefined) {
+  if (
+    ['create_task', 'create_ticket', 'create_calendar_event'].includes(request.kind) &&
+    person?.owner_email &&
+    fields.assignee === undefined
+  ) {
     const assignee = await nativeStaffId(tx, route, person.owner_email);
     if (assignee) fields.assignee = assignee;
   }
@@ -122,12 +163,21 @@ async function nativeContent(tx: Tx, input: ContentInput, raw: Record<string, un
 
 type StaffPlan = Extract<RequestRow['plan'], { type: 'staff' }>;
 
-async function staffContent(deps: ContentDeps, tx: Tx, input: ContentInput, plan: StaffPlan): Promise<Record<string, unknown>> {
+async function staffContent(
+  deps: ContentDeps,
+  tx: Tx,
+  input: ContentInput,
+  plan: StaffPlan,
+): Promise<Record<string, unknown>> {
   const { request, route, contexts } = input;
   const escalation = await findEscalation(tx, request.escalation_id!);
   const person = await findStaff(tx, plan.staffId);
   if (!escalation || !person) throw new TemplateError('the escalation or the person it is for does not exist any more');
-  const context = { ...contexts.of(request.customer_id), staff: { name: person.name, email: person.email }, level: plan.level + 1 };
+  const context = {
+    ...contexts.of(request.customer_id),
+    staff: { name: person.name, email: person.email },
+    level: plan.level + 1,
+  };
   const zone = (await setting(tx, 'business')).zone;
   const assignee = await nativeStaffId(tx, route, person.email);
   const { task, chat, calendar } = escalation.plan;
@@ -153,14 +203,21 @@ async function staffContent(deps: ContentDeps, tx: Tx, input: ContentInput, plan
   }
   const channel = (await setting(tx, 'delivery')).chatChannel;
   const target = assignee ?? (channel || undefined);
-  if (!target) throw new TemplateError(`${person.name} is not found at ${route.connection.name} by ${person.email}, and no chat channel is set for staff messages`);
+  if (!target)
+    throw new TemplateError(
+      `${person.name} is not found at ${route.connection.name} by ${person.email}, and no chat channel is set for staff messages`,
+    );
   const acknowledged = escalation.state === 'acknowledged';
   return {
     target,
     title: render(chat!.title, context),
     text: render(chat!.text, context),
-    facts: acknowledged ? [{ label: 'Status', value: `${escalation.acknowledged_by} has it` }] : [{ label: 'For', value: person.name }],
-    ...(acknowledged ? {} : { buttons: [{ label: 'I have it', token: acknowledgeToken(deps, tx.tenantId, escalation.id) }] }),
+    facts: acknowledged
+      ? [{ label: 'Status', value: `${escalation.acknowledged_by} has it` }]
+      : [{ label: 'For', value: person.name }],
+    ...(acknowledged
+      ? {}
+      : { buttons: [{ label: 'I have it', token: acknowledgeToken(deps, tx.tenantId, escalation.id) }] }),
     ...(plan.replaces ? { replaces: plan.replaces } : {}),
   };
 }
@@ -176,4 +233,11 @@ export function escalationOfToken(deps: ContentDeps, tenantId: string, token: st
 }
 
 /** Kinds of action that reach a customer. */
-export const CUSTOMER_KINDS: readonly ActionKind[] = ['send_email', 'send_sms', 'send_whatsapp', 'place_call', 'send_push', 'send_in_app'];
+export const CUSTOMER_KINDS: readonly ActionKind[] = [
+  'send_email',
+  'send_sms',
+  'send_whatsapp',
+  'place_call',
+  'send_push',
+  'send_in_app',
+];

@@ -57,7 +57,11 @@ export async function loadPeople(tx: Tx, ids: readonly string[]): Promise<Map<st
   return new Map(rows.map((row) => [row.id, row]));
 }
 
-export async function loadOverdue(tx: Tx, ids: readonly string[], today: LocalDate): Promise<Map<string, OverdueInvoice[]>> {
+export async function loadOverdue(
+  tx: Tx,
+  ids: readonly string[],
+  today: LocalDate,
+): Promise<Map<string, OverdueInvoice[]>> {
   const result = new Map<string, OverdueInvoice[]>();
   if (ids.length === 0) return result;
   const { rows } = await tx.query<OverdueInvoice>(
@@ -78,12 +82,14 @@ async function loadCredits(tx: Tx, ids: readonly string[]): Promise<Map<string, 
      where tenant_id = $1 and customer_id = any($2) and unapplied > 0 and status = 'succeeded' and deleted_at is null group by 1, 2`,
     [tx.tenantId, ids],
   );
-  for (const row of rows) result.set(row.customer_id, (result.get(row.customer_id) ?? new Map()).set(row.currency ?? '', Number(row.credit)));
+  for (const row of rows)
+    result.set(row.customer_id, (result.get(row.customer_id) ?? new Map()).set(row.currency ?? '', Number(row.credit)));
   return result;
 }
 
 /** The tone of a reminder: how long the oldest invoice has been waiting. */
-const stageOf = (days: number): 'friendly' | 'firm' | 'final' => (days >= 14 ? 'final' : days >= 7 ? 'firm' : 'friendly');
+const stageOf = (days: number): 'friendly' | 'firm' | 'final' =>
+  days >= 14 ? 'final' : days >= 7 ? 'firm' : 'friendly';
 
 /** Loads what decisions and texts about these customers need. */
 export async function loadContexts(tx: Tx, customerIds: readonly string[], now: Date): Promise<Contexts> {
@@ -103,18 +109,40 @@ export async function loadContexts(tx: Tx, customerIds: readonly string[], now: 
       if (!person) return base;
       return {
         ...base,
-        customer: present({ id: person.id, name: person.name, first_name: person.first_name, last_name: person.last_name, email: person.email, phone: person.phone }),
+        customer: present({
+          id: person.id,
+          name: person.name,
+          first_name: person.first_name,
+          last_name: person.last_name,
+          email: person.email,
+          phone: person.phone,
+        }),
         company: present({ name: person.company_name }),
         owner: present({ name: person.owner_name, email: person.owner_email }),
-        ...receivables(overdue.get(person.id) ?? [], credits.get(person.id) ?? new Map(), today, business.currency, person.locale ?? 'en'),
+        ...receivables(
+          overdue.get(person.id) ?? [],
+          credits.get(person.id) ?? new Map(),
+          today,
+          business.currency,
+          person.locale ?? 'en',
+        ),
       };
     },
   };
 }
 
-const present = (values: Record<string, unknown>): Record<string, unknown> => Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null && value !== undefined && value !== ''));
+const present = (values: Record<string, unknown>): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(values).filter(([, value]) => value !== null && value !== undefined && value !== ''),
+  );
 
-function receivables(invoices: readonly OverdueInvoice[], credits: ReadonlyMap<string, number>, today: LocalDate, currency: string, locale: string): Record<string, unknown> {
+function receivables(
+  invoices: readonly OverdueInvoice[],
+  credits: ReadonlyMap<string, number>,
+  today: LocalDate,
+  currency: string,
+  locale: string,
+): Record<string, unknown> {
   if (invoices.length === 0) return {};
   const listed = invoices.map((invoice) => {
     const days = daysBetween(invoice.due_on, today);
@@ -146,7 +174,9 @@ function receivables(invoices: readonly OverdueInvoice[], credits: ReadonlyMap<s
       total: [...totals].map(([money, amount]) => formatMoney(amount, money, locale)).join(' and '),
       oldest_days: oldest,
       stage: stageOf(oldest),
-      ...(credited.length > 0 ? { credit: credited.map((money) => formatMoney(credits.get(money), money, locale)).join(' and ') } : {}),
+      ...(credited.length > 0
+        ? { credit: credited.map((money) => formatMoney(credits.get(money), money, locale)).join(' and ') }
+        : {}),
     },
   };
 }

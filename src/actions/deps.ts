@@ -1,6 +1,6 @@
 import type { AddressHash } from '../consent/optout.ts';
-import type { SyncDeps } from '../sync/deps.ts';
 import type { SequencePorts } from '../sequences/ports.ts';
+import type { SyncDeps } from '../sync/deps.ts';
 import type { ContentDeps } from './content.ts';
 
 export interface ActionDeps extends SyncDeps {

@@ -1,9 +1,9 @@
 import { appendEvents } from '../audit/store.ts';
 import type { Tx } from '../base/database.ts';
 import { type ConnectionRow, removeRoutes, setConnectionState } from '../connections/store.ts';
-import { keywordOf } from '../consent/words.ts';
-import { optIn, optOut, type OptOutDeps } from '../consent/optout.ts';
+import { type OptOutDeps, optIn, optOut } from '../consent/optout.ts';
 import { suppress } from '../consent/store.ts';
+import { keywordOf } from '../consent/words.ts';
 import type { HookEvent } from '../kit/index.ts';
 import type { ChangeListener } from '../model/types.ts';
 import { acknowledge } from '../sequences/escalating.ts';
@@ -18,7 +18,14 @@ export const optOutDeps = (deps: ActionDeps): OptOutDeps => ({
   cancelQueued: async (tx, what) => {
     const cancelled = await cancelRequests(
       tx,
-      { customerId: what.customerId, channel: what.channel, topic: what.topic, marketingOnly: what.marketingOnly, reason: what.reason, detail: 'The customer opted out.' },
+      {
+        customerId: what.customerId,
+        channel: what.channel,
+        topic: what.topic,
+        marketingOnly: what.marketingOnly,
+        reason: what.reason,
+        detail: 'The customer opted out.',
+      },
       what.at,
     );
     for (const request of cancelled) await afterEnd(deps, tx, request, what.at);
@@ -27,7 +34,13 @@ export const optOutDeps = (deps: ActionDeps): OptOutDeps => ({
 });
 
 /** Takes a vendor's event that is no record: each is handled in the transaction that notes it as known. */
-export async function takeEvent(deps: ActionDeps, tx: Tx, connection: ConnectionRow, event: HookEvent, now: Date): Promise<void> {
+export async function takeEvent(
+  deps: ActionDeps,
+  tx: Tx,
+  connection: ConnectionRow,
+  event: HookEvent,
+  now: Date,
+): Promise<void> {
   switch (event.type) {
     case 'record':
       return;
@@ -36,8 +49,24 @@ export async function takeEvent(deps: ActionDeps, tx: Tx, connection: Connection
     case 'opt_out':
     case 'opt_in': {
       const evidence = { text: event.evidence, connection: connection.id, event: event.key };
-      if (event.type === 'opt_in') return optIn(optOutDeps(deps), tx, { channel: event.channel, address: event.address, source: connection.connector, evidence, at: now });
-      await optOut(optOutDeps(deps), tx, { channel: event.channel, address: event.address, scope: 'all', topic: event.topic, reason: 'stop_reply', source: connection.connector, evidence, at: now });
+      if (event.type === 'opt_in')
+        return optIn(optOutDeps(deps), tx, {
+          channel: event.channel,
+          address: event.address,
+          source: connection.connector,
+          evidence,
+          at: now,
+        });
+      await optOut(optOutDeps(deps), tx, {
+        channel: event.channel,
+        address: event.address,
+        scope: 'all',
+        topic: event.topic,
+        reason: 'stop_reply',
+        source: connection.connector,
+        evidence,
+        at: now,
+      });
       return;
     }
     case 'acknowledge': {
@@ -48,17 +77,38 @@ export async function takeEvent(deps: ActionDeps, tx: Tx, connection: Connection
     case 'revoked': {
       await setConnectionState(tx, connection.id, 'needs_reauthorisation', event.reason, now);
       await removeRoutes(tx, connection.id);
-      await appendEvents(tx, [{ actor: `vendor:${connection.connector}`, action: 'connection.removed_at_vendor', subject: { kind: 'connection', id: connection.id }, data: { reason: event.reason }, at: now }]);
+      await appendEvents(tx, [
+        {
+          actor: `vendor:${connection.connector}`,
+          action: 'connection.removed_at_vendor',
+          subject: { kind: 'connection', id: connection.id },
+          data: { reason: event.reason },
+          at: now,
+        },
+      ]);
     }
   }
 }
 
 /** A message was delivered, read or refused afterwards; an address that is closed is closed for us too. */
-async function takeReceipt(deps: ActionDeps, tx: Tx, connection: ConnectionRow, event: Extract<HookEvent, { type: 'receipt' }>, now: Date): Promise<void> {
+async function takeReceipt(
+  deps: ActionDeps,
+  tx: Tx,
+  connection: ConnectionRow,
+  event: Extract<HookEvent, { type: 'receipt' }>,
+  now: Date,
+): Promise<void> {
   const request = await noteNativeState(tx, connection.id, event.nativeId, event.state, event.detail ?? null, now);
   if (!request) return;
   await appendEvents(tx, [
-    { actor: `vendor:${connection.connector}`, action: 'action.followed', subject: { kind: 'action', id: request.id }, customerId: request.customer_id, data: { state: event.state, detail: event.detail ?? null }, at: now },
+    {
+      actor: `vendor:${connection.connector}`,
+      action: 'action.followed',
+      subject: { kind: 'action', id: request.id },
+      customerId: request.customer_id,
+      data: { state: event.state, detail: event.detail ?? null },
+      at: now,
+    },
   ]);
   if (event.outcome !== 'opted_out' && event.outcome !== 'invalid_recipient') return;
   await suppress(tx, {
@@ -74,7 +124,9 @@ async function takeReceipt(deps: ActionDeps, tx: Tx, connection: ConnectionRow, 
 
 /** Messages that are about to go out say what was true a moment ago: when money moved, they are written anew. */
 export const unfreezeListener: ChangeListener = async (tx, changes, now) => {
-  const customers = changes.filter((change) => (change.kind === 'invoice' || change.kind === 'payment') && change.customer_id).map((change) => change.customer_id!);
+  const customers = changes
+    .filter((change) => (change.kind === 'invoice' || change.kind === 'payment') && change.customer_id)
+    .map((change) => change.customer_id!);
   if (customers.length > 0) await unfreeze(tx, [...new Set(customers)], now);
 };
 
@@ -83,11 +135,23 @@ export function keywordListener(deps: () => ActionDeps): ChangeListener {
   return async (tx, changes, now) => {
     for (const change of changes) {
       const { after } = change;
-      if (change.kind !== 'activity' || change.op !== 'created' || change.origin !== 'live' || after?.direction !== 'in') continue;
+      if (
+        change.kind !== 'activity' ||
+        change.op !== 'created' ||
+        change.origin !== 'live' ||
+        after?.direction !== 'in'
+      )
+        continue;
       const word = keywordOf(String(after.body ?? ''));
       const channel = String(after.channel ?? '');
       if (!word || word === 'help' || !after.address || !['sms', 'whatsapp'].includes(channel)) continue;
-      const choice = { channel, address: String(after.address), source: 'reply', evidence: { text: after.body, activity: change.entity_id }, at: now };
+      const choice = {
+        channel,
+        address: String(after.address),
+        source: 'reply',
+        evidence: { text: after.body, activity: change.entity_id },
+        at: now,
+      };
       if (word === 'stop') await optOut(optOutDeps(deps()), tx, { ...choice, scope: 'all', reason: 'stop_reply' });
       else await optIn(optOutDeps(deps()), tx, choice);
     }

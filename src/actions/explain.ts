@@ -1,5 +1,5 @@
-import type { Static } from 'typebox';
 import { DateTime } from 'luxon';
+import type { Static } from 'typebox';
 import type { Tx } from '../base/database.ts';
 import { newId } from '../base/ids.ts';
 import { zonesOf } from '../consent/zones.ts';
@@ -31,7 +31,15 @@ export const gateView = ({ gate, verdict }: { gate: string; verdict: Verdict }) 
 const ASSUMED_FRESH: Freshness = { ok: true, detail: 'The invoices are read again just before sending.' };
 
 /** A request as it would be planned for a step now. It exists in memory only. */
-function imagined(run: RunRow, definition: Definition, stepId: string, channel: string, recipient: string, template: string, now: Date): RequestRow {
+function imagined(
+  run: RunRow,
+  definition: Definition,
+  stepId: string,
+  channel: string,
+  recipient: string,
+  template: string,
+  now: Date,
+): RequestRow {
   return {
     id: newId(),
     run_id: null,
@@ -72,18 +80,38 @@ function imagined(run: RunRow, definition: Definition, stepId: string, channel: 
   };
 }
 
-async function nextOf(deps: ActionDeps, tx: Tx, run: RunRow, definition: Definition, open: readonly RequestRow[], now: Date): Promise<{ step: string; verdict: string; gates: ReturnType<typeof gateView>[] } | null> {
+async function nextOf(
+  deps: ActionDeps,
+  tx: Tx,
+  run: RunRow,
+  definition: Definition,
+  open: readonly RequestRow[],
+  now: Date,
+): Promise<{ step: string; verdict: string; gates: ReturnType<typeof gateView>[] } | null> {
   let request = open.find((candidate) => candidate.run_id === run.id);
   if (!request) {
     const at = definition.steps.findIndex((step) => step.id === run.step_id);
     const step = definition.steps.slice(at).find((candidate) => 'message' in candidate);
     if (!step || !('message' in step)) return null;
     const person = (await loadContexts(tx, [run.customer_id], now)).people.get(run.customer_id);
-    const channel = step.message.channels.find((candidate) => person && addressOf(person, candidate)) ?? step.message.channels[0]!;
-    request = imagined(run, definition, step.id, channel, (person && addressOf(person, channel)) ?? '', step.message.template, now);
+    const channel =
+      step.message.channels.find((candidate) => person && addressOf(person, candidate)) ?? step.message.channels[0]!;
+    request = imagined(
+      run,
+      definition,
+      step.id,
+      channel,
+      (person && addressOf(person, channel)) ?? '',
+      step.message.template,
+      now,
+    );
   }
   const [decision] = await decideBatch(deps, tx, [request], now, new Map([[run.customer_id, ASSUMED_FRESH]]));
-  return { step: request.step_id ?? '', verdict: decision!.verdict.kind, gates: explain(decision!.facts).map(gateView) };
+  return {
+    step: request.step_id ?? '',
+    verdict: decision!.verdict.kind,
+    gates: explain(decision!.facts).map(gateView),
+  };
 }
 
 /**
@@ -91,7 +119,12 @@ async function nextOf(deps: ActionDeps, tx: Tx, run: RunRow, definition: Definit
  * decides about sending. Changes nothing.
  * @param sequence id or key, to look at one sequence only
  */
-export async function explainCustomer(deps: ActionDeps, tenantId: string, customerId: string, sequence?: string): Promise<Static<typeof Explanation>> {
+export async function explainCustomer(
+  deps: ActionDeps,
+  tenantId: string,
+  customerId: string,
+  sequence?: string,
+): Promise<Static<typeof Explanation>> {
   const now = deps.clock.now();
   return deps.db.rehearse(tenantId, async (tx) => {
     const contexts = await loadContexts(tx, [customerId], now);
@@ -121,15 +154,32 @@ export async function explainCustomer(deps: ActionDeps, tenantId: string, custom
     const { overdue, invoices } = contexts.of(customerId) as { overdue?: unknown; invoices?: unknown };
     return {
       customer: { id: person.id, name: person.name, email: person.email, phone: person.phone },
-      clock: { zones: place.zones, from: place.source, localTime: DateTime.fromJSDate(now, { zone: place.zones[0]! }).toISO({ suppressMilliseconds: true })! },
+      clock: {
+        zones: place.zones,
+        from: place.source,
+        localTime: DateTime.fromJSDate(now, { zone: place.zones[0]! }).toISO({ suppressMilliseconds: true })!,
+      },
       owes: overdue ? { ...(overdue as object), invoices } : null,
       holds: await listHolds(tx, { customerId, openOnly: true, limit: 20 }),
       enrolments,
-      occurrences: (await listOccurrences(tx, { customerId, limit: 20 })).map((row) => ({ trigger: row.trigger_name, subject: row.subject_label, occurredOn: row.occurred_on, outcome: row.outcome })),
+      occurrences: (await listOccurrences(tx, { customerId, limit: 20 })).map((row) => ({
+        trigger: row.trigger_name,
+        subject: row.subject_label,
+        occurredOn: row.occurred_on,
+        outcome: row.outcome,
+      })),
       actions: requests
         .filter((request) => !only || runs.some((run) => run.id === request.run_id))
         .slice(0, 30)
-        .map((request) => ({ at: (request.ended_at ?? request.updated_at).toISOString(), kind: request.kind, channel: request.channel, state: request.held ? 'held' : request.state, reason: request.reason, detail: request.reason_detail, url: request.native_url })),
+        .map((request) => ({
+          at: (request.ended_at ?? request.updated_at).toISOString(),
+          kind: request.kind,
+          channel: request.channel,
+          state: request.held ? 'held' : request.state,
+          reason: request.reason,
+          detail: request.reason_detail,
+          url: request.native_url,
+        })),
     };
   });
 }

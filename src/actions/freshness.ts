@@ -27,7 +27,11 @@ const FILE_HOURS = 24;
  * Makes sure that billing data of these customers is fresh: synced within the limit, or else the very invoices are read
  * again now. Runs before the gate, outside of any transaction; what it brings in may end enrolments.
  */
-export async function ensureFresh(deps: ActionDeps, tenantId: string, customerIds: readonly string[]): Promise<Map<string, Freshness>> {
+export async function ensureFresh(
+  deps: ActionDeps,
+  tenantId: string,
+  customerIds: readonly string[],
+): Promise<Map<string, Freshness>> {
   const result = new Map<string, Freshness>();
   if (customerIds.length === 0) return result;
   const now = deps.clock.now();
@@ -39,7 +43,11 @@ export async function ensureFresh(deps: ActionDeps, tenantId: string, customerId
        join connection c on c.tenant_id = s.tenant_id and c.id = s.connection_id where s.tenant_id = $1 and s.id = any($2)`,
       [tenantId, ids],
     );
-    return { streams: new Map(rows.map((row) => [row.id, row])), overdue: found, minutes: (await setting(tx, 'sync')).billingFreshMinutes };
+    return {
+      streams: new Map(rows.map((row) => [row.id, row])),
+      overdue: found,
+      minutes: (await setting(tx, 'sync')).billingFreshMinutes,
+    };
   });
   const reread = new Map<string, Map<string, string[]>>();
   const waiting = new Map<string, string[]>();
@@ -49,25 +57,41 @@ export async function ensureFresh(deps: ActionDeps, tenantId: string, customerId
       const stream = streams.get(streamId);
       if (!stream) problems.push('An invoice belongs to a platform that is not connected any more.');
       else if (!isFresh(stream, minutes, now, invoices)) {
-        if (deps.registry.find(stream.connector)?.category === 'files') problems.push(`The invoices come from a file last imported more than ${FILE_HOURS} hours ago; import it again.`);
+        if (deps.registry.find(stream.connector)?.category === 'files')
+          problems.push(
+            `The invoices come from a file last imported more than ${FILE_HOURS} hours ago; import it again.`,
+          );
         else {
           const wanted = reread.get(stream.connection_id) ?? new Map<string, string[]>();
-          wanted.set(stream.name, [...(wanted.get(stream.name) ?? []), ...invoices.map((invoice) => invoice.remote_id)]);
+          wanted.set(stream.name, [
+            ...(wanted.get(stream.name) ?? []),
+            ...invoices.map((invoice) => invoice.remote_id),
+          ]);
           reread.set(stream.connection_id, wanted);
           waiting.set(stream.connection_id, [...(waiting.get(stream.connection_id) ?? []), id]);
         }
       }
     }
-    result.set(id, problems.length > 0 ? { ok: false, detail: problems.join(' ') } : { ok: true, detail: `Billing data is younger than ${minutes} minutes.` });
+    result.set(
+      id,
+      problems.length > 0
+        ? { ok: false, detail: problems.join(' ') }
+        : { ok: true, detail: `Billing data is younger than ${minutes} minutes.` },
+    );
   }
   for (const [connectionId, wanted] of reread) {
     const customers = waiting.get(connectionId)!;
     try {
       await refetchNow(deps, tenantId, connectionId, wanted);
-      for (const id of customers) if (result.get(id)!.ok) result.set(id, { ok: true, detail: 'The invoices were read again just now.' });
+      for (const id of customers)
+        if (result.get(id)!.ok) result.set(id, { ok: true, detail: 'The invoices were read again just now.' });
     } catch (error) {
       const name = [...streams.values()].find((stream) => stream.connection_id === connectionId)?.connection;
-      for (const id of customers) result.set(id, { ok: false, detail: `Billing data is stale: ${name} could not be asked (${messageOf(error)})` });
+      for (const id of customers)
+        result.set(id, {
+          ok: false,
+          detail: `Billing data is stale: ${name} could not be asked (${messageOf(error)})`,
+        });
     }
   }
   return result;
@@ -75,7 +99,10 @@ export async function ensureFresh(deps: ActionDeps, tenantId: string, customerId
 
 function isFresh(stream: BillingStream, minutes: number, now: Date, invoices: readonly OverdueInvoice[]): boolean {
   if (stream.connector === 'csv' || stream.connector === 'webhook') {
-    const newest = Math.max(...invoices.map((invoice) => invoice.updated_at.getTime()), stream.last_complete_at?.getTime() ?? 0);
+    const newest = Math.max(
+      ...invoices.map((invoice) => invoice.updated_at.getTime()),
+      stream.last_complete_at?.getTime() ?? 0,
+    );
     return now.getTime() - newest <= FILE_HOURS * 3_600_000;
   }
   return stream.last_complete_at !== null && now.getTime() - stream.last_complete_at.getTime() <= minutes * 60_000;

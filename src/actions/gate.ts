@@ -14,9 +14,21 @@ export type Verdict =
 /** Everything the gate looks at, loaded beforehand: the decision itself asks nobody. */
 export interface Facts {
   now: Date;
-  request: Pick<RequestRow, 'kind' | 'channel' | 'recipient' | 'class' | 'topic' | 'step_id' | 'visit' | 'stale_after' | 'run_id'>;
+  request: Pick<
+    RequestRow,
+    'kind' | 'channel' | 'recipient' | 'class' | 'topic' | 'step_id' | 'visit' | 'stale_after' | 'run_id'
+  >;
   killed: KillSwitch | undefined;
-  run: { state: string; step_id: string; visit: number; waiting_for: string | null; sequenceState: string; exits: readonly string[] } | undefined;
+  run:
+    | {
+        state: string;
+        step_id: string;
+        visit: number;
+        waiting_for: string | null;
+        sequenceState: string;
+        exits: readonly string[];
+      }
+    | undefined;
   /** The rule that would end the run now, in words. */
   exit: string | undefined;
   /** Something must be left to ask for (a chase of nothing is no chase). */
@@ -52,24 +64,37 @@ export const GATES: readonly Gate[] = [
     name: 'kill switch',
     check: (facts) =>
       facts.killed
-        ? { kind: 'hold', reason: 'kill_switch', detail: `Switched off (${facts.killed.scope}) by ${facts.killed.set_by}: ${facts.killed.reason}`, until: lookAgain(facts) }
+        ? {
+            kind: 'hold',
+            reason: 'kill_switch',
+            detail: `Switched off (${facts.killed.scope}) by ${facts.killed.set_by}: ${facts.killed.reason}`,
+            until: lookAgain(facts),
+          }
         : allow('Nothing is switched off.'),
   },
   { name: 'enrolment', check: enrolmentGate },
   {
     name: 'exit rules',
-    check: (facts) => (facts.exit ? { kind: 'skip', reason: 'exit', detail: `The enrolment ends: ${facts.exit}.` } : allow('No exit rule applies.')),
+    check: (facts) =>
+      facts.exit
+        ? { kind: 'skip', reason: 'exit', detail: `The enrolment ends: ${facts.exit}.` }
+        : allow('No exit rule applies.'),
   },
   { name: 'identity and address', check: addressGate },
   { name: 'suppression and consent', check: consentGate },
   {
     name: 'promise or dispute',
-    check: (facts) => (facts.hold ? { kind: 'defer', reason: facts.hold.kind, detail: facts.hold.detail, until: facts.hold.until } : allow('No promise or dispute is open.')),
+    check: (facts) =>
+      facts.hold
+        ? { kind: 'defer', reason: facts.hold.kind, detail: facts.hold.detail, until: facts.hold.until }
+        : allow('No promise or dispute is open.'),
   },
   {
     name: 'unhappy',
     check: (facts) =>
-      facts.unhappy && facts.request.class === 'marketing' ? { kind: 'hold', reason: 'unhappy', detail: facts.unhappy, until: lookAgain(facts) } : allow('The customer is not marked unhappy.'),
+      facts.unhappy && facts.request.class === 'marketing'
+        ? { kind: 'hold', reason: 'unhappy', detail: facts.unhappy, until: lookAgain(facts) }
+        : allow('The customer is not marked unhappy.'),
   },
   {
     name: 'fresh data',
@@ -82,18 +107,27 @@ export const GATES: readonly Gate[] = [
     name: 'staleness',
     check: (facts) =>
       facts.request.stale_after && facts.now > facts.request.stale_after
-        ? { kind: 'hold', reason: 'stale', detail: `It should have gone out before ${facts.request.stale_after.toISOString()}; a person decides whether it still should.`, until: new Date(facts.now.getTime() + 86_400_000) }
+        ? {
+            kind: 'hold',
+            reason: 'stale',
+            detail: `It should have gone out before ${facts.request.stale_after.toISOString()}; a person decides whether it still should.`,
+            until: new Date(facts.now.getTime() + 86_400_000),
+          }
         : allow('It is not too late for it.'),
   },
   {
     name: 'content',
-    check: (facts) => (facts.content.ok ? allow('The text is complete.') : { kind: 'hold', reason: 'content_incomplete', detail: facts.content.detail, until: lookAgain(facts) }),
+    check: (facts) =>
+      facts.content.ok
+        ? allow('The text is complete.')
+        : { kind: 'hold', reason: 'content_incomplete', detail: facts.content.detail, until: lookAgain(facts) },
   },
   { name: 'quiet hours', check: windowGate },
   {
     name: 'frequency cap',
     check: (facts) => {
-      if (!facts.caps || facts.request.class !== 'marketing') return allow(facts.request.class === 'marketing' ? 'No cap is reached.' : 'Caps do not block this class.');
+      if (!facts.caps || facts.request.class !== 'marketing')
+        return allow(facts.request.class === 'marketing' ? 'No cap is reached.' : 'Caps do not block this class.');
       return facts.caps.then === 'skip'
         ? { kind: 'skip', reason: 'frequency_cap', detail: facts.caps.detail }
         : { kind: 'defer', reason: 'frequency_cap', detail: facts.caps.detail, until: facts.caps.freeAt };
@@ -106,10 +140,18 @@ function enrolmentGate(facts: Facts): Verdict {
   const { run, request } = facts;
   if (!request.run_id) return allow('It belongs to no sequence.');
   if (!run) return { kind: 'skip', reason: 'run_ended', detail: 'The enrolment does not exist any more.' };
-  if (run.sequenceState === 'paused') return { kind: 'hold', reason: 'sequence_paused', detail: 'The sequence is paused.', until: lookAgain(facts) };
-  if (run.state === 'paused') return { kind: 'hold', reason: 'run_paused', detail: 'The enrolment is paused.', until: lookAgain(facts) };
+  if (run.sequenceState === 'paused')
+    return { kind: 'hold', reason: 'sequence_paused', detail: 'The sequence is paused.', until: lookAgain(facts) };
+  if (run.state === 'paused')
+    return { kind: 'hold', reason: 'run_paused', detail: 'The enrolment is paused.', until: lookAgain(facts) };
   const waiting = run.state === 'waiting' && run.step_id === request.step_id && run.visit === request.visit;
-  return waiting ? allow(`The enrolment waits on step ${run.step_id}.`) : { kind: 'skip', reason: 'run_moved_on', detail: `The enrolment is not on this step any more (${run.state}, ${run.step_id}).` };
+  return waiting
+    ? allow(`The enrolment waits on step ${run.step_id}.`)
+    : {
+        kind: 'skip',
+        reason: 'run_moved_on',
+        detail: `The enrolment is not on this step any more (${run.state}, ${run.step_id}).`,
+      };
 }
 
 function addressGate(facts: Facts): Verdict {
@@ -123,13 +165,28 @@ function consentGate(facts: Facts): Verdict {
   const { request, suppression, consents } = facts;
   if (request.class === 'internal') return allow('Staff are told without asking.');
   if (suppression && (suppression.scope === 'all' || request.class === 'marketing')) {
-    return { kind: 'skip', reason: 'suppressed', detail: `${request.recipient} is closed for ${request.channel} since ${suppression.since.toISOString().slice(0, 10)} (${suppression.reason}).` };
+    return {
+      kind: 'skip',
+      reason: 'suppressed',
+      detail: `${request.recipient} is closed for ${request.channel} since ${suppression.since.toISOString().slice(0, 10)} (${suppression.reason}).`,
+    };
   }
-  if (request.class === 'transactional') return allow('Transactional: needs no consent, and the address is not closed.');
+  if (request.class === 'transactional')
+    return allow('Transactional: needs no consent, and the address is not closed.');
   const about = consents.filter((row) => row.channel === request.channel || row.channel === '*');
   const denied = about.find((row) => row.state === 'denied' && (row.topic === '*' || row.topic === request.topic));
-  if (denied) return { kind: 'skip', reason: 'opted_out', detail: `The customer does not want ${denied.topic === '*' ? 'marketing' : denied.topic} on ${denied.channel} (${denied.source}, ${denied.recorded_at.toISOString().slice(0, 10)}).` };
-  const granted = about.find((row) => row.state === 'granted' && (row.topic === '*' || row.topic === request.topic) && (row.expires_at === null || row.expires_at > facts.now));
+  if (denied)
+    return {
+      kind: 'skip',
+      reason: 'opted_out',
+      detail: `The customer does not want ${denied.topic === '*' ? 'marketing' : denied.topic} on ${denied.channel} (${denied.source}, ${denied.recorded_at.toISOString().slice(0, 10)}).`,
+    };
+  const granted = about.find(
+    (row) =>
+      row.state === 'granted' &&
+      (row.topic === '*' || row.topic === request.topic) &&
+      (row.expires_at === null || row.expires_at > facts.now),
+  );
   return granted
     ? allow(`Consent of ${granted.recorded_at.toISOString().slice(0, 10)} (${granted.source}).`)
     : { kind: 'skip', reason: 'no_consent', detail: `There is no consent to marketing on ${request.channel}.` };
@@ -141,16 +198,37 @@ function windowGate(facts: Facts): Verdict {
   const open = nextOpenInAll(facts.now, zones, window);
   const where = zones.length > 3 ? `${zones.length} possible zones` : zones.join(' and ');
   const hours = `${window.open}-${window.close} in ${where} (from ${source})`;
-  if (!open) return { kind: 'hold', reason: 'no_common_hours', detail: `No moment suits ${hours}.`, until: lookAgain(facts) };
-  return open.getTime() === facts.now.getTime() ? allow(`Within ${hours}.`) : { kind: 'defer', reason: 'quiet_hours', detail: `Outside ${hours}.`, until: open };
+  if (!open)
+    return { kind: 'hold', reason: 'no_common_hours', detail: `No moment suits ${hours}.`, until: lookAgain(facts) };
+  return open.getTime() === facts.now.getTime()
+    ? allow(`Within ${hours}.`)
+    : { kind: 'defer', reason: 'quiet_hours', detail: `Outside ${hours}.`, until: open };
 }
 
 function platformGate(facts: Facts): Verdict {
   const { route } = facts;
-  if ('missing' in route) return { kind: 'skip', reason: 'no_connection', detail: `${route.missing[0]!.toUpperCase()}${route.missing.slice(1)}.` };
-  if (route.state === 'revoked') return { kind: 'skip', reason: 'no_connection', detail: `${route.name} was disconnected.` };
-  if (route.state !== 'active') return { kind: 'hold', reason: 'connection_unusable', detail: `${route.name} cannot be used: ${route.reason ?? route.state}`, until: lookAgain(facts) };
-  if (facts.parkedUntil && facts.parkedUntil > facts.now) return { kind: 'defer', reason: 'rate_limited', detail: `${route.name} takes no more calls until ${facts.parkedUntil.toISOString()}.`, until: facts.parkedUntil };
+  if ('missing' in route)
+    return {
+      kind: 'skip',
+      reason: 'no_connection',
+      detail: `${route.missing[0]!.toUpperCase()}${route.missing.slice(1)}.`,
+    };
+  if (route.state === 'revoked')
+    return { kind: 'skip', reason: 'no_connection', detail: `${route.name} was disconnected.` };
+  if (route.state !== 'active')
+    return {
+      kind: 'hold',
+      reason: 'connection_unusable',
+      detail: `${route.name} cannot be used: ${route.reason ?? route.state}`,
+      until: lookAgain(facts),
+    };
+  if (facts.parkedUntil && facts.parkedUntil > facts.now)
+    return {
+      kind: 'defer',
+      reason: 'rate_limited',
+      detail: `${route.name} takes no more calls until ${facts.parkedUntil.toISOString()}.`,
+      until: facts.parkedUntil,
+    };
   return allow(`${route.name} is ready.`);
 }
 
@@ -164,4 +242,5 @@ export function decide(facts: Facts): Verdict {
 }
 
 /** Every gate with what it says, for "why" and "why not". */
-export const explain = (facts: Facts): { gate: string; verdict: Verdict }[] => GATES.map((gate) => ({ gate: gate.name, verdict: gate.check(facts) }));
+export const explain = (facts: Facts): { gate: string; verdict: Verdict }[] =>
+  GATES.map((gate) => ({ gate: gate.name, verdict: gate.check(facts) }));

@@ -17,6 +17,11 @@ export function actionQueues(deps: () => ActionDeps): QueueDefinition[] {
         await bumpNextWake(deps(), tenantId!);
       },
     },
-    { name: 'reconcile', role: 'dispatch', perTenant: 1, handle: ({ tenantId }) => reconcileUnknown(deps(), tenantId!) },
+    {
+      name: 'reconcile',
+      role: 'dispatch',
+      perTenant: 1,
+      handle: ({ tenantId }) => reconcileUnknown(deps(), tenantId!),
+    },
   ];
 }

@@ -3,8 +3,8 @@ import type { ActionKind } from '../kit/index.ts';
 import type { EscalationRow } from '../sequences/escalations.ts';
 import type { SequencePorts } from '../sequences/ports.ts';
 import { classOf, type Definition, type Step } from '../sequences/schema.ts';
-import type { RunRow } from '../sequences/store.ts';
 import { findStaff } from '../sequences/staff.ts';
+import type { RunRow } from '../sequences/store.ts';
 import type { Channel } from '../settings/schema.ts';
 import { loadPeople, type Person } from './context.ts';
 import type { ActionDeps } from './deps.ts';
@@ -28,12 +28,21 @@ export function addressOf(person: Person, channel: string): string | undefined {
 }
 
 /** Puts a job for the requests planned in this transaction. */
-const wakeDispatch = (deps: Pick<ActionDeps, 'queue'>, tx: Tx): Promise<void> => deps.queue.send(tx, 'dispatch', { tenantId: tx.tenantId });
+const wakeDispatch = (deps: Pick<ActionDeps, 'queue'>, tx: Tx): Promise<void> =>
+  deps.queue.send(tx, 'dispatch', { tenantId: tx.tenantId });
 
 const HOUR = 3_600_000;
 
 /** Plans a message on the first channel that has an address; the others follow when that one turns out closed. */
-async function planMessage(deps: ActionDeps, tx: Tx, run: RunRow, definition: Definition, step: Extract<Step, { message: unknown }>, channels: readonly string[], now: Date): Promise<{ planned: true } | { planned: false; reason: string }> {
+async function planMessage(
+  deps: ActionDeps,
+  tx: Tx,
+  run: RunRow,
+  definition: Definition,
+  step: Extract<Step, { message: unknown }>,
+  channels: readonly string[],
+  now: Date,
+): Promise<{ planned: true } | { planned: false; reason: string }> {
   const person = (await loadPeople(tx, [run.customer_id])).get(run.customer_id);
   if (!person) return { planned: false, reason: 'the customer does not exist any more' };
   const reachable = channels.filter((channel) => addressOf(person, channel) !== undefined);
@@ -103,7 +112,14 @@ const pick = (request: RequestRow): NewRequest => ({
   created_by: request.created_by,
 });
 
-async function planNative(deps: ActionDeps, tx: Tx, run: RunRow, definition: Definition, step: Extract<Step, { do: unknown }>, now: Date): Promise<{ planned: true }> {
+async function planNative(
+  deps: ActionDeps,
+  tx: Tx,
+  run: RunRow,
+  definition: Definition,
+  step: Extract<Step, { do: unknown }>,
+  now: Date,
+): Promise<{ planned: true }> {
   await insertRequest(
     tx,
     {
@@ -133,7 +149,9 @@ async function tellStaff(deps: ActionDeps, tx: Tx, escalation: EscalationRow, no
   const wanted: { what: 'task' | 'chat' | 'calendar'; kind: ActionKind }[] = [
     ...(escalation.plan.task ? [{ what: 'task' as const, kind: 'create_task' as const }] : []),
     ...(escalation.plan.chat ? [{ what: 'chat' as const, kind: 'send_chat' as const }] : []),
-    ...(escalation.plan.calendar && escalation.level === 0 ? [{ what: 'calendar' as const, kind: 'create_calendar_event' as const }] : []),
+    ...(escalation.plan.calendar && escalation.level === 0
+      ? [{ what: 'calendar' as const, kind: 'create_calendar_event' as const }]
+      : []),
   ];
   for (const { what, kind } of wanted) {
     await insertRequest(
@@ -159,7 +177,10 @@ async function tellStaff(deps: ActionDeps, tx: Tx, escalation: EscalationRow, no
 
 /** Replaces the chat messages with "somebody has it", without the button. */
 async function tellAcknowledged(deps: ActionDeps, tx: Tx, escalation: EscalationRow, now: Date): Promise<void> {
-  const told = (await requestsOfEscalation(tx, escalation.id)).filter((request) => request.plan.type === 'staff' && request.plan.what === 'chat' && request.state === 'sent' && request.native_id);
+  const told = (await requestsOfEscalation(tx, escalation.id)).filter(
+    (request) =>
+      request.plan.type === 'staff' && request.plan.what === 'chat' && request.state === 'sent' && request.native_id,
+  );
   for (const request of told) {
     if (request.plan.type !== 'staff') continue;
     await insertRequest(
@@ -192,7 +213,8 @@ export function sequencePorts(deps: () => ActionDeps): SequencePorts {
       if ('do' in step) return planNative(deps(), tx, run, definition, step, now);
       return { planned: false, reason: 'this kind of step plans nothing' };
     },
-    cancel: async (tx, runIds, reason, now) => (await cancelRequests(tx, { runIds, reason, detail: 'The enrolment ended before it went out.' }, now)).length,
+    cancel: async (tx, runIds, reason, now) =>
+      (await cancelRequests(tx, { runIds, reason, detail: 'The enrolment ended before it went out.' }, now)).length,
     tellStaff: (tx, escalation, now) => tellStaff(deps(), tx, escalation, now),
     tellAcknowledged: (tx, escalation, now) => tellAcknowledged(deps(), tx, escalation, now),
   };

@@ -22,22 +22,40 @@ export async function reconcileUnknown(deps: ActionDeps, tenantId: string): Prom
     for (const row of rows) await afterEnd(deps, tx, row, now);
     return rows;
   });
-  const waiting = await deps.db.tenant(tenantId, (tx) => unknownRequests(tx, new Date(now.getTime() - LOOK_EVERY_MS), 50));
+  const waiting = await deps.db.tenant(tenantId, (tx) =>
+    unknownRequests(tx, new Date(now.getTime() - LOOK_EVERY_MS), 50),
+  );
   for (const request of [...expired, ...waiting]) await reconcile(deps, tenantId, request);
-  const left = await deps.db.tenant(tenantId, (tx) => tx.query("select 1 from action_request where tenant_id = $1 and state in ('unknown', 'sending') limit 1", [tenantId]));
-  if (left.rowCount > 0) await bumpDue({ query: deps.db.statement }, tenantId, 'reconcile', new Date(now.getTime() + LOOK_EVERY_MS));
+  const left = await deps.db.tenant(tenantId, (tx) =>
+    tx.query("select 1 from action_request where tenant_id = $1 and state in ('unknown', 'sending') limit 1", [
+      tenantId,
+    ]),
+  );
+  if (left.rowCount > 0)
+    await bumpDue({ query: deps.db.statement }, tenantId, 'reconcile', new Date(now.getTime() + LOOK_EVERY_MS));
 }
 
 /** After a day nobody waits for the platform any more: the enrolment goes on, the request stays unknown for a person. */
 const WAIT_AT_MOST_MS = 24 * 3_600_000;
 
-async function staysUnknown(deps: ActionDeps, tenantId: string, request: RequestRow, detail: string, final = false): Promise<Finding> {
+async function staysUnknown(
+  deps: ActionDeps,
+  tenantId: string,
+  request: RequestRow,
+  detail: string,
+  final = false,
+): Promise<Finding> {
   const now = deps.clock.now();
   await deps.db.tenant(tenantId, async (tx) => {
     await noteStillUnknown(tx, request.id, detail, now);
     const tooLong = now.getTime() - (request.committed_at ?? request.created_at).getTime() > WAIT_AT_MOST_MS;
     if (request.run_id && (final || tooLong)) {
-      await actionEnded(deps.ports, tx, { runId: request.run_id, stepId: request.step_id!, visit: request.visit!, outcome: 'unknown', detail }, now);
+      await actionEnded(
+        deps.ports,
+        tx,
+        { runId: request.run_id, stepId: request.step_id!, visit: request.visit!, outcome: 'unknown', detail },
+        now,
+      );
     }
   });
   return 'unknown';
@@ -56,17 +74,38 @@ export async function reconcile(deps: ActionDeps, tenantId: string, request: Req
     const way = action?.idempotency;
     if (!action || !way) return 'unknown';
     if (way.kind === 'none') {
-      return await staysUnknown(deps, tenantId, request, `The platform cannot tell whether it acted (${way.reason}). A person decides.`, true);
+      return await staysUnknown(
+        deps,
+        tenantId,
+        request,
+        `The platform cannot tell whether it acted (${way.reason}). A person decides.`,
+        true,
+      );
     }
     if (way.kind === 'marker') {
       const meta = { requestId: request.id, firstTriedAt: request.committed_at ?? request.created_at };
       const receipt = await way.find(session.ctx, request.content as never, meta);
       if (receipt) return settleAs(deps, tenantId, request, 'sent', receipt.nativeId, receipt.url);
-      const sure = now.getTime() - (request.committed_at ?? request.created_at).getTime() > way.settleSeconds * GIVE_UP_FACTOR * 1000;
-      if (!sure) return await staysUnknown(deps, tenantId, request, 'It was not found yet; the platform may need a moment to show it.');
+      const sure =
+        now.getTime() - (request.committed_at ?? request.created_at).getTime() >
+        way.settleSeconds * GIVE_UP_FACTOR * 1000;
+      if (!sure)
+        return await staysUnknown(
+          deps,
+          tenantId,
+          request,
+          'It was not found yet; the platform may need a moment to show it.',
+        );
     }
     // The platform can tell and has nothing, or doing it twice is the same as once: try again. Marketing never blindly.
-    if (request.class === 'marketing' && way.kind !== 'vendor_key') return await staysUnknown(deps, tenantId, request, 'It was not found at the platform; marketing is not sent twice without a person.', true);
+    if (request.class === 'marketing' && way.kind !== 'vendor_key')
+      return await staysUnknown(
+        deps,
+        tenantId,
+        request,
+        'It was not found at the platform; marketing is not sent twice without a person.',
+        true,
+      );
     return settleAs(deps, tenantId, request, 'retry');
   } catch (error) {
     if (!(error instanceof VendorError)) throw error;
@@ -76,14 +115,34 @@ export async function reconcile(deps: ActionDeps, tenantId: string, request: Req
   }
 }
 
-async function settleAs(deps: ActionDeps, tenantId: string, request: RequestRow, finding: 'sent' | 'retry', nativeId?: string, url?: string): Promise<Finding> {
+async function settleAs(
+  deps: ActionDeps,
+  tenantId: string,
+  request: RequestRow,
+  finding: 'sent' | 'retry',
+  nativeId?: string,
+  url?: string,
+): Promise<Finding> {
   const now = deps.clock.now();
   await deps.db.tenant(tenantId, async (tx) => {
     const row = await settleRequest(
       tx,
       finding === 'sent'
-        ? { id: request.id, state: 'sent', reason: null, detail: 'Found at the platform afterwards.', nativeId: nativeId ?? null, nativeUrl: url ?? null }
-        : { id: request.id, state: 'planned', reason: 'retry', detail: 'The platform has nothing of it; it is tried again.', notBefore: now },
+        ? {
+            id: request.id,
+            state: 'sent',
+            reason: null,
+            detail: 'Found at the platform afterwards.',
+            nativeId: nativeId ?? null,
+            nativeUrl: url ?? null,
+          }
+        : {
+            id: request.id,
+            state: 'planned',
+            reason: 'retry',
+            detail: 'The platform has nothing of it; it is tried again.',
+            notBefore: now,
+          },
       undefined,
       now,
     );

@@ -15,7 +15,18 @@ import { decideBatch } from './facts.ts';
 import { explain } from './gate.ts';
 import { reconcile } from './reconcile.ts';
 import { ActionPreview, ActionRequestBody, ActionView, Explanation } from './schema.ts';
-import { clearKillSwitch, findRequest, findRequestByKey, insertRequest, listKillSwitches, listRequests, type NewRequest, type RequestRow, setKillSwitch, settleRequest } from './store.ts';
+import {
+  clearKillSwitch,
+  findRequest,
+  findRequestByKey,
+  insertRequest,
+  listKillSwitches,
+  listRequests,
+  type NewRequest,
+  type RequestRow,
+  setKillSwitch,
+  settleRequest,
+} from './store.ts';
 
 const toAction = (row: RequestRow): Static<typeof ActionView> => ({
   id: row.id,
@@ -33,7 +44,15 @@ const toAction = (row: RequestRow): Static<typeof ActionView> => ({
   notBefore: row.not_before.toISOString(),
   content: row.content,
   connectionId: row.connection_id,
-  receipt: row.native_id || row.native_state ? { nativeId: row.native_id, url: row.native_url, state: row.native_state, stateAt: row.native_state_at?.toISOString() ?? null } : null,
+  receipt:
+    row.native_id || row.native_state
+      ? {
+          nativeId: row.native_id,
+          url: row.native_url,
+          state: row.native_state,
+          stateAt: row.native_state_at?.toISOString() ?? null,
+        }
+      : null,
   attempts: row.attempts,
   createdBy: row.created_by,
   createdAt: row.created_at.toISOString(),
@@ -41,7 +60,14 @@ const toAction = (row: RequestRow): Static<typeof ActionView> => ({
   version: row.version,
 });
 
-const CHANNEL_OF: Partial<Record<string, string>> = { send_email: 'email', send_sms: 'sms', send_whatsapp: 'whatsapp', place_call: 'call', send_push: 'push', send_in_app: 'in_app' };
+const CHANNEL_OF: Partial<Record<string, string>> = {
+  send_email: 'email',
+  send_sms: 'sms',
+  send_whatsapp: 'whatsapp',
+  place_call: 'call',
+  send_push: 'push',
+  send_in_app: 'in_app',
+};
 
 /** Actions: what was, is and will be done, why and why not. */
 export function actionRoutes(app: App, deps: ActionDeps): void {
@@ -51,23 +77,63 @@ export function actionRoutes(app: App, deps: ActionDeps): void {
     return row;
   };
 
-  const Query = Type.Object({ ...PageQuery.properties, customerId: Type.Optional(Type.String({ format: 'uuid' })), enrolmentId: Type.Optional(Type.String({ format: 'uuid' })), state: Type.Optional(Type.String({ maxLength: 20 })), held: Type.Optional(Type.Boolean()) });
-  app.get('/v1/actions', { config: { permission: 'read' }, schema: { tags: ['actions'], summary: 'Actions with their state, reason and receipt, newest first', querystring: Query, response: { 200: pageOf(ref(ActionView)) } } }, async (request) => {
-    const { cursor, limit, customerId, enrolmentId, state, held } = request.query;
-    const before = cursorId(cursor);
-    const filter = { ...(customerId ? { customerId } : {}), ...(enrolmentId ? { runId: enrolmentId } : {}), ...(state ? { state } : {}), ...(held === undefined ? {} : { held }), ...(before ? { before } : {}), limit: limit + 1 };
-    return toPage(await deps.db.tenant(caller(request).tenantId, (tx) => listRequests(tx, filter)), limit, toAction);
+  const Query = Type.Object({
+    ...PageQuery.properties,
+    customerId: Type.Optional(Type.String({ format: 'uuid' })),
+    enrolmentId: Type.Optional(Type.String({ format: 'uuid' })),
+    state: Type.Optional(Type.String({ maxLength: 20 })),
+    held: Type.Optional(Type.Boolean()),
   });
+  app.get(
+    '/v1/actions',
+    {
+      config: { permission: 'read' },
+      schema: {
+        tags: ['actions'],
+        summary: 'Actions with their state, reason and receipt, newest first',
+        querystring: Query,
+        response: { 200: pageOf(ref(ActionView)) },
+      },
+    },
+    async (request) => {
+      const { cursor, limit, customerId, enrolmentId, state, held } = request.query;
+      const before = cursorId(cursor);
+      const filter = {
+        ...(customerId ? { customerId } : {}),
+        ...(enrolmentId ? { runId: enrolmentId } : {}),
+        ...(state ? { state } : {}),
+        ...(held === undefined ? {} : { held }),
+        ...(before ? { before } : {}),
+        limit: limit + 1,
+      };
+      return toPage(await deps.db.tenant(caller(request).tenantId, (tx) => listRequests(tx, filter)), limit, toAction);
+    },
+  );
 
-  app.get('/v1/actions/:id', { config: { permission: 'read' }, schema: { tags: ['actions'], summary: 'One action', params: IdParams, response: { 200: ref(ActionView) } } }, async (request, reply) => {
-    const row = await load(caller(request).tenantId, request.params.id);
-    tag(reply, row.version);
-    return toAction(row);
-  });
+  app.get(
+    '/v1/actions/:id',
+    {
+      config: { permission: 'read' },
+      schema: { tags: ['actions'], summary: 'One action', params: IdParams, response: { 200: ref(ActionView) } },
+    },
+    async (request, reply) => {
+      const row = await load(caller(request).tenantId, request.params.id);
+      tag(reply, row.version);
+      return toAction(row);
+    },
+  );
 
   app.post(
     '/v1/actions',
-    { config: { permission: 'operate' }, schema: { tags: ['actions'], summary: 'Do something natively; with preview, see the gate and the exact request instead', body: ref(ActionRequestBody), response: { 200: ref(ActionPreview), 202: ref(ActionView) } } },
+    {
+      config: { permission: 'operate' },
+      schema: {
+        tags: ['actions'],
+        summary: 'Do something natively; with preview, see the gate and the exact request instead',
+        body: ref(ActionRequestBody),
+        response: { 200: ref(ActionPreview), 202: ref(ActionView) },
+      },
+    },
     async (request, reply) => {
       const { tenantId, actor } = caller(request);
       const { body } = request;
@@ -89,13 +155,25 @@ export function actionRoutes(app: App, deps: ActionDeps): void {
     },
   );
 
-  app.post('/v1/actions/:id/reconcile', { config: { permission: 'operate' }, schema: { tags: ['actions'], summary: 'Ask the platform what became of an unknown action', params: IdParams, response: { 200: Type.Object({ finding: words(['sent', 'retry', 'unknown']), action: ref(ActionView) }) } } }, async (request) => {
-    const { tenantId } = caller(request);
-    const row = await load(tenantId, request.params.id);
-    if (row.state !== 'unknown') throw conflict(`This action is ${row.state}, not unknown.`);
-    const finding = await reconcile(deps, tenantId, row);
-    return { finding, action: toAction(await load(tenantId, row.id)) };
-  });
+  app.post(
+    '/v1/actions/:id/reconcile',
+    {
+      config: { permission: 'operate' },
+      schema: {
+        tags: ['actions'],
+        summary: 'Ask the platform what became of an unknown action',
+        params: IdParams,
+        response: { 200: Type.Object({ finding: words(['sent', 'retry', 'unknown']), action: ref(ActionView) }) },
+      },
+    },
+    async (request) => {
+      const { tenantId } = caller(request);
+      const row = await load(tenantId, request.params.id);
+      if (row.state !== 'unknown') throw conflict(`This action is ${row.state}, not unknown.`);
+      const finding = await reconcile(deps, tenantId, row);
+      return { finding, action: toAction(await load(tenantId, row.id)) };
+    },
+  );
 
   app.post(
     '/v1/actions/:id/settle',
@@ -103,9 +181,13 @@ export function actionRoutes(app: App, deps: ActionDeps): void {
       config: { permission: 'operate' },
       schema: {
         tags: ['actions'],
-        summary: 'Decide about an unknown or held action: it was sent, it was not (and is tried again), or leave it out',
+        summary:
+          'Decide about an unknown or held action: it was sent, it was not (and is tried again), or leave it out',
         params: IdParams,
-        body: Type.Object({ as: words(['sent', 'again', 'skipped']), reason: Type.String({ minLength: 3, maxLength: 500 }) }, { additionalProperties: false }),
+        body: Type.Object(
+          { as: words(['sent', 'again', 'skipped']), reason: Type.String({ minLength: 3, maxLength: 500 }) },
+          { additionalProperties: false },
+        ),
         response: { 200: ref(ActionView) },
       },
     },
@@ -118,20 +200,35 @@ export function actionRoutes(app: App, deps: ActionDeps): void {
         const before = await findRequest(tx, request.params.id);
         if (!before) throw notFound('action', request.params.id);
         if (before.version !== expected) throw stale('action');
-        if (before.state !== 'unknown' && before.state !== 'planned') throw conflict(`This action is ${before.state}; there is nothing to decide.`);
+        if (before.state !== 'unknown' && before.state !== 'planned')
+          throw conflict(`This action is ${before.state}; there is nothing to decide.`);
         if (as === 'sent' && before.state !== 'unknown') throw conflict('Only an unknown action can be declared sent.');
         const detail = `Decided by ${actor}: ${reason}`;
         const settled = await settleRequest(
           tx,
-          as === 'again' ? { id: before.id, state: 'planned', reason: 'again', detail, notBefore: now } : { id: before.id, state: as, reason: as === 'sent' ? null : 'decided', detail },
+          as === 'again'
+            ? { id: before.id, state: 'planned', reason: 'again', detail, notBefore: now }
+            : { id: before.id, state: as, reason: as === 'sent' ? null : 'decided', detail },
           undefined,
           now,
         );
         if (as === 'again') {
-          await tx.query('update action_request set stale_after = null where tenant_id = $1 and id = $2', [tenantId, before.id]);
+          await tx.query('update action_request set stale_after = null where tenant_id = $1 and id = $2', [
+            tenantId,
+            before.id,
+          ]);
           await deps.queue.send(tx, 'dispatch', { tenantId });
         } else if (settled) await afterEnd(deps, tx, settled, now);
-        await appendEvents(tx, [{ actor, action: 'action.decided', subject: { kind: 'action', id: before.id }, customerId: before.customer_id, data: { as, reason }, at: now }]);
+        await appendEvents(tx, [
+          {
+            actor,
+            action: 'action.decided',
+            subject: { kind: 'action', id: before.id },
+            customerId: before.customer_id,
+            data: { as, reason },
+            at: now,
+          },
+        ]);
         return (await findRequest(tx, before.id))!;
       });
       tag(reply, row.version);
@@ -139,43 +236,123 @@ export function actionRoutes(app: App, deps: ActionDeps): void {
     },
   );
 
-  app.get('/v1/customers/:id/explain', { config: { permission: 'read' }, schema: { tags: ['actions'], summary: 'Why this customer got or did not get something, and what comes next', params: IdParams, querystring: Type.Object({ sequence: Type.Optional(Type.String({ maxLength: 60 })) }), response: { 200: ref(Explanation) } } }, async (request) => {
-    const { tenantId } = caller(request);
-    const customer = await deps.db.tenant(tenantId, (tx) => findCustomer(tx, request.params.id));
-    if (!customer) throw notFound('customer', request.params.id);
-    return explainCustomer(deps, tenantId, customer.id, request.query.sequence);
-  });
+  app.get(
+    '/v1/customers/:id/explain',
+    {
+      config: { permission: 'read' },
+      schema: {
+        tags: ['actions'],
+        summary: 'Why this customer got or did not get something, and what comes next',
+        params: IdParams,
+        querystring: Type.Object({ sequence: Type.Optional(Type.String({ maxLength: 60 })) }),
+        response: { 200: ref(Explanation) },
+      },
+    },
+    async (request) => {
+      const { tenantId } = caller(request);
+      const customer = await deps.db.tenant(tenantId, (tx) => findCustomer(tx, request.params.id));
+      if (!customer) throw notFound('customer', request.params.id);
+      return explainCustomer(deps, tenantId, customer.id, request.query.sequence);
+    },
+  );
 
-  const Switch = Type.Object({ scope: Type.String(), reason: Type.String(), setBy: Type.String(), setAt: Type.String() });
-  app.get('/v1/kill-switches', { config: { permission: 'read' }, schema: { tags: ['actions'], summary: 'What is switched off', response: { 200: Type.Object({ items: Type.Array(Switch) }) } } }, async (request) => ({
-    items: (await deps.db.tenant(caller(request).tenantId, listKillSwitches)).map((row) => ({ scope: row.scope, reason: row.reason, setBy: row.set_by, setAt: row.set_at.toISOString() })),
-  }));
-
-  const ScopeParams = Type.Object({ scope: Type.String({ pattern: '^(\\*|channel:[a-z_]+|sequence:[a-z0-9-]+)$', description: '* for everything, channel:sms, or sequence:overdue-chase' }) });
-  app.put('/v1/kill-switches/:scope', { config: { permission: 'operate' }, schema: { tags: ['actions'], summary: 'Switch off at once what was not handed to a platform yet; nothing is lost', params: ScopeParams, body: Type.Object({ reason: Type.String({ minLength: 3, maxLength: 500 }) }, { additionalProperties: false }) } }, async (request, reply) => {
-    const { tenantId, actor } = caller(request);
-    await deps.db.tenant(tenantId, async (tx) => {
-      await setKillSwitch(tx, request.params.scope, request.body.reason, actor, deps.clock.now());
-      await appendEvents(tx, [{ actor, action: 'kill_switch.set', subject: { kind: 'kill_switch', id: request.params.scope }, data: { reason: request.body.reason }, at: deps.clock.now() }]);
-    });
-    return reply.code(204).send();
+  const Switch = Type.Object({
+    scope: Type.String(),
+    reason: Type.String(),
+    setBy: Type.String(),
+    setAt: Type.String(),
   });
+  app.get(
+    '/v1/kill-switches',
+    {
+      config: { permission: 'read' },
+      schema: {
+        tags: ['actions'],
+        summary: 'What is switched off',
+        response: { 200: Type.Object({ items: Type.Array(Switch) }) },
+      },
+    },
+    async (request) => ({
+      items: (await deps.db.tenant(caller(request).tenantId, listKillSwitches)).map((row) => ({
+        scope: row.scope,
+        reason: row.reason,
+        setBy: row.set_by,
+        setAt: row.set_at.toISOString(),
+      })),
+    }),
+  );
 
-  app.delete('/v1/kill-switches/:scope', { config: { permission: 'operate' }, schema: { tags: ['actions'], summary: 'Switch on again', params: ScopeParams } }, async (request, reply) => {
-    const { tenantId, actor } = caller(request);
-    await deps.db.tenant(tenantId, async (tx) => {
-      if (!(await clearKillSwitch(tx, request.params.scope, deps.clock.now()))) throw notFound('kill switch', request.params.scope);
-      await appendEvents(tx, [{ actor, action: 'kill_switch.cleared', subject: { kind: 'kill_switch', id: request.params.scope }, at: deps.clock.now() }]);
-      await deps.queue.send(tx, 'dispatch', { tenantId });
-    });
-    return reply.code(204).send();
+  const ScopeParams = Type.Object({
+    scope: Type.String({
+      pattern: '^(\\*|channel:[a-z_]+|sequence:[a-z0-9-]+)$',
+      description: '* for everything, channel:sms, or sequence:overdue-chase',
+    }),
   });
+  app.put(
+    '/v1/kill-switches/:scope',
+    {
+      config: { permission: 'operate' },
+      schema: {
+        tags: ['actions'],
+        summary: 'Switch off at once what was not handed to a platform yet; nothing is lost',
+        params: ScopeParams,
+        body: Type.Object({ reason: Type.String({ minLength: 3, maxLength: 500 }) }, { additionalProperties: false }),
+      },
+    },
+    async (request, reply) => {
+      const { tenantId, actor } = caller(request);
+      await deps.db.tenant(tenantId, async (tx) => {
+        await setKillSwitch(tx, request.params.scope, request.body.reason, actor, deps.clock.now());
+        await appendEvents(tx, [
+          {
+            actor,
+            action: 'kill_switch.set',
+            subject: { kind: 'kill_switch', id: request.params.scope },
+            data: { reason: request.body.reason },
+            at: deps.clock.now(),
+          },
+        ]);
+      });
+      return reply.code(204).send();
+    },
+  );
+
+  app.delete(
+    '/v1/kill-switches/:scope',
+    {
+      config: { permission: 'operate' },
+      schema: { tags: ['actions'], summary: 'Switch on again', params: ScopeParams },
+    },
+    async (request, reply) => {
+      const { tenantId, actor } = caller(request);
+      await deps.db.tenant(tenantId, async (tx) => {
+        if (!(await clearKillSwitch(tx, request.params.scope, deps.clock.now())))
+          throw notFound('kill switch', request.params.scope);
+        await appendEvents(tx, [
+          {
+            actor,
+            action: 'kill_switch.cleared',
+            subject: { kind: 'kill_switch', id: request.params.scope },
+            at: deps.clock.now(),
+          },
+        ]);
+        await deps.queue.send(tx, 'dispatch', { tenantId });
+      });
+      return reply.code(204).send();
+    },
+  );
 }
 
 function toNewRequest(body: Static<typeof ActionRequestBody>, actor: string, key: string | undefined): NewRequest {
   const facing = CUSTOMER_KINDS.includes(body.kind);
-  if (facing && !body.customerId) throw invalid('A message needs the customer it goes to: their choices and clock decide.', [{ path: 'customerId', message: 'is missing' }]);
-  if (facing && body.class === 'internal') throw invalid('A message to a customer cannot be internal.', [{ path: 'class', message: 'must be transactional or marketing' }]);
+  if (facing && !body.customerId)
+    throw invalid('A message needs the customer it goes to: their choices and clock decide.', [
+      { path: 'customerId', message: 'is missing' },
+    ]);
+  if (facing && body.class === 'internal')
+    throw invalid('A message to a customer cannot be internal.', [
+      { path: 'class', message: 'must be transactional or marketing' },
+    ]);
   return {
     kind: body.kind,
     channel: CHANNEL_OF[body.kind] ?? 'native',
@@ -199,7 +376,13 @@ async function preview(deps: ActionDeps, tenantId: string, planned: NewRequest):
   if (!decision.route || !decision.content) return { verdict: decision.verdict.kind, gates, request: null };
   const { action, connection } = decision.route;
   const shown = await withSession(deps, tenantId, connection.id, 'action', async (session) =>
-    session.preview(action.request(session.ctx, decision.content as never, { requestId: decision.request.id, firstTriedAt: deps.clock.now(), before: {} })),
+    session.preview(
+      action.request(session.ctx, decision.content as never, {
+        requestId: decision.request.id,
+        firstTriedAt: deps.clock.now(),
+        before: {},
+      }),
+    ),
   ).catch(() => null);
   return { verdict: decision.verdict.kind, gates, request: shown };
 }

@@ -67,9 +67,16 @@ export async function loadRoutes(tx: Tx, registry: Registry): Promise<Routes> {
 }
 
 /** The native id of an entity's record on a connection, or undefined when it has none there. */
-export async function nativeIdOf(tx: Tx, route: Route, kind: EntityKind, entityId: string | null): Promise<string | undefined> {
+export async function nativeIdOf(
+  tx: Tx,
+  route: Route,
+  kind: EntityKind,
+  entityId: string | null,
+): Promise<string | undefined> {
   if (!entityId) return undefined;
-  const streams = route.connector.streams.filter((stream) => stream.entities.includes(kind)).map((stream) => stream.name);
+  const streams = route.connector.streams
+    .filter((stream) => stream.entities.includes(kind))
+    .map((stream) => stream.name);
   if (streams.length === 0) return undefined;
   const table = kind === 'contact' || kind === 'company' ? `${kind}_projection` : kind;
   const { rows } = await tx.query<{ remote_id: string }>(

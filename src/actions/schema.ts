@@ -21,7 +21,14 @@ export const ActionView = Type.Object(
     notBefore: Instant,
     content: Type.Unknown({ description: 'What was or will be sent, as frozen' }),
     connectionId: nullable(Type.String({ format: 'uuid' })),
-    receipt: nullable(Type.Object({ nativeId: nullable(Type.String()), url: nullable(Type.String()), state: nullable(Type.String()), stateAt: nullable(Instant) })),
+    receipt: nullable(
+      Type.Object({
+        nativeId: nullable(Type.String()),
+        url: nullable(Type.String()),
+        state: nullable(Type.String()),
+        stateAt: nullable(Instant),
+      }),
+    ),
     attempts: Type.Integer(),
     createdBy: Type.String(),
     createdAt: Instant,
@@ -35,8 +42,15 @@ export const ActionRequestBody = Type.Object(
   {
     kind: words(ACTION_KINDS),
     customerId: Type.Optional(Type.String({ format: 'uuid' })),
-    connectionId: Type.Optional(Type.String({ format: 'uuid', description: 'Where; default: the suitable connection' })),
-    class: Type.Optional(words(['transactional', 'marketing', 'internal'], 'Default: internal for native actions, marketing for messages to customers')),
+    connectionId: Type.Optional(
+      Type.String({ format: 'uuid', description: 'Where; default: the suitable connection' }),
+    ),
+    class: Type.Optional(
+      words(
+        ['transactional', 'marketing', 'internal'],
+        'Default: internal for native actions, marketing for messages to customers',
+      ),
+    ),
     topic: Type.Optional(Type.String({ maxLength: 50 })),
     input: Type.Record(Type.String(), Type.Unknown()),
     preview: Type.Optional(Type.Boolean({ description: 'Show the gate and the exact request, and do nothing' })),
@@ -44,7 +58,13 @@ export const ActionRequestBody = Type.Object(
   { $id: 'ActionRequest', additionalProperties: false },
 );
 
-const GateView = Type.Object({ gate: Type.String(), verdict: words(['allow', 'skip', 'defer', 'hold']), reason: nullable(Type.String()), detail: Type.String(), until: nullable(Instant) });
+const GateView = Type.Object({
+  gate: Type.String(),
+  verdict: words(['allow', 'skip', 'defer', 'hold']),
+  reason: nullable(Type.String()),
+  detail: Type.String(),
+  until: nullable(Instant),
+});
 
 export const ActionPreview = Type.Object(
   {
@@ -57,7 +77,12 @@ export const ActionPreview = Type.Object(
 
 export const Explanation = Type.Object(
   {
-    customer: Type.Object({ id: Type.String(), name: nullable(Type.String()), email: nullable(Type.String()), phone: nullable(Type.String()) }),
+    customer: Type.Object({
+      id: Type.String(),
+      name: nullable(Type.String()),
+      email: nullable(Type.String()),
+      phone: nullable(Type.String()),
+    }),
     clock: Type.Object({ zones: Type.Array(Type.String()), from: Type.String(), localTime: Type.String() }),
     owes: Type.Unknown(),
     holds: Type.Array(Type.Unknown()),
@@ -75,7 +100,17 @@ export const Explanation = Type.Object(
       }),
     ),
     occurrences: Type.Array(Type.Unknown()),
-    actions: Type.Array(Type.Object({ at: Instant, kind: Type.String(), channel: Type.String(), state: Type.String(), reason: nullable(Type.String()), detail: nullable(Type.String()), url: nullable(Type.String()) })),
+    actions: Type.Array(
+      Type.Object({
+        at: Instant,
+        kind: Type.String(),
+        channel: Type.String(),
+        state: Type.String(),
+        reason: nullable(Type.String()),
+        detail: nullable(Type.String()),
+        url: nullable(Type.String()),
+      }),
+    ),
   },
   { $id: 'Explanation' },
 );

@@ -11,7 +11,13 @@ export type Plan =
   /** A native action of a sequence; texts use the template context. */
   | { type: 'do'; input: Record<string, unknown> }
   /** Telling staff about an escalation. */
-  | { type: 'staff'; what: 'task' | 'chat' | 'calendar' | 'acknowledged'; staffId: string; level: number; replaces?: string }
+  | {
+      type: 'staff';
+      what: 'task' | 'chat' | 'calendar' | 'acknowledged';
+      staffId: string;
+      level: number;
+      replaces?: string;
+    }
   /** Exactly this, asked for over the API. */
   | { type: 'direct'; input: Record<string, unknown> };
 
@@ -58,7 +64,23 @@ const ALL =
   'id, run_id, step_id, visit, escalation_id, idempotency_key, kind, channel, recipient, class, topic, priority, customer_id, connection_id, plan, content, state, reason, reason_detail, held, not_before, stale_after, lease_owner, lease_until, attempts, native_id, native_url, native_state, native_state_at, depth, created_by, created_at, committed_at, ended_at, updated_at, version';
 
 export type NewRequest = Pick<RequestRow, 'kind' | 'channel' | 'recipient' | 'class' | 'plan' | 'created_by'> &
-  Partial<Pick<RequestRow, 'run_id' | 'step_id' | 'visit' | 'escalation_id' | 'idempotency_key' | 'topic' | 'priority' | 'customer_id' | 'connection_id' | 'stale_after' | 'depth' | 'not_before'>>;
+  Partial<
+    Pick<
+      RequestRow,
+      | 'run_id'
+      | 'step_id'
+      | 'visit'
+      | 'escalation_id'
+      | 'idempotency_key'
+      | 'topic'
+      | 'priority'
+      | 'customer_id'
+      | 'connection_id'
+      | 'stale_after'
+      | 'depth'
+      | 'not_before'
+    >
+  >;
 
 /** Plans an action. Its unique key makes a second planning of the same one find the first. */
 export async function insertRequest(tx: Tx, request: NewRequest, now: Date): Promise<RequestRow | undefined> {
@@ -96,11 +118,18 @@ export async function insertRequest(tx: Tx, request: NewRequest, now: Date): Pro
 }
 
 export async function findRequest(tx: Tx, id: string): Promise<RequestRow | undefined> {
-  return one(await tx.query<RequestRow>(`select ${ALL} from action_request where tenant_id = $1 and id = $2`, [tx.tenantId, id]));
+  return one(
+    await tx.query<RequestRow>(`select ${ALL} from action_request where tenant_id = $1 and id = $2`, [tx.tenantId, id]),
+  );
 }
 
 export async function findRequestByKey(tx: Tx, key: string): Promise<RequestRow | undefined> {
-  return one(await tx.query<RequestRow>(`select ${ALL} from action_request where tenant_id = $1 and idempotency_key = $2`, [tx.tenantId, key]));
+  return one(
+    await tx.query<RequestRow>(`select ${ALL} from action_request where tenant_id = $1 and idempotency_key = $2`, [
+      tx.tenantId,
+      key,
+    ]),
+  );
 }
 
 /** Requests whose time has come, without locks: what they need is locked in a fixed order afterwards. */
@@ -123,44 +152,76 @@ export async function lockRequests(tx: Tx, ids: readonly string[], now: Date): P
 }
 
 export async function nextRequestDue(tx: Tx): Promise<Date | undefined> {
-  return one(await tx.query<{ at: Date | null }>("select min(not_before) as at from action_request where tenant_id = $1 and state in ('planned', 'committed')", [tx.tenantId]))?.at ?? undefined;
+  return (
+    one(
+      await tx.query<{ at: Date | null }>(
+        "select min(not_before) as at from action_request where tenant_id = $1 and state in ('planned', 'committed')",
+        [tx.tenantId],
+      ),
+    )?.at ?? undefined
+  );
 }
 
 /** The gate said yes: content is frozen, and from now on this is what goes out or nothing. */
-export async function commitRequests(tx: Tx, rows: readonly { id: string; connectionId: string; content: Record<string, unknown> }[], now: Date): Promise<void> {
+export async function commitRequests(
+  tx: Tx,
+  rows: readonly { id: string; connectionId: string; content: Record<string, unknown> }[],
+  now: Date,
+): Promise<void> {
   if (rows.length === 0) return;
   await tx.query(
     `update action_request r set state = 'committed', content = i.content::jsonb, connection_id = i.connection_id, reason = null, reason_detail = null, held = false,
        committed_at = $5, updated_at = $5, version = r.version + 1
      from unnest($2::uuid[], $3::uuid[], $4::text[]) as i(id, connection_id, content) where r.tenant_id = $1 and r.id = i.id`,
-    [tx.tenantId, rows.map((row) => row.id), rows.map((row) => row.connectionId), rows.map((row) => JSON.stringify(row.content)), now],
+    [
+      tx.tenantId,
+      rows.map((row) => row.id),
+      rows.map((row) => row.connectionId),
+      rows.map((row) => JSON.stringify(row.content)),
+      now,
+    ],
   );
 }
 
 /** The gate said not now, or not without something that is missing. Content is frozen anew when it says yes. */
-export async function postponeRequests(tx: Tx, rows: readonly { id: string; reason: string; detail: string; until: Date; held: boolean }[], now: Date): Promise<void> {
+export async function postponeRequests(
+  tx: Tx,
+  rows: readonly { id: string; reason: string; detail: string; until: Date; held: boolean }[],
+  now: Date,
+): Promise<void> {
   if (rows.length === 0) return;
   await tx.query(
     `update action_request r set state = 'planned', content = null, reason = i.reason, reason_detail = i.detail, not_before = i.until, held = i.held, updated_at = $7, version = r.version + 1
      from unnest($2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::boolean[]) as i(id, reason, detail, until, held) where r.tenant_id = $1 and r.id = i.id`,
-    [tx.tenantId, rows.map((row) => row.id), rows.map((row) => row.reason), rows.map((row) => row.detail), rows.map((row) => row.until), rows.map((row) => row.held), now],
+    [
+      tx.tenantId,
+      rows.map((row) => row.id),
+      rows.map((row) => row.reason),
+      rows.map((row) => row.detail),
+      rows.map((row) => row.until),
+      rows.map((row) => row.held),
+      now,
+    ],
   );
 }
 
 /** Takes committed requests into sending, each with a new attempt: after this, silence means unknown. */
-export async function beginSending(tx: Tx, ids: readonly string[], lease: { owner: string; until: Date }, now: Date): Promise<RequestRow[]> {
+export async function beginSending(
+  tx: Tx,
+  ids: readonly string[],
+  lease: { owner: string; until: Date },
+  now: Date,
+): Promise<RequestRow[]> {
   const { rows } = await tx.query<RequestRow>(
     `update action_request set state = 'sending', lease_owner = $3, lease_until = $4, attempts = attempts + 1, updated_at = $5, version = version + 1
      where tenant_id = $1 and id = any($2) and state = 'committed' returning ${ALL}`,
     [tx.tenantId, ids, lease.owner, lease.until, now],
   );
   if (rows.length > 0) {
-    await tx.query('insert into action_attempt (tenant_id, request_id, number, started_at) select $1, id, number, $4 from unnest($2::uuid[], $3::int[]) as i(id, number) on conflict do nothing', [
-      tx.tenantId,
-      rows.map((row) => row.id),
-      rows.map((row) => row.attempts),
-      now,
-    ]);
+    await tx.query(
+      'insert into action_attempt (tenant_id, request_id, number, started_at) select $1, id, number, $4 from unnest($2::uuid[], $3::int[]) as i(id, number) on conflict do nothing',
+      [tx.tenantId, rows.map((row) => row.id), rows.map((row) => row.attempts), now],
+    );
   }
   return rows;
 }
@@ -180,7 +241,12 @@ export interface Settlement {
 }
 
 /** What came of sending. Only the holder of the lease settles. */
-export async function settleRequest(tx: Tx, settlement: Settlement, owner: string | undefined, now: Date): Promise<RequestRow | undefined> {
+export async function settleRequest(
+  tx: Tx,
+  settlement: Settlement,
+  owner: string | undefined,
+  now: Date,
+): Promise<RequestRow | undefined> {
   const row = one(
     await tx.query<RequestRow>(
       `update action_request set state = $3, reason = $4, reason_detail = $5, native_id = coalesce($6, native_id), native_url = coalesce($7, native_url),
@@ -206,7 +272,16 @@ export async function settleRequest(tx: Tx, settlement: Settlement, owner: strin
   if (row && row.attempts > 0) {
     await tx.query(
       'update action_attempt set ended_at = $4, outcome = $5, status = $6, error_kind = $7, message = $8 where tenant_id = $1 and request_id = $2 and number = $3 and ended_at is null',
-      [tx.tenantId, row.id, row.attempts, now, settlement.state, settlement.status ?? null, settlement.errorKind ?? null, settlement.detail],
+      [
+        tx.tenantId,
+        row.id,
+        row.attempts,
+        now,
+        settlement.state,
+        settlement.status ?? null,
+        settlement.errorKind ?? null,
+        settlement.detail,
+      ],
     );
   }
   return row;
@@ -225,19 +300,33 @@ export async function expireSending(tx: Tx, now: Date): Promise<RequestRow[]> {
 
 /** Requests with an unknown outcome that were not looked at since `before`. */
 export async function unknownRequests(tx: Tx, before: Date, limit: number): Promise<RequestRow[]> {
-  const { rows } = await tx.query<RequestRow>(`select ${ALL} from action_request where tenant_id = $1 and state = 'unknown' and updated_at <= $2 order by updated_at limit $3`, [tx.tenantId, before, limit]);
+  const { rows } = await tx.query<RequestRow>(
+    `select ${ALL} from action_request where tenant_id = $1 and state = 'unknown' and updated_at <= $2 order by updated_at limit $3`,
+    [tx.tenantId, before, limit],
+  );
   return rows;
 }
 
 /** Looked at again, still unknown. */
 export async function noteStillUnknown(tx: Tx, id: string, detail: string, now: Date): Promise<void> {
-  await tx.query("update action_request set reason_detail = $3, updated_at = $4 where tenant_id = $1 and id = $2 and state = 'unknown'", [tx.tenantId, id, detail, now]);
+  await tx.query(
+    "update action_request set reason_detail = $3, updated_at = $4 where tenant_id = $1 and id = $2 and state = 'unknown'",
+    [tx.tenantId, id, detail, now],
+  );
 }
 
 /** Cancels what was not handed to a platform yet. @returns the cancelled requests */
 export async function cancelRequests(
   tx: Tx,
-  where: { runIds?: readonly string[]; customerId?: string; channel?: string | undefined; topic?: string | undefined; marketingOnly?: boolean; reason: string; detail: string },
+  where: {
+    runIds?: readonly string[];
+    customerId?: string;
+    channel?: string | undefined;
+    topic?: string | undefined;
+    marketingOnly?: boolean;
+    reason: string;
+    detail: string;
+  },
   now: Date,
 ): Promise<RequestRow[]> {
   const { rows } = await tx.query<RequestRow>(
@@ -245,9 +334,23 @@ export async function cancelRequests(
      where tenant_id = $1 and state in ('planned', 'committed') and class <> 'internal'
        and ($2::uuid[] is null or run_id = any($2)) and ($6::uuid is null or customer_id = $6) and ($7::text is null or channel = $7)
        and ($8::text is null or topic = $8) and (not $9 or class = 'marketing') returning ${ALL}`,
-    [tx.tenantId, where.runIds ?? null, where.reason, where.detail, now, where.customerId ?? null, where.channel ?? null, where.topic ?? null, where.marketingOnly ?? false],
+    [
+      tx.tenantId,
+      where.runIds ?? null,
+      where.reason,
+      where.detail,
+      now,
+      where.customerId ?? null,
+      where.channel ?? null,
+      where.topic ?? null,
+      where.marketingOnly ?? false,
+    ],
   );
-  if (rows.length > 0) await tx.query('delete from touch where tenant_id = $1 and request_id = any($2)', [tx.tenantId, rows.map((row) => row.id)]);
+  if (rows.length > 0)
+    await tx.query('delete from touch where tenant_id = $1 and request_id = any($2)', [
+      tx.tenantId,
+      rows.map((row) => row.id),
+    ]);
   return rows;
 }
 
@@ -262,7 +365,14 @@ export async function unfreeze(tx: Tx, customerIds: readonly string[], now: Date
 }
 
 /** A later state of the native thing. States only move forward where the vendor orders them. */
-export async function noteNativeState(tx: Tx, connectionId: string, nativeId: string, state: string, detail: string | null, now: Date): Promise<RequestRow | undefined> {
+export async function noteNativeState(
+  tx: Tx,
+  connectionId: string,
+  nativeId: string,
+  state: string,
+  detail: string | null,
+  now: Date,
+): Promise<RequestRow | undefined> {
   return one(
     await tx.query<RequestRow>(
       `update action_request set native_state = $4, native_state_at = $5, reason_detail = coalesce($6, reason_detail), updated_at = $5, version = version + 1
@@ -274,7 +384,12 @@ export async function noteNativeState(tx: Tx, connectionId: string, nativeId: st
 
 /** Requests of an escalation that put something in front of staff. */
 export async function requestsOfEscalation(tx: Tx, escalationId: string): Promise<RequestRow[]> {
-  return (await tx.query<RequestRow>(`select ${ALL} from action_request where tenant_id = $1 and escalation_id = $2 order by id`, [tx.tenantId, escalationId])).rows;
+  return (
+    await tx.query<RequestRow>(
+      `select ${ALL} from action_request where tenant_id = $1 and escalation_id = $2 order by id`,
+      [tx.tenantId, escalationId],
+    )
+  ).rows;
 }
 
 export interface RequestFilter {
@@ -290,12 +405,22 @@ export async function listRequests(tx: Tx, filter: RequestFilter): Promise<Reque
   const { rows } = await tx.query<RequestRow>(
     `select ${ALL} from action_request where tenant_id = $1 and ($2::uuid is null or customer_id = $2) and ($3::uuid is null or run_id = $3)
        and ($4::text is null or state = $4) and ($5::boolean is null or held = $5) and ($6::uuid is null or id < $6) order by id desc limit $7`,
-    [tx.tenantId, filter.customerId ?? null, filter.runId ?? null, filter.state ?? null, filter.held ?? null, filter.before ?? null, filter.limit],
+    [
+      tx.tenantId,
+      filter.customerId ?? null,
+      filter.runId ?? null,
+      filter.state ?? null,
+      filter.held ?? null,
+      filter.before ?? null,
+      filter.limit,
+    ],
   );
   return rows;
 }
 
-export async function countRequests(tx: Tx): Promise<{ state: RequestState; reason: string | null; held: boolean; n: number }[]> {
+export async function countRequests(
+  tx: Tx,
+): Promise<{ state: RequestState; reason: string | null; held: boolean; n: number }[]> {
   const { rows } = await tx.query<{ state: RequestState; reason: string | null; held: boolean; n: number }>(
     'select state, reason, held, count(*)::int as n from action_request where tenant_id = $1 group by 1, 2, 3',
     [tx.tenantId],
@@ -311,7 +436,12 @@ export interface KillSwitch {
 }
 
 export async function listKillSwitches(tx: Tx): Promise<KillSwitch[]> {
-  return (await tx.query<KillSwitch>('select scope, reason, set_by, set_at from kill_switch where tenant_id = $1 order by scope', [tx.tenantId])).rows;
+  return (
+    await tx.query<KillSwitch>(
+      'select scope, reason, set_by, set_at from kill_switch where tenant_id = $1 order by scope',
+      [tx.tenantId],
+    )
+  ).rows;
 }
 
 export async function setKillSwitch(tx: Tx, scope: string, reason: string, by: string, now: Date): Promise<void> {
@@ -323,7 +453,13 @@ export async function setKillSwitch(tx: Tx, scope: string, reason: string, by: s
 
 /** Switches back on. What was held is looked at again at once. */
 export async function clearKillSwitch(tx: Tx, scope: string, now: Date): Promise<boolean> {
-  const { rowCount } = await tx.query('delete from kill_switch where tenant_id = $1 and scope = $2', [tx.tenantId, scope]);
-  await tx.query("update action_request set not_before = $2, held = false, updated_at = $2 where tenant_id = $1 and state = 'planned' and reason = 'kill_switch'", [tx.tenantId, now]);
+  const { rowCount } = await tx.query('delete from kill_switch where tenant_id = $1 and scope = $2', [
+    tx.tenantId,
+    scope,
+  ]);
+  await tx.query(
+    "update action_request set not_before = $2, held = false, updated_at = $2 where tenant_id = $1 and state = 'planned' and reason = 'kill_switch'",
+    [tx.tenantId, now],
+  );
   return rowCount === 1;
 }

@@ -32,16 +32,25 @@ function refuse(): never {
 
 const engine = new Liquid(LIMITS);
 
-engine.registerFilter('money', (amount: unknown, currency: unknown, locale: unknown) => formatMoney(amount, currency, locale));
+engine.registerFilter('money', (amount: unknown, currency: unknown, locale: unknown) =>
+  formatMoney(amount, currency, locale),
+);
 engine.registerFilter('day', (date: unknown, locale: unknown) =>
-  typeof date === 'string' ? DateTime.fromISO(date, { zone: 'utc' }).setLocale(typeof locale === 'string' ? locale : 'en').toLocaleString(DateTime.DATE_FULL) : '',
+  typeof date === 'string'
+    ? DateTime.fromISO(date, { zone: 'utc' })
+        .setLocale(typeof locale === 'string' ? locale : 'en')
+        .toLocaleString(DateTime.DATE_FULL)
+    : '',
 );
 
 /** An amount as people of `locale` write it. */
 export function formatMoney(amount: unknown, currency: unknown, locale: unknown = 'en'): string {
   const number = Number(amount);
   if (!Number.isFinite(number)) return '';
-  const style = typeof currency === 'string' && /^[A-Z]{3}$/.test(currency) ? { style: 'currency' as const, currency } : { minimumFractionDigits: 2 };
+  const style =
+    typeof currency === 'string' && /^[A-Z]{3}$/.test(currency)
+      ? { style: 'currency' as const, currency }
+      : { minimumFractionDigits: 2 };
   return new Intl.NumberFormat(typeof locale === 'string' ? locale : 'en', style).format(number);
 }
 
@@ -53,7 +62,11 @@ export function render(template: string, context: object): string {
   try {
     return engine.parseAndRenderSync(template, context);
   } catch (error) {
-    throw new TemplateError(messageOf(error).replace(/, line:.*$/s, '').replace(/^undefined variable: /, 'there is no value for '));
+    throw new TemplateError(
+      messageOf(error)
+        .replace(/, line:.*$/s, '')
+        .replace(/^undefined variable: /, 'there is no value for '),
+    );
   }
 }
 
@@ -71,11 +84,13 @@ export function templateProblem(template: string): string | undefined {
 export function renderDeep(value: unknown, context: object): unknown {
   if (typeof value === 'string') return value.includes('{') ? render(value, context) : value;
   if (Array.isArray(value)) return value.map((item) => renderDeep(item, context));
-  if (value !== null && typeof value === 'object') return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, renderDeep(item, context)]));
+  if (value !== null && typeof value === 'object')
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, renderDeep(item, context)]));
   return value;
 }
 
-const escapeHtml = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+const escapeHtml = (text: string): string =>
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 
 /** A plain-text letter as HTML: paragraphs and links, nothing that could carry a script. */
 export function textToHtml(text: string): string {

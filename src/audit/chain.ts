@@ -22,7 +22,17 @@ export function canonicalJson(value: unknown): string {
 const genesis = (tenantId: string): Buffer => sha256(`rapport audit ${tenantId}`);
 
 function hashOf(previous: Buffer, seq: number, row: AuditRow): Buffer {
-  const content = canonicalJson([seq, row.id, row.at.toISOString(), row.actor, row.action, row.subject_kind, row.subject_id, row.customer_id, row.data]);
+  const content = canonicalJson([
+    seq,
+    row.id,
+    row.at.toISOString(),
+    row.actor,
+    row.action,
+    row.subject_kind,
+    row.subject_id,
+    row.customer_id,
+    row.data,
+  ]);
   return sha256(Buffer.concat([previous, Buffer.from(content)]));
 }
 
@@ -56,7 +66,11 @@ export async function sealAudit(db: Database, tenantId: string): Promise<number>
 }
 
 /** Seals the tail, then walks the whole chain; the first event that does not fit is named. */
-export async function verifyAudit(db: Database, tenantId: string, onProgress?: (events: number) => void): Promise<AuditVerification> {
+export async function verifyAudit(
+  db: Database,
+  tenantId: string,
+  onProgress?: (events: number) => void,
+): Promise<AuditVerification> {
   await sealAudit(db, tenantId);
   let previous = genesis(tenantId);
   let seq = 0;
@@ -64,7 +78,13 @@ export async function verifyAudit(db: Database, tenantId: string, onProgress?: (
     const rows = await db.tenant(tenantId, (tx) => sealedEvents(tx, seq, BATCH));
     for (const row of rows) {
       const broken = faultOf(row, seq + 1, previous);
-      if (broken) return { ok: false, events: seq, head: seq > 0 ? previous.toString('hex') : null, broken: { seq: seq + 1, reason: broken } };
+      if (broken)
+        return {
+          ok: false,
+          events: seq,
+          head: seq > 0 ? previous.toString('hex') : null,
+          broken: { seq: seq + 1, reason: broken },
+        };
       previous = row.hash!;
       seq += 1;
     }

@@ -5,15 +5,21 @@ export const AuditEvent = Type.Object(
   {
     id: Type.String({ format: 'uuid' }),
     at: Type.String({ format: 'date-time' }),
-    actor: Type.String({ description: 'user:<id>, api_key:<id>, staff:<name>, vendor:<connector>, customer or system' }),
+    actor: Type.String({
+      description: 'user:<id>, api_key:<id>, staff:<name>, vendor:<connector>, customer or system',
+    }),
     action: Type.String({ description: 'What happened, such as connection.authorised or action.sent' }),
     subjectKind: Type.String(),
     subjectId: Type.String(),
     customerId: Type.Union([Type.String({ format: 'uuid' }), Type.Null()]),
     data: Type.Record(Type.String(), Type.Unknown()),
-    seq: Type.Union([Type.Integer(), Type.Null()], { description: 'Place in the chain; null for the moment until it is sealed' }),
+    seq: Type.Union([Type.Integer(), Type.Null()], {
+      description: 'Place in the chain; null for the moment until it is sealed',
+    }),
     previousHash: Type.Union([Type.String(), Type.Null()]),
-    hash: Type.Union([Type.String(), Type.Null()], { description: 'SHA-256 in hex over the previous hash and this event' }),
+    hash: Type.Union([Type.String(), Type.Null()], {
+      description: 'SHA-256 in hex over the previous hash and this event',
+    }),
   },
   { $id: 'AuditEvent' },
 );
@@ -23,7 +29,9 @@ export const AuditVerification = Type.Object(
   {
     ok: Type.Boolean(),
     events: Type.Integer(),
-    head: Type.Union([Type.String(), Type.Null()], { description: 'Hash of the last event; keep it elsewhere to prove later that nothing was cut off' }),
+    head: Type.Union([Type.String(), Type.Null()], {
+      description: 'Hash of the last event; keep it elsewhere to prove later that nothing was cut off',
+    }),
     broken: Type.Optional(Type.Object({ seq: Type.Integer(), reason: Type.String() })),
   },
   { $id: 'AuditVerification' },

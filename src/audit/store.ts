@@ -61,7 +61,15 @@ export async function listEvents(tx: Tx, filter: AuditFilter): Promise<AuditRow[
        and ($2::uuid is null or customer_id = $2) and ($3::text is null or subject_kind = $3)
        and ($4::text is null or subject_id = $4) and ($5::text is null or action = $5) and ($6::uuid is null or id < $6)
      order by id desc limit $7`,
-    [tx.tenantId, filter.customerId ?? null, filter.subjectKind ?? null, filter.subjectId ?? null, filter.action ?? null, filter.before ?? null, filter.limit],
+    [
+      tx.tenantId,
+      filter.customerId ?? null,
+      filter.subjectKind ?? null,
+      filter.subjectId ?? null,
+      filter.action ?? null,
+      filter.before ?? null,
+      filter.limit,
+    ],
   );
   return rows;
 }
@@ -77,11 +85,17 @@ export async function lastSealed(tx: Tx): Promise<{ seq: number; hash: Buffer } 
 }
 
 export async function unsealedEvents(tx: Tx, limit: number): Promise<AuditRow[]> {
-  const { rows } = await tx.query<AuditRow>(`select ${ALL} from audit_event where tenant_id = $1 and seq is null order by id limit $2`, [tx.tenantId, limit]);
+  const { rows } = await tx.query<AuditRow>(
+    `select ${ALL} from audit_event where tenant_id = $1 and seq is null order by id limit $2`,
+    [tx.tenantId, limit],
+  );
   return rows;
 }
 
-export async function sealEvents(tx: Tx, seals: readonly { id: string; seq: number; previousHash: Buffer; hash: Buffer }[]): Promise<void> {
+export async function sealEvents(
+  tx: Tx,
+  seals: readonly { id: string; seq: number; previousHash: Buffer; hash: Buffer }[],
+): Promise<void> {
   await tx.query(
     `update audit_event e set seq = i.seq, previous_hash = decode(i.previous, 'hex'), hash = decode(i.hash, 'hex')
      from unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[]) as i(id, seq, previous, hash)
@@ -98,6 +112,9 @@ export async function sealEvents(tx: Tx, seals: readonly { id: string; seq: numb
 
 /** Sealed events in chain order after `seq`. */
 export async function sealedEvents(tx: Tx, afterSeq: number, limit: number): Promise<AuditRow[]> {
-  const { rows } = await tx.query<AuditRow>(`select ${ALL} from audit_event where tenant_id = $1 and seq > $2 order by seq limit $3`, [tx.tenantId, afterSeq, limit]);
+  const { rows } = await tx.query<AuditRow>(
+    `select ${ALL} from audit_event where tenant_id = $1 and seq > $2 order by seq limit $3`,
+    [tx.tenantId, afterSeq, limit],
+  );
   return rows;
 }

@@ -1,5 +1,5 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import envSchema from 'env-schema';
 import { Type } from 'typebox';
@@ -92,10 +92,12 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
   if (roles.length === 0) problems.push(`ROLES is empty; leave it out to run all of ${ROLES.join(', ')}.`);
   const dataDir = path.resolve(raw.RAPPORT_DATA as string);
   const databaseUrl = nonEmpty(raw.DATABASE_URL);
-  if (databaseUrl && !/^postgres(ql)?:\/\//.test(databaseUrl)) problems.push('DATABASE_URL must start with postgres:// or postgresql://.');
+  if (databaseUrl && !/^postgres(ql)?:\/\//.test(databaseUrl))
+    problems.push('DATABASE_URL must start with postgres:// or postgresql://.');
   const keys = readKeys(nonEmpty(raw.RAPPORT_KEYS), databaseUrl ? undefined : dataDir, problems);
   const publicUrl = nonEmpty(raw.PUBLIC_URL) ?? `http://${raw.HOST === '0.0.0.0' ? '127.0.0.1' : raw.HOST}:${raw.PORT}`;
-  if (!URL.canParse(publicUrl)) problems.push(`PUBLIC_URL "${publicUrl}" is not a URL; give the address under which browsers reach the hub.`);
+  if (!URL.canParse(publicUrl))
+    problems.push(`PUBLIC_URL "${publicUrl}" is not a URL; give the address under which browsers reach the hub.`);
   if (problems.length > 0) throw new ConfigError(problems);
   return {
     dataDir,
@@ -116,13 +118,14 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
   };
 }
 
-const nonEmpty = (value: unknown): string | undefined => (typeof value === 'string' && value.trim() !== '' ? value.trim() : undefined);
+const nonEmpty = (value: unknown): string | undefined =>
+  typeof value === 'string' && value.trim() !== '' ? value.trim() : undefined;
 
 /** RAPPORT_KEYS is `id:base64,id:base64` (32 bytes each). With the embedded database a key file is made once. */
 function readKeys(text: string | undefined, dataDir: string | undefined, problems: string[]): MasterKey[] {
   if (!text && !dataDir) {
     problems.push(
-      'RAPPORT_KEYS is missing: it encrypts the credentials of the connected platforms and is required with DATABASE_URL. Make one with: node -e "console.log(\'k1:\'+require(\'crypto\').randomBytes(32).toString(\'base64\'))"',
+      "RAPPORT_KEYS is missing: it encrypts the credentials of the connected platforms and is required with DATABASE_URL. Make one with: node -e \"console.log('k1:'+require('crypto').randomBytes(32).toString('base64'))\"",
     );
     return [];
   }
@@ -131,7 +134,8 @@ function readKeys(text: string | undefined, dataDir: string | undefined, problem
   for (const item of list(source)) {
     const at = item.indexOf(':');
     const key = Buffer.from(item.slice(at + 1), 'base64');
-    if (at < 1 || key.length !== 32) problems.push('RAPPORT_KEYS must be a list of name:key pairs, each key 32 bytes in base64.');
+    if (at < 1 || key.length !== 32)
+      problems.push('RAPPORT_KEYS must be a list of name:key pairs, each key 32 bytes in base64.');
     else keys.push({ id: item.slice(0, at), key });
   }
   return keys;

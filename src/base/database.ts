@@ -79,7 +79,10 @@ export function openDatabase(options: DatabaseOptions): Database {
     return name;
   };
 
-  async function transact<T>(begin: string, work: (sql: Sql, after: (() => void | Promise<void>)[]) => Promise<T>): Promise<T> {
+  async function transact<T>(
+    begin: string,
+    work: (sql: Sql, after: (() => void | Promise<void>)[]) => Promise<T>,
+  ): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       const client = await pool.connect();
       const after: (() => void | Promise<void>)[] = [];
@@ -113,7 +116,9 @@ export function openDatabase(options: DatabaseOptions): Database {
   const tenant: Database['tenant'] = (tenantId, work) => {
     // SET takes no parameters, so the value is checked here instead.
     if (!isId(tenantId)) throw new Error(`"${tenantId}" is not a tenant id.`);
-    return transact(`begin; set local app.tenant = '${tenantId}'`, (sql, after) => work({ ...sql, tenantId, afterCommit: (todo) => after.push(todo) }));
+    return transact(`begin; set local app.tenant = '${tenantId}'`, (sql, after) =>
+      work({ ...sql, tenantId, afterCommit: (todo) => after.push(todo) }),
+    );
   };
 
   return {
@@ -170,20 +175,35 @@ function encode(value: unknown, type: string): unknown {
  * `select` the columns in order with their types. Measured as the fastest way in for pages of hundreds of rows.
  * @param firstParameter number of the first `$n` to use
  */
-export function bulk(columns: readonly BulkColumn[], rows: readonly Row[], firstParameter: number): { from: string; select: string; values: unknown[] } {
+export function bulk(
+  columns: readonly BulkColumn[],
+  rows: readonly Row[],
+  firstParameter: number,
+): { from: string; select: string; values: unknown[] } {
   const arrays = columns.map(({ type }, at) => `$${firstParameter + at}::${travelsAsText(type) ? 'text' : type}[]`);
   return {
     from: `unnest(${arrays.join(', ')}) as input(${columns.map(({ name }) => name).join(', ')})`,
-    select: columns.map(({ name, type }) => (travelsAsText(type) ? `input.${name}::${type}` : `input.${name}`)).join(', '),
+    select: columns
+      .map(({ name, type }) => (travelsAsText(type) ? `input.${name}::${type}` : `input.${name}`))
+      .join(', '),
     values: columns.map(({ name, type }) => rows.map((row) => encode(row[name], type))),
   };
 }
 
 /** `insert ... select from unnest` of rows of one tenant, with what follows (`on conflict ...`, `returning ...`). */
-export async function insertRows<T = Row>(tx: Tx, table: string, columns: readonly BulkColumn[], rows: readonly Row[], rest = ''): Promise<T[]> {
+export async function insertRows<T = Row>(
+  tx: Tx,
+  table: string,
+  columns: readonly BulkColumn[],
+  rows: readonly Row[],
+  rest = '',
+): Promise<T[]> {
   if (rows.length === 0) return [];
   const { from, select, values } = bulk(columns, rows, 2);
   const names = columns.map(({ name }) => name).join(', ');
-  const result = await tx.query<T>(`insert into ${table} (tenant_id, ${names}) select $1::uuid, ${select} from ${from} ${rest}`, [tx.tenantId, ...values]);
+  const result = await tx.query<T>(
+    `insert into ${table} (tenant_id, ${names}) select $1::uuid, ${select} from ${from} ${rest}`,
+    [tx.tenantId, ...values],
+  );
   return result.rows;
 }

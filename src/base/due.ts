@@ -41,6 +41,8 @@ export async function sweepDue(db: Database, queue: Queue, kinds: readonly DueKi
 
 /** The earliest moment somebody asked for, or undefined when nobody asked. */
 export async function nextDue(db: Database): Promise<Date | undefined> {
-  const { rows } = await db.statement<{ at: Date | null }>("select min(next_due) as at from tenant_due where next_due < 'infinity'");
+  const { rows } = await db.statement<{ at: Date | null }>(
+    "select min(next_due) as at from tenant_due where next_due < 'infinity'",
+  );
   return rows[0]?.at ?? undefined;
 }

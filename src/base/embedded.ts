@@ -1,6 +1,17 @@
 import { execFile, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chownSync, cpSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
@@ -73,7 +84,10 @@ async function findBinaries(user: ServerUser | undefined): Promise<Binaries> {
   if (!user || canReach(found.postgres, user)) return found;
   // The checkout stands in a folder only root can enter (such as /root): the server gets a copy it can read.
   const native = path.dirname(path.dirname(found.postgres));
-  const copy = path.join(os.tmpdir(), `rapport-postgres-${path.basename(path.dirname(native))}-${statSync(found.postgres).size}`);
+  const copy = path.join(
+    os.tmpdir(),
+    `rapport-postgres-${path.basename(path.dirname(native))}-${statSync(found.postgres).size}`,
+  );
   if (!existsSync(copy)) {
     const part = `${copy}.${process.pid}`;
     cpSync(native, part, { recursive: true, verbatimSymlinks: true });
@@ -109,7 +123,8 @@ async function serverUser(): Promise<ServerUser> {
   }
 }
 
-const canReach = (file: string, user: ServerUser): boolean => spawnSync('test', ['-r', file], { ...user, cwd: '/' }).status === 0;
+const canReach = (file: string, user: ServerUser): boolean =>
+  spawnSync('test', ['-r', file], { ...user, cwd: '/' }).status === 0;
 
 function reachable(dataDir: string, user: ServerUser | undefined, log: (text: string) => void): string {
   mkdirSync(dataDir, { recursive: true });
@@ -153,7 +168,12 @@ function runningPort(folder: string): number | undefined {
   return isAlive(Number(lines[0])) ? Number(lines[3]) : undefined;
 }
 
-async function initialise(binaries: Binaries, home: string, folder: string, user: ServerUser | undefined): Promise<void> {
+async function initialise(
+  binaries: Binaries,
+  home: string,
+  folder: string,
+  user: ServerUser | undefined,
+): Promise<void> {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const passwordFile = path.join(home, 'password');
@@ -162,19 +182,48 @@ async function initialise(binaries: Binaries, home: string, folder: string, user
     chownSync(folder, user.uid, user.gid);
     chownSync(passwordFile, user.uid, user.gid);
   }
-  const flags = ['-D', folder, '-U', OWNER, '-A', 'scram-sha-256', '--pwfile', passwordFile, '-E', 'UTF8', '--locale=C', '--no-sync'];
+  const flags = [
+    '-D',
+    folder,
+    '-U',
+    OWNER,
+    '-A',
+    'scram-sha-256',
+    '--pwfile',
+    passwordFile,
+    '-E',
+    'UTF8',
+    '--locale=C',
+    '--no-sync',
+  ];
   await run(binaries.initdb, flags, { ...user, cwd: '/' });
 }
 
-async function startServer(binaries: Binaries, home: string, folder: string, user: ServerUser | undefined, settings: string[]): Promise<number> {
+async function startServer(
+  binaries: Binaries,
+  home: string,
+  folder: string,
+  user: ServerUser | undefined,
+  settings: string[],
+): Promise<number> {
   const port = await freePort();
   const logFile = path.join(home, 'postgres.log');
   openSync(logFile, 'a');
   if (user) chownSync(logFile, user.uid, user.gid);
-  const all = ['listen_addresses=127.0.0.1', `port=${port}`, 'unix_socket_directories=', 'max_connections=200', 'shared_buffers=256MB', ...settings];
+  const all = [
+    'listen_addresses=127.0.0.1',
+    `port=${port}`,
+    'unix_socket_directories=',
+    'max_connections=200',
+    'shared_buffers=256MB',
+    ...settings,
+  ];
   const serverOptions = all.map((setting) => `-c ${setting}`).join(' ');
   try {
-    await run(binaries.pg_ctl, ['start', '-w', '-t', '60', '-D', folder, '-l', logFile, '-o', serverOptions], { ...user, cwd: '/' });
+    await run(binaries.pg_ctl, ['start', '-w', '-t', '60', '-D', folder, '-l', logFile, '-o', serverOptions], {
+      ...user,
+      cwd: '/',
+    });
   } catch (cause) {
     throw new Error(`The embedded Postgres did not start; its log is ${logFile}.`, { cause });
   }
@@ -196,7 +245,13 @@ async function ensureDatabase(adminUrl: string): Promise<void> {
   });
 }
 
-async function stopIfLast(binaries: Binaries, home: string, folder: string, user: ServerUser | undefined, adminUrl: string): Promise<void> {
+async function stopIfLast(
+  binaries: Binaries,
+  home: string,
+  folder: string,
+  user: ServerUser | undefined,
+  adminUrl: string,
+): Promise<void> {
   const unlock = await lockFolder(home);
   try {
     if (!runningPort(folder)) return;

@@ -8,7 +8,12 @@ export class Problem extends Error {
   readonly fix: string | undefined;
   readonly fields: FieldError[] | undefined;
 
-  constructor(status: number, code: string, detail: string, more: { fix?: string; fields?: FieldError[]; cause?: unknown } = {}) {
+  constructor(
+    status: number,
+    code: string,
+    detail: string,
+    more: { fix?: string; fields?: FieldError[]; cause?: unknown } = {},
+  ) {
     super(detail, more.cause === undefined ? undefined : { cause: more.cause });
     this.name = 'Problem';
     this.status = status;

@@ -16,7 +16,8 @@ export const hashToken = (token: string): string => createHash('sha256').update(
 
 export const sha256 = (data: string | Buffer): Buffer => createHash('sha256').update(data).digest();
 
-export const hmacSha256 = (key: string | Buffer, data: string | Buffer): Buffer => createHmac('sha256', key).update(data).digest();
+export const hmacSha256 = (key: string | Buffer, data: string | Buffer): Buffer =>
+  createHmac('sha256', key).update(data).digest();
 
 /** Compares without telling by its duration where the values differ; false for different lengths. */
 export function sameBytes(a: string | Buffer, b: string | Buffer): boolean {

@@ -43,21 +43,33 @@ export function createKeyring(keys: readonly MasterKey[]): Keyring {
       const dataKey = randomBytes(32);
       const id = Buffer.from(current.id);
       const wrapped = encrypt(current.key, dataKey, context);
-      return Buffer.concat([Buffer.from([VERSION, id.length]), id, wrapped, encrypt(dataKey, Buffer.from(plain), context)]);
+      return Buffer.concat([
+        Buffer.from([VERSION, id.length]),
+        id,
+        wrapped,
+        encrypt(dataKey, Buffer.from(plain), context),
+      ]);
     },
     open(sealed, context) {
       const idLength = sealed[1] ?? 0;
       const id = sealed.subarray(2, 2 + idLength).toString();
       const master = byId.get(id);
       if (sealed[0] !== VERSION || !master) {
-        throw new Error(`A stored secret was sealed with key "${id}", which is not in RAPPORT_KEYS (${[...byId.keys()].join(', ')}). Add that key again.`);
+        throw new Error(
+          `A stored secret was sealed with key "${id}", which is not in RAPPORT_KEYS (${[...byId.keys()].join(', ')}). Add that key again.`,
+        );
       }
       const wrappedEnd = 2 + idLength + NONCE + 32 + TAG;
       try {
         const dataKey = decrypt(master, sealed.subarray(2 + idLength, wrappedEnd), context);
         return decrypt(dataKey, sealed.subarray(wrappedEnd), context).toString();
       } catch (cause) {
-        throw new Error(`A stored secret does not open with key "${id}": the key in RAPPORT_KEYS is not the one it was sealed with.`, { cause });
+        throw new Error(
+          `A stored secret does not open with key "${id}": the key in RAPPORT_KEYS is not the one it was sealed with.`,
+          {
+            cause,
+          },
+        );
       }
     },
     derive: (purpose) => Buffer.from(hkdfSync('sha256', oldest.key, '', `rapport:${purpose}`, 32)),

@@ -21,13 +21,21 @@ export function redact(value: unknown, depth = 0): unknown {
   if (value instanceof Error) {
     const { name, message, stack } = value;
     const extra = Object.fromEntries(Object.entries(value).filter(([key]) => key !== 'cause'));
-    return { type: name, message: cutText(message), stack: stack ? cutText(stack) : undefined, ...(redact(extra, depth + 1) as object) };
+    return {
+      type: name,
+      message: cutText(message),
+      stack: stack ? cutText(stack) : undefined,
+      ...(redact(extra, depth + 1) as object),
+    };
   }
   if (Buffer.isBuffer(value)) return `[${value.length} bytes]`;
   if (depth > 5) return '[deep]';
   if (Array.isArray(value)) return value.slice(0, 50).map((item) => redact(item, depth + 1));
   return Object.fromEntries(
-    Object.entries(value).map(([key, item]) => [key, SECRET_KEY.test(key) && item ? '[secret]' : redact(item, depth + 1)]),
+    Object.entries(value).map(([key, item]) => [
+      key,
+      SECRET_KEY.test(key) && item ? '[secret]' : redact(item, depth + 1),
+    ]),
   );
 }
 
@@ -42,7 +50,10 @@ export function createLogger(level: string, destination?: { write(line: string):
       serializers: { err: (error) => error, req: (request) => request, res: (reply) => reply },
       hooks: {
         logMethod(args, method) {
-          method.apply(this, args.map((arg) => (typeof arg === 'string' ? cutText(arg) : arg)) as Parameters<typeof method>);
+          method.apply(
+            this,
+            args.map((arg) => (typeof arg === 'string' ? cutText(arg) : arg)) as Parameters<typeof method>,
+          );
         },
       },
     },

@@ -9,10 +9,20 @@ export interface Metrics {
 }
 
 /** @param gather fills gauges when Prometheus asks */
-export function createMetrics(gather: () => Promise<{ pool: { total: number; idle: number; waiting: number }; queues: { name: string; ready: number; active: number; failed: number }[] }>): Metrics {
+export function createMetrics(
+  gather: () => Promise<{
+    pool: { total: number; idle: number; waiting: number };
+    queues: { name: string; ready: number; active: number; failed: number }[];
+  }>,
+): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry, prefix: 'rapport_' });
-  const pool = new Gauge({ name: 'rapport_db_connections', help: 'Database connections by state', labelNames: ['state'], registers: [registry] });
+  const pool = new Gauge({
+    name: 'rapport_db_connections',
+    help: 'Database connections by state',
+    labelNames: ['state'],
+    registers: [registry],
+  });
   new Gauge({
     name: 'rapport_queue_jobs',
     help: 'Jobs by queue and state',
@@ -21,13 +31,31 @@ export function createMetrics(gather: () => Promise<{ pool: { total: number; idl
     async collect() {
       const now = await gather();
       for (const [state, value] of Object.entries(now.pool)) pool.set({ state }, value);
-      for (const { name, ...states } of now.queues) for (const [state, value] of Object.entries(states)) this.set({ queue: name, state }, value);
+      for (const { name, ...states } of now.queues)
+        for (const [state, value] of Object.entries(states)) this.set({ queue: name, state }, value);
     },
   });
   return {
     registry,
-    requests: new Histogram({ name: 'rapport_http_request_seconds', help: 'HTTP requests answered', labelNames: ['method', 'route', 'status'], buckets: [0.005, 0.02, 0.1, 0.5, 2, 10], registers: [registry] }),
-    calls: new Histogram({ name: 'rapport_vendor_call_seconds', help: 'Calls to platforms', labelNames: ['connector', 'purpose', 'outcome'], buckets: [0.05, 0.2, 1, 5, 30], registers: [registry] }),
-    hooks: new Counter({ name: 'rapport_hooks_total', help: 'Webhooks received, by what became of them', labelNames: ['connector', 'outcome'], registers: [registry] }),
+    requests: new Histogram({
+      name: 'rapport_http_request_seconds',
+      help: 'HTTP requests answered',
+      labelNames: ['method', 'route', 'status'],
+      buckets: [0.005, 0.02, 0.1, 0.5, 2, 10],
+      registers: [registry],
+    }),
+    calls: new Histogram({
+      name: 'rapport_vendor_call_seconds',
+      help: 'Calls to platforms',
+      labelNames: ['connector', 'purpose', 'outcome'],
+      buckets: [0.05, 0.2, 1, 5, 30],
+      registers: [registry],
+    }),
+    hooks: new Counter({
+      name: 'rapport_hooks_total',
+      help: 'Webhooks received, by what became of them',
+      labelNames: ['connector', 'outcome'],
+      registers: [registry],
+    }),
   };
 }

@@ -48,7 +48,11 @@ const DEAD = 'dead';
  * pg-boss with the settings that were measured to work: batches of at least two with bursts (a worker of one job is
  * limited to one per poll), notifications, heartbeats (a killed worker's jobs come back in seconds), back-off.
  */
-export async function openQueue(ownerUrl: string, definitions: readonly QueueDefinition[], log: Logger): Promise<Queue> {
+export async function openQueue(
+  ownerUrl: string,
+  definitions: readonly QueueDefinition[],
+  log: Logger,
+): Promise<Queue> {
   const boss = new PgBoss({
     connectionString: ownerUrl,
     schema: SCHEMA,
@@ -114,8 +118,15 @@ export async function openQueue(ownerUrl: string, definitions: readonly QueueDef
               await definition.handle(first.data, first.signal);
               return same.map((job) => ({ id: job.id, status: 'completed' as const }));
             } catch (error) {
-              log.error({ err: error, queue: definition.name, job: first.data, attempt: first.retryCount }, 'a job failed and will be tried again');
-              return same.map((job) => ({ id: job.id, status: 'failed' as const, output: { message: messageOf(error) } }));
+              log.error(
+                { err: error, queue: definition.name, job: first.data, attempt: first.retryCount },
+                'a job failed and will be tried again',
+              );
+              return same.map((job) => ({
+                id: job.id,
+                status: 'failed' as const,
+                output: { message: messageOf(error) },
+              }));
             }
           }),
         );
@@ -136,13 +147,18 @@ export async function openQueue(ownerUrl: string, definitions: readonly QueueDef
     (
       await boss
         .getDb()
-        .executeSql(`select name, state::text, count(*)::int as n from ${SCHEMA}.job where state < 'completed' and name <> $1 group by 1, 2`, [DEAD])
+        .executeSql(
+          `select name, state::text, count(*)::int as n from ${SCHEMA}.job where state < 'completed' and name <> $1 group by 1, 2`,
+          [DEAD],
+        )
     ).rows;
 
   return {
     async send(sql, name, data, more) {
       known(name);
-      const db = { executeSql: async (text: string, values?: unknown[]) => ({ rows: (await sql.query(text, values)).rows }) };
+      const db = {
+        executeSql: async (text: string, values?: unknown[]) => ({ rows: (await sql.query(text, values)).rows }),
+      };
       await boss.send(name, data, { ...optionsOf(data, more), db });
     },
     async wake(name, data) {
@@ -164,7 +180,10 @@ export async function openQueue(ownerUrl: string, definitions: readonly QueueDef
       const rows = await counts();
       const { rows: failed } = await boss
         .getDb()
-        .executeSql(`select name, count(*)::int as n from ${SCHEMA}.job where state = 'failed' and name <> $1 group by 1`, [DEAD]);
+        .executeSql(
+          `select name, count(*)::int as n from ${SCHEMA}.job where state = 'failed' and name <> $1 group by 1`,
+          [DEAD],
+        );
       return definitions.map(({ name }) => ({
         name,
         ready: rows.filter((row) => row.name === name && row.state !== 'active').reduce((sum, row) => sum + row.n, 0),

@@ -6,12 +6,15 @@ export type LocalDate = string;
 export const isZone = (zone: unknown): zone is string => typeof zone === 'string' && IANAZone.isValidZone(zone);
 
 /** The calendar date an instant falls on in `zone` (IANA). */
-export const localDate = (instant: Date, zone: string): LocalDate => DateTime.fromJSDate(instant, { zone }).toISODate()!;
+export const localDate = (instant: Date, zone: string): LocalDate =>
+  DateTime.fromJSDate(instant, { zone }).toISODate()!;
 
-export const addDays = (date: LocalDate, days: number): LocalDate => DateTime.fromISO(date, { zone: 'utc' }).plus({ days }).toISODate()!;
+export const addDays = (date: LocalDate, days: number): LocalDate =>
+  DateTime.fromISO(date, { zone: 'utc' }).plus({ days }).toISODate()!;
 
 /** Anchor plus n months, clamped to the end of a shorter month; never chained from an earlier result. */
-export const addMonths = (date: LocalDate, months: number): LocalDate => DateTime.fromISO(date, { zone: 'utc' }).plus({ months }).toISODate()!;
+export const addMonths = (date: LocalDate, months: number): LocalDate =>
+  DateTime.fromISO(date, { zone: 'utc' }).plus({ months }).toISODate()!;
 
 /** Whole calendar days from `from` to `to`. */
 export const daysBetween = (from: LocalDate, to: LocalDate): number =>

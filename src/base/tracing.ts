@@ -8,7 +8,14 @@ import { register } from 'node:module';
  */
 export async function startTracing(url: string): Promise<() => Promise<void>> {
   register('import-in-the-middle/hook.mjs', import.meta.url);
-  const [{ NodeTracerProvider, BatchSpanProcessor }, { OTLPTraceExporter }, { registerInstrumentations }, { UndiciInstrumentation }, { PgInstrumentation }, { HttpInstrumentation }] = await Promise.all([
+  const [
+    { NodeTracerProvider, BatchSpanProcessor },
+    { OTLPTraceExporter },
+    { registerInstrumentations },
+    { UndiciInstrumentation },
+    { PgInstrumentation },
+    { HttpInstrumentation },
+  ] = await Promise.all([
     import('@opentelemetry/sdk-trace-node'),
     import('@opentelemetry/exporter-trace-otlp-http'),
     import('@opentelemetry/instrumentation'),
@@ -16,8 +23,12 @@ export async function startTracing(url: string): Promise<() => Promise<void>> {
     import('@opentelemetry/instrumentation-pg'),
     import('@opentelemetry/instrumentation-http'),
   ]);
-  const provider = new NodeTracerProvider({ spanProcessors: [new BatchSpanProcessor(new OTLPTraceExporter({ url: `${url.replace(/\/$/, '')}/v1/traces` }))] });
+  const provider = new NodeTracerProvider({
+    spanProcessors: [new BatchSpanProcessor(new OTLPTraceExporter({ url: `${url.replace(/\/$/, '')}/v1/traces` }))],
+  });
   provider.register();
-  registerInstrumentations({ instrumentations: [new HttpInstrumentation(), new UndiciInstrumentation(), new PgInstrumentation()] });
+  registerInstrumentations({
+    instrumentations: [new HttpInstrumentation(), new UndiciInstrumentation(), new PgInstrumentation()],
+  });
   return () => provider.shutdown();
 }

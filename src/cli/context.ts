@@ -19,7 +19,11 @@ export interface CommonOptions {
  */
 export async function withHub<T>(work: (hub: Hub) => Promise<T>, roles: Role[] = []): Promise<T> {
   const config = loadConfig();
-  const hub = await startHub({ config: { ...config, roles }, log: createLogger(process.env.LOG_LEVEL ?? 'warn'), sweep: false });
+  const hub = await startHub({
+    config: { ...config, roles },
+    log: createLogger(process.env.LOG_LEVEL ?? 'warn'),
+    sweep: false,
+  });
   try {
     return await work(hub);
   } finally {
@@ -36,10 +40,16 @@ export async function tenantOf(hub: Hub, options: CommonOptions): Promise<string
   const tenants = await listTenants({ query: hub.db.statement });
   if (options.tenant) {
     const found = tenants.find((tenant) => tenant.id === options.tenant || tenant.name === options.tenant);
-    if (!found) throw new Problem(404, 'not_found', `There is no business "${options.tenant}".`, { fix: `There are ${tenants.map((tenant) => tenant.name).join(', ') || 'none'}.` });
+    if (!found)
+      throw new Problem(404, 'not_found', `There is no business "${options.tenant}".`, {
+        fix: `There are ${tenants.map((tenant) => tenant.name).join(', ') || 'none'}.`,
+      });
     return found.id;
   }
-  if (tenants.length > 1) throw new Problem(409, 'several', 'This hub has several businesses.', { fix: `Name one with --tenant: ${tenants.map((tenant) => tenant.name).join(', ')}.` });
+  if (tenants.length > 1)
+    throw new Problem(409, 'several', 'This hub has several businesses.', {
+      fix: `Name one with --tenant: ${tenants.map((tenant) => tenant.name).join(', ')}.`,
+    });
   return tenants[0]?.id ?? createTenant(hub.access, { business: 'My business' });
 }
 
@@ -56,8 +66,16 @@ export function table(rows: readonly Record<string, unknown>[], columns: readonl
     return text.length > 70 ? `${text.slice(0, 67)}...` : text;
   };
   const widths = columns.map((name) => Math.max(name.length, ...rows.map((row) => cell(row[name]).length)));
-  const line = (values: readonly string[]): string => values.map((value, at) => value.padEnd(widths[at]!)).join('  ').trimEnd();
-  return [line([...columns]), line(widths.map((width) => '-'.repeat(width))), ...rows.map((row) => line(columns.map((name) => cell(row[name]))))].join('\n');
+  const line = (values: readonly string[]): string =>
+    values
+      .map((value, at) => value.padEnd(widths[at]!))
+      .join('  ')
+      .trimEnd();
+  return [
+    line([...columns]),
+    line(widths.map((width) => '-'.repeat(width))),
+    ...rows.map((row) => line(columns.map((name) => cell(row[name])))),
+  ].join('\n');
 }
 
 /** Progress bars on standard error, for people only. */
@@ -68,7 +86,15 @@ export interface Progress {
 
 export function progress(options: CommonOptions): Progress {
   if (options.json || !process.stderr.isTTY) return { update: () => {}, stop: () => {} };
-  const bars = new cliProgress.MultiBar({ format: '{name} {bar} {value}/{total} {eta_formatted}', hideCursor: true, clearOnComplete: false, stream: process.stderr }, cliProgress.Presets.shades_classic);
+  const bars = new cliProgress.MultiBar(
+    {
+      format: '{name} {bar} {value}/{total} {eta_formatted}',
+      hideCursor: true,
+      clearOnComplete: false,
+      stream: process.stderr,
+    },
+    cliProgress.Presets.shades_classic,
+  );
   const known = new Map<string, cliProgress.SingleBar>();
   return {
     update: (name, seen, total) => {
@@ -90,8 +116,14 @@ export const command =
     } catch (error) {
       const options = given.find((item) => item instanceof Command)?.optsWithGlobals<CommonOptions>();
       const problem = error instanceof Problem ? error : undefined;
-      if (options?.json) process.stdout.write(`${JSON.stringify({ error: messageOf(error), ...(problem?.fix ? { fix: problem.fix } : {}), ...(problem?.fields ? { fields: problem.fields } : {}) })}\n`);
-      else process.stderr.write(`${error instanceof ConfigError || problem ? messageOf(error) : ((error as Error).stack ?? messageOf(error))}\n${problem?.fix ? `${problem.fix}\n` : ''}`);
+      if (options?.json)
+        process.stdout.write(
+          `${JSON.stringify({ error: messageOf(error), ...(problem?.fix ? { fix: problem.fix } : {}), ...(problem?.fields ? { fields: problem.fields } : {}) })}\n`,
+        );
+      else
+        process.stderr.write(
+          `${error instanceof ConfigError || problem ? messageOf(error) : ((error as Error).stack ?? messageOf(error))}\n${problem?.fix ? `${problem.fix}\n` : ''}`,
+        );
       process.exitCode = 1;
     }
   };

@@ -1,22 +1,22 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { Problem } from '../base/errors.ts';
-import { messageOf } from '../base/errors.ts';
+import { messageOf, Problem } from '../base/errors.ts';
 import { isLocalDate } from '../base/time.ts';
 import { listConnections } from '../connections/store.ts';
 import { detectAsOf, simulate } from '../sequences/simulate.ts';
 import { readImportMapping } from '../sync/importing.ts';
 import { importFile } from '../sync/imports.ts';
 import { replay } from '../sync/replay.ts';
-import { streamInfos } from '../sync/status.ts';
 import { readConnection } from '../sync/run.ts';
+import { streamInfos } from '../sync/status.ts';
 import { listStreams, requestRun } from '../sync/store.ts';
 import { CATCH_UP_DAYS } from '../triggers/schema.ts';
-import { command, type CommonOptions, print, progress, table, tenantOf, withHub } from './context.ts';
+import { type CommonOptions, command, print, progress, table, tenantOf, withHub } from './context.ts';
 
 /** @throws Problem for anything but a calendar date */
 function dateOf(text: string, option: string): string {
-  if (!isLocalDate(text)) throw new Problem(400, 'bad_date', `${option} must be a date such as 2026-03-31, not "${text}".`);
+  if (!isLocalDate(text))
+    throw new Problem(400, 'bad_date', `${option} must be a date such as 2026-03-31, not "${text}".`);
   return text;
 }
 
@@ -24,7 +24,9 @@ function dateOf(text: string, option: string): string {
 export function dataCommands(program: Command): void {
   program
     .command('sync')
-    .description('Read connected platforms now.\nReads what changed since the last time; --full starts again from the beginning (nothing is lost or doubled by it).')
+    .description(
+      'Read connected platforms now.\nReads what changed since the last time; --full starts again from the beginning (nothing is lost or doubled by it).',
+    )
     .option('--full', 'start again from the beginning')
     .option('--connection <id>', 'one connection only')
     .action(
@@ -34,14 +36,31 @@ export function dataCommands(program: Command): void {
           const tenantId = await tenantOf(hub, options);
           const bars = progress(options);
           const rows: Record<string, unknown>[] = [];
-          const connections = (await hub.db.tenant(tenantId, (tx) => listConnections(tx))).filter((row) => !options.connection || row.id === options.connection);
+          const connections = (await hub.db.tenant(tenantId, (tx) => listConnections(tx))).filter(
+            (row) => !options.connection || row.id === options.connection,
+          );
           for (const connection of connections) {
-            if (options.full) await hub.db.tenant(tenantId, async (tx) => requestRun(tx, (await listStreams(tx, connection.id)).filter((stream) => stream.state !== 'off').map((stream) => stream.id), hub.clock.now(), true));
-            const results = await readConnection(hub.deps, tenantId, connection.id, { force: true, onProgress: ({ stream, seen, total }) => bars.update(`${connection.connector}.${stream}`, seen, total) });
+            if (options.full)
+              await hub.db.tenant(tenantId, async (tx) =>
+                requestRun(
+                  tx,
+                  (await listStreams(tx, connection.id))
+                    .filter((stream) => stream.state !== 'off')
+                    .map((stream) => stream.id),
+                  hub.clock.now(),
+                  true,
+                ),
+              );
+            const results = await readConnection(hub.deps, tenantId, connection.id, {
+              force: true,
+              onProgress: ({ stream, seen, total }) => bars.update(`${connection.connector}.${stream}`, seen, total),
+            });
             for (const [stream, result] of results) rows.push({ connection: connection.name, stream, ...result });
           }
           bars.stop();
-          print(options, { streams: rows }, () => table(rows, ['connection', 'stream', 'state', 'seen', 'changed', 'message']));
+          print(options, { streams: rows }, () =>
+            table(rows, ['connection', 'stream', 'state', 'seen', 'changed', 'message']),
+          );
           if (rows.some((row) => row.state === 'stopped' || row.message)) process.exitCode = 1;
         });
       }),
@@ -49,8 +68,13 @@ export function dataCommands(program: Command): void {
 
   program
     .command('import')
-    .description('Import a CSV file.\nGood rows land, each bad one is parked with its line and the reason. Importing the same file again changes nothing.\nExamples: rapport import contacts people.csv\n          rapport import jobs purchases.csv --map examples/cdnow.yaml')
-    .argument('<object>', 'what the rows are: contacts, companies, deals, tickets, invoices, payments, jobs, subscriptions, activities')
+    .description(
+      'Import a CSV file.\nGood rows land, each bad one is parked with its line and the reason. Importing the same file again changes nothing.\nExamples: rapport import contacts people.csv\n          rapport import jobs purchases.csv --map examples/cdnow.yaml',
+    )
+    .argument(
+      '<object>',
+      'what the rows are: contacts, companies, deals, tickets, invoices, payments, jobs, subscriptions, activities',
+    )
     .argument('<file>', 'the file')
     .option('--map <file>', 'mapping file; without it the columns are guessed by their names')
     .option('--encoding <name>', 'encoding of the file, when it is guessed wrongly')
@@ -62,7 +86,12 @@ export function dataCommands(program: Command): void {
           const streams = hub.deps.registry.find('csv')?.streams.map((stream) => stream.name) ?? [];
           const mapping = options.map ? readImportMapping(readMapping(options.map), options.map, streams) : undefined;
           const bars = progress(options);
-          const result = await importFile(hub.deps, tenantId, { object, file, mapping, encoding: options.encoding, actor: 'cli' }, (done) => bars.update(object, done.rows, undefined));
+          const result = await importFile(
+            hub.deps,
+            tenantId,
+            { object, file, mapping, encoding: options.encoding, actor: 'cli' },
+            (done) => bars.update(object, done.rows, undefined),
+          );
           bars.stop();
           print(options, result, () => {
             const records = Object.entries(result.records).map(([name, count]) => `${count} ${name}`);
@@ -74,7 +103,9 @@ export function dataCommands(program: Command): void {
 
   program
     .command('detect')
-    .description('Show what the triggers find as of a day, without sending anything.\nFacts are taken as stored; a missed day or two before still counts, as it would in operation.')
+    .description(
+      'Show what the triggers find as of a day, without sending anything.\nFacts are taken as stored; a missed day or two before still counts, as it would in operation.',
+    )
     .requiredOption('--as-of <date>', 'the day, such as 2026-03-31')
     .action(
       command(async (_options: unknown, self: Command) => {
@@ -83,14 +114,21 @@ export function dataCommands(program: Command): void {
         await withHub(async (hub) => {
           const tenantId = await tenantOf(hub, options);
           const rows = await hub.db.rehearse(tenantId, (tx) => detectAsOf(tx, asOf, CATCH_UP_DAYS, hub.clock.now()));
-          print(options, rows, () => `${table(rows as never, ['occurredOn', 'trigger', 'subject', 'businessKey'])}\n${rows.length} found as of ${asOf}; nothing was sent.`);
+          print(
+            options,
+            rows,
+            () =>
+              `${table(rows as never, ['occurredOn', 'trigger', 'subject', 'businessKey'])}\n${rows.length} found as of ${asOf}; nothing was sent.`,
+          );
         });
       }),
     );
 
   program
     .command('simulate')
-    .description('Play the days of a range on stored facts: what triggers find and which reminders stay unanswered.\nSends nothing and writes nothing.')
+    .description(
+      'Play the days of a range on stored facts: what triggers find and which reminders stay unanswered.\nSends nothing and writes nothing.',
+    )
     .requiredOption('--from <date>', 'first day')
     .requiredOption('--to <date>', 'last day')
     .action(
@@ -120,8 +158,17 @@ export function dataCommands(program: Command): void {
         const options = self.optsWithGlobals<CommonOptions & { id?: string; kind?: string }>();
         await withHub(async (hub) => {
           const tenantId = await tenantOf(hub, options);
-          const result = await replay(hub.deps, tenantId, { ...(options.id ? { id: options.id } : {}), ...(options.kind ? { kind: options.kind } : {}) }, 'cli');
-          print(options, result, () => `${result.tried} tried, ${result.resolved} resolved, ${result.stillParked} still parked.`);
+          const result = await replay(
+            hub.deps,
+            tenantId,
+            { ...(options.id ? { id: options.id } : {}), ...(options.kind ? { kind: options.kind } : {}) },
+            'cli',
+          );
+          print(
+            options,
+            result,
+            () => `${result.tried} tried, ${result.resolved} resolved, ${result.stillParked} still parked.`,
+          );
         });
       }),
     );
@@ -134,7 +181,9 @@ export function dataCommands(program: Command): void {
         const options = self.optsWithGlobals<CommonOptions>();
         await withHub(async (hub) => {
           const rows = await streamInfos(hub.deps, await tenantOf(hub, options));
-          print(options, { streams: rows }, () => table(rows as never, ['connector', 'stream', 'state', 'phase', 'records', 'parked', 'freshAsOf', 'error']));
+          print(options, { streams: rows }, () =>
+            table(rows as never, ['connector', 'stream', 'state', 'phase', 'records', 'parked', 'freshAsOf', 'error']),
+          );
         });
       }),
     );

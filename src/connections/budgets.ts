@@ -14,17 +14,38 @@ export interface Budgets {
    * Waits for a token of every budget the call falls under.
    * @throws VendorError `rate_limited` or `quota_exhausted` with the time when it is worth trying again
    */
-  acquire(connector: string, account: string, budgets: readonly Budget[], spec: RequestSpec, purpose: Purpose): Promise<void>;
+  acquire(
+    connector: string,
+    account: string,
+    budgets: readonly Budget[],
+    spec: RequestSpec,
+    purpose: Purpose,
+  ): Promise<void>;
   /** Nobody calls under these budgets before `until`: the vendor said so. */
-  park(connector: string, account: string, budgets: readonly Budget[], spec: RequestSpec, until: Date, reason: string): Promise<void>;
+  park(
+    connector: string,
+    account: string,
+    budgets: readonly Budget[],
+    spec: RequestSpec,
+    until: Date,
+    reason: string,
+  ): Promise<void>;
 }
 
 /** Milliseconds a call waits in place; beyond that the work is put off and the worker does something else. */
-const PATIENCE: Record<Purpose, number> = { action: 2_000, hook: 5_000, incremental: 15_000, sweep: 15_000, backfill: 30_000 };
+const PATIENCE: Record<Purpose, number> = {
+  action: 2_000,
+  hook: 5_000,
+  incremental: 15_000,
+  sweep: 15_000,
+  backfill: 30_000,
+};
 
-const keyOf = (connector: string, account: string, budget: Budget): string => `${connector}:${budget.name}:${budget.scope === 'app' ? '*' : account}`;
+const keyOf = (connector: string, account: string, budget: Budget): string =>
+  `${connector}:${budget.name}:${budget.scope === 'app' ? '*' : account}`;
 
-const applying = (budgets: readonly Budget[], spec: RequestSpec): Budget[] => budgets.filter((budget) => budget.match?.(spec) ?? true);
+const applying = (budgets: readonly Budget[], spec: RequestSpec): Budget[] =>
+  budgets.filter((budget) => budget.match?.(spec) ?? true);
 
 export function createBudgets(db: Database, clock: Clock): Budgets {
   const allotments = new Map<string, Allotment>();
@@ -45,20 +66,36 @@ export function createBudgets(db: Database, clock: Clock): Budgets {
       for (const amount of share > 1 ? [share, 1] : [1]) {
         const at = clock.now();
         if (await takeShared(key, burst, rate, amount, reserve, at)) {
-          allotments.set(`${key}:${purpose}`, { left: amount - 1, until: at.getTime() + Math.min(2_000, (share / rate) * 1000 + 200) });
+          allotments.set(`${key}:${purpose}`, {
+            left: amount - 1,
+            until: at.getTime() + Math.min(2_000, (share / rate) * 1000 + 200),
+          });
           return;
         }
       }
       const ready = await readyAt(key, burst, rate, 1 + reserve);
       const at = clock.now().getTime();
       if (ready.getTime() > deadline || budget.quota) {
-        throw new VendorError(budget.quota ? 'quota_exhausted' : 'rate_limited', `The platform's limit "${budget.name}" is used up.`, { until: ready });
+        throw new VendorError(
+          budget.quota ? 'quota_exhausted' : 'rate_limited',
+          `The platform's limit "${budget.name}" is used up.`,
+          {
+            until: ready,
+          },
+        );
       }
       await clock.sleep(Math.max(10, ready.getTime() - at));
     }
   }
 
-  async function takeShared(key: string, burst: number, rate: number, amount: number, reserve: number, now: Date): Promise<boolean> {
+  async function takeShared(
+    key: string,
+    burst: number,
+    rate: number,
+    amount: number,
+    reserve: number,
+    now: Date,
+  ): Promise<boolean> {
     // The refill is computed from the time passed as data, so that the clock stays a parameter.
     const { rowCount } = await db.statement(
       `insert into rate_bucket as b (key, tokens, refilled_at) values ($1, $2::float8 - $4::float8, $6)
@@ -73,9 +110,10 @@ export function createBudgets(db: Database, clock: Clock): Budgets {
   }
 
   async function readyAt(key: string, burst: number, rate: number, needed: number): Promise<Date> {
-    const { rows } = await db.statement<{ tokens: number; refilled_at: Date; parked_until: Date | null }>('select tokens, refilled_at, parked_until from rate_bucket where key = $1', [
-      key,
-    ]);
+    const { rows } = await db.statement<{ tokens: number; refilled_at: Date; parked_until: Date | null }>(
+      'select tokens, refilled_at, parked_until from rate_bucket where key = $1',
+      [key],
+    );
     const row = rows[0];
     if (!row) return clock.now();
     const refilled = row.refilled_at.getTime() + (Math.max(0, Math.min(needed, burst) - row.tokens) / rate) * 1000;

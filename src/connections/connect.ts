@@ -6,7 +6,15 @@ import { type Account, type Connector, type Secrets, VendorError } from '../kit/
 import { storeSecrets } from './credentials.ts';
 import type { ConnectionDeps } from './deps.ts';
 import { type Session, sessionFor } from './session.ts';
-import { addRoute, type ConnectionRow, findConnection, findConnectionByAccount, insertConnection, removeRoutes, renewConnection } from './store.ts';
+import {
+  addRoute,
+  type ConnectionRow,
+  findConnection,
+  findConnectionByAccount,
+  insertConnection,
+  removeRoutes,
+  renewConnection,
+} from './store.ts';
 
 /** Tells other rooms that a connection became usable, in the order given. */
 export type OnConnected = (tenantId: string, connectionId: string) => Promise<void>;
@@ -30,15 +38,26 @@ export interface Authorised {
  * Finishes an authorisation: asks the vendor who that is, then makes the connection or renews the one of that account.
  * @throws Problem when the account is not the one of the connection that was to be authorised again
  */
-export async function establish(deps: ConnectionDeps, tenantId: string, authorised: Authorised, onConnected: OnConnected): Promise<ConnectionRow> {
+export async function establish(
+  deps: ConnectionDeps,
+  tenantId: string,
+  authorised: Authorised,
+  onConnected: OnConnected,
+): Promise<ConnectionRow> {
   const { connector } = authorised;
   const id = authorised.connectionId ?? newId();
   const probe = await probeAccount(deps, tenantId, id, authorised);
   const account = probe.account;
   const row = await deps.db.tenant(tenantId, async (tx) => {
     const now = deps.clock.now();
-    const known = authorised.connectionId ? await findConnection(tx, authorised.connectionId) : await findConnectionByAccount(tx, connector.id, account.id);
-    if (authorised.connectionId && !known) throw conflict('The connection that was to be authorised again does not exist any more.', 'Connect the platform as a new connection.');
+    const known = authorised.connectionId
+      ? await findConnection(tx, authorised.connectionId)
+      : await findConnectionByAccount(tx, connector.id, account.id);
+    if (authorised.connectionId && !known)
+      throw conflict(
+        'The connection that was to be authorised again does not exist any more.',
+        'Connect the platform as a new connection.',
+      );
     if (known && known.account_id !== null && known.account_id !== account.id) {
       throw conflict(
         `You authorised the account "${account.name}" (${account.id}), but this connection belongs to "${known.name}" (${known.account_id}). Nothing was changed.`,
@@ -83,7 +102,12 @@ export async function establish(deps: ConnectionDeps, tenantId: string, authoris
 }
 
 /** Who the secrets belong to. Nothing is stored yet, so the session works on secrets in hand. */
-async function probeAccount(deps: ConnectionDeps, tenantId: string, id: string, authorised: Authorised): Promise<{ account: Account }> {
+async function probeAccount(
+  deps: ConnectionDeps,
+  tenantId: string,
+  id: string,
+  authorised: Authorised,
+): Promise<{ account: Account }> {
   const { connector } = authorised;
   const row: ConnectionRow = {
     id,
@@ -102,23 +126,37 @@ async function probeAccount(deps: ConnectionDeps, tenantId: string, id: string, 
     updated_at: deps.clock.now(),
     version: 0,
   };
-  const session = sessionFor(deps, tenantId, connector, row, 'action', { probing: { secrets: authorised.secrets, expiresAt: authorised.expiresAt, version: 0 } });
+  const session = sessionFor(deps, tenantId, connector, row, 'action', {
+    probing: { secrets: authorised.secrets, expiresAt: authorised.expiresAt, version: 0 },
+  });
   try {
     return { account: await connector.account(session.ctx, authorised.callback) };
   } catch (error) {
     if (!(error instanceof VendorError)) throw error;
-    throw invalid(`${connector.name} does not accept these credentials: ${error.message}`, undefined, 'Check what you entered and try again.');
+    throw invalid(
+      `${connector.name} does not accept these credentials: ${error.message}`,
+      undefined,
+      'Check what you entered and try again.',
+    );
   }
 }
 
-async function prepareAtVendor(deps: ConnectionDeps, tenantId: string, connector: Connector, row: ConnectionRow): Promise<void> {
+async function prepareAtVendor(
+  deps: ConnectionDeps,
+  tenantId: string,
+  connector: Connector,
+  row: ConnectionRow,
+): Promise<void> {
   if (!connector.prepare) return;
   const session: Session = sessionFor(deps, tenantId, connector, row, 'action');
   try {
     await connector.prepare(session.ctx);
   } catch (error) {
     // The connection works without it; what is missing shows when it is used.
-    deps.log.warn({ err: error, connector: connector.id }, `preparing ${connector.name} did not finish: ${messageOf(error)}`);
+    deps.log.warn(
+      { err: error, connector: connector.id },
+      `preparing ${connector.name} did not finish: ${messageOf(error)}`,
+    );
   } finally {
     await session.close();
   }
@@ -132,22 +170,47 @@ export async function connectWithFields(
   deps: ConnectionDeps,
   tenantId: string,
   connector: Connector,
-  request: { fields: Record<string, unknown>; features: string[]; connectionId?: string | undefined; name?: string | undefined; actor: string },
+  request: {
+    fields: Record<string, unknown>;
+    features: string[];
+    connectionId?: string | undefined;
+    name?: string | undefined;
+    actor: string;
+  },
   onConnected: OnConnected,
 ): Promise<ConnectionRow> {
   const { auth } = connector;
   if (auth.kind === 'oauth2') throw new Error(`${connector.id} is connected by OAuth.`);
   const given = Value.Default(auth.fields, structuredClone(request.fields)) as Record<string, unknown>;
   if (!Value.Check(auth.fields, given)) {
-    const errors = Value.Errors(auth.fields, given).map((error) => ({ path: `settings${error.instancePath.replaceAll('/', '.')}`, message: error.message }));
-    throw invalid(`${connector.name} needs other details: ${errors.map((error) => `${error.path} ${error.message}`).join('; ')}.`, errors);
+    const errors = Value.Errors(auth.fields, given).map((error) => ({
+      path: `settings${error.instancePath.replaceAll('/', '.')}`,
+      message: error.message,
+    }));
+    throw invalid(
+      `${connector.name} needs other details: ${errors.map((error) => `${error.path} ${error.message}`).join('; ')}.`,
+      errors,
+    );
   }
-  const secrets = Object.fromEntries(auth.secret.filter((name) => given[name] !== undefined).map((name) => [name, String(given[name])]));
+  const secrets = Object.fromEntries(
+    auth.secret.filter((name) => given[name] !== undefined).map((name) => [name, String(given[name])]),
+  );
   const settings = Object.fromEntries(Object.entries(given).filter(([name]) => !auth.secret.includes(name)));
   return establish(
     deps,
     tenantId,
-    { connector, secrets, settings, expiresAt: undefined, scopes: [], features: request.features, connectionId: request.connectionId, name: request.name, callback: {}, actor: request.actor },
+    {
+      connector,
+      secrets,
+      settings,
+      expiresAt: undefined,
+      scopes: [],
+      features: request.features,
+      connectionId: request.connectionId,
+      name: request.name,
+      callback: {},
+      actor: request.actor,
+    },
     onConnected,
   );
 }

@@ -1,9 +1,9 @@
 import type { Config } from '../base/config.ts';
 import type { Connector } from '../kit/index.ts';
 import { scopesOf } from './oauth.ts';
-import { webhookUrl } from './vendors.ts';
 import type { Connection } from './schema.ts';
 import type { ConnectionRow } from './store.ts';
+import { webhookUrl } from './vendors.ts';
 
 /** Scopes switched-on features need and the account did not grant. */
 export function missingScopes(connector: Connector, row: ConnectionRow): string[] {
@@ -19,15 +19,32 @@ export function healthOf(connector: Connector, row: ConnectionRow): Connection['
   switch (row.state) {
     case 'active': {
       const missing = missingScopes(connector, row);
-      if (missing.length === 0) return { ok: true, sentence: `${connector.name} is connected as ${row.account.name ?? row.name}.`, action: null };
-      return { ok: false, sentence: `${connector.name} works, but some switched-on features lack permission (${missing.join(', ')}).`, action: again };
+      if (missing.length === 0)
+        return {
+          ok: true,
+          sentence: `${connector.name} is connected as ${row.account.name ?? row.name}.`,
+          action: null,
+        };
+      return {
+        ok: false,
+        sentence: `${connector.name} works, but some switched-on features lack permission (${missing.join(', ')}).`,
+        action: again,
+      };
     }
     case 'connecting':
       return { ok: false, sentence: `${connector.name} is being connected.`, action: null };
     case 'needs_reauthorisation':
-      return { ok: false, sentence: `${connector.name} has not let us in since ${since} UTC: ${row.reason ?? 'access ended'} Nothing is lost; work for it waits.`, action: again };
+      return {
+        ok: false,
+        sentence: `${connector.name} has not let us in since ${since} UTC: ${row.reason ?? 'access ended'} Nothing is lost; work for it waits.`,
+        action: again,
+      };
     case 'needs_operator':
-      return { ok: false, sentence: `${connector.name} refuses this hub since ${since} UTC: ${row.reason ?? ''} Whoever runs the hub must look at its registration.`, action: null };
+      return {
+        ok: false,
+        sentence: `${connector.name} refuses this hub since ${since} UTC: ${row.reason ?? ''} Whoever runs the hub must look at its registration.`,
+        action: null,
+      };
     case 'paused':
       return {
         ok: false,

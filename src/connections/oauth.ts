@@ -32,7 +32,10 @@ export function scopesOf(auth: OAuth2, features: readonly string[]): { required:
   const optional = new Set(chosen.filter((feature) => feature.optional).flatMap((feature) => feature.scopes));
   // Where the platform knows no optional scopes, all are asked for.
   if (!auth.optionalScopeParameter) for (const scope of optional) required.add(scope);
-  return { required: [...required], optional: auth.optionalScopeParameter ? [...optional].filter((scope) => !required.has(scope)) : [] };
+  return {
+    required: [...required],
+    optional: auth.optionalScopeParameter ? [...optional].filter((scope) => !required.has(scope)) : [],
+  };
 }
 
 /**
@@ -40,7 +43,11 @@ export function scopesOf(auth: OAuth2, features: readonly string[]): { required:
  * @returns where to send the browser, and the state's hash to ask for the outcome
  * @throws Problem when this hub has no registration at the platform
  */
-export async function startOAuth(deps: ConnectionDeps, tenantId: string, request: StartRequest): Promise<{ authorizeUrl: string; stateHash: string }> {
+export async function startOAuth(
+  deps: ConnectionDeps,
+  tenantId: string,
+  request: StartRequest,
+): Promise<{ authorizeUrl: string; stateHash: string }> {
   const { connector } = request;
   const { auth } = connector;
   const app = appCredentials(deps.config, connector);
@@ -65,12 +72,19 @@ export async function startOAuth(deps: ConnectionDeps, tenantId: string, request
     response_type: 'code',
     redirect_uri: redirectUri(deps),
     scope: scopes.required.join(auth.scopeSeparator),
-    ...(auth.optionalScopeParameter && scopes.optional.length > 0 ? { [auth.optionalScopeParameter]: scopes.optional.join(auth.scopeSeparator) } : {}),
+    ...(auth.optionalScopeParameter && scopes.optional.length > 0
+      ? { [auth.optionalScopeParameter]: scopes.optional.join(auth.scopeSeparator) }
+      : {}),
     state,
-    ...(auth.pkce ? { code_challenge: await oauth.calculatePKCECodeChallenge(verifier), code_challenge_method: 'S256' } : {}),
+    ...(auth.pkce
+      ? { code_challenge: await oauth.calculatePKCECodeChallenge(verifier), code_challenge_method: 'S256' }
+      : {}),
     ...auth.authorize.query,
   });
-  return { authorizeUrl: `${originOf(deps.config, connector, auth.authorize.host)}${auth.authorize.path}?${query}`, stateHash };
+  return {
+    authorizeUrl: `${originOf(deps.config, connector, auth.authorize.host)}${auth.authorize.path}?${query}`,
+    stateHash,
+  };
 }
 
 const redirectUri = (deps: ConnectionDeps): string => `${deps.config.publicUrl}/oauth/callback`;
@@ -84,31 +98,54 @@ export interface CallbackResult {
  * The platform's redirect back: checks the state, trades the code, finds out the account, makes the connection.
  * @throws Problem in words for the person who looks at the page
  */
-export async function finishOAuth(deps: ConnectionDeps, query: Record<string, string>, browser: string | undefined, onConnected: OnConnected): Promise<CallbackResult> {
+export async function finishOAuth(
+  deps: ConnectionDeps,
+  query: Record<string, string>,
+  browser: string | undefined,
+  onConnected: OnConnected,
+): Promise<CallbackResult> {
   const sql = { query: deps.db.statement };
   const hash = hashToken(query.state ?? '');
   const state = await useOAuthState(sql, hash, deps.clock.now());
   if (!state) {
-    throw new Problem(400, 'bad_state', 'This authorisation was not started here, has been used already, or took longer than 15 minutes.', { fix: 'Start connecting again from the hub.' });
+    throw new Problem(
+      400,
+      'bad_state',
+      'This authorisation was not started here, has been used already, or took longer than 15 minutes.',
+      {
+        fix: 'Start connecting again from the hub.',
+      },
+    );
   }
   if (state.browser_hash && (!browser || !sameBytes(state.browser_hash, hashToken(browser)))) {
-    throw new Problem(400, 'other_browser', 'This authorisation was started in another browser.', { fix: 'Finish it where you started it, or start again here.' });
+    throw new Problem(400, 'other_browser', 'This authorisation was started in another browser.', {
+      fix: 'Finish it where you started it, or start again here.',
+    });
   }
   try {
     const connector = connectorOf(deps.registry, state.connector) as Connector & { auth: OAuth2 };
     if (query.error) {
       throw conflict(
-        query.error === 'access_denied' ? `You said no on the ${connector.name} page, so nothing was connected.` : `${connector.name} refused: ${query.error_description ?? query.error}.`,
+        query.error === 'access_denied'
+          ? `You said no on the ${connector.name} page, so nothing was connected.`
+          : `${connector.name} refused: ${query.error_description ?? query.error}.`,
         'Start connecting again when you want to.',
       );
     }
-    const authorised = await tradeCode(deps, connector, query, deps.keyring.open(state.verifier, `oauth ${hash}`), state);
+    const authorised = await tradeCode(
+      deps,
+      connector,
+      query,
+      deps.keyring.open(state.verifier, `oauth ${hash}`),
+      state,
+    );
     const connection = await establish(deps, state.tenant_id, authorised, onConnected);
     await settleOAuthState(sql, hash, { connectionId: connection.id });
     return { connection, returnTo: state.return_to ?? undefined };
   } catch (error) {
     await settleOAuthState(sql, hash, { error: messageOf(error) });
-    if (error instanceof VendorError) throw new Problem(502, 'vendor', error.message, { fix: 'Try again; if it happens again, check the platform.' });
+    if (error instanceof VendorError)
+      throw new Problem(502, 'vendor', error.message, { fix: 'Try again; if it happens again, check the platform.' });
     throw error;
   }
 }
@@ -121,11 +158,33 @@ async function tradeCode(
   state: { features: string[]; settings: Record<string, unknown>; connection_id: string | null; created_by: string },
 ): Promise<Authorised> {
   const { auth } = connector;
-  const { server, client, clientAuth, options } = oauthClient(deps, connector, auth, appCredentials(deps.config, connector));
-  const parameters = oauth.validateAuthResponse(server, client, new URLSearchParams({ code: query.code ?? '', state: query.state! }), query.state!);
-  const response = await oauth.authorizationCodeGrantRequest(server, client, clientAuth, parameters, redirectUri(deps), auth.pkce ? verifier : oauth.nopkce, options);
+  const { server, client, clientAuth, options } = oauthClient(
+    deps,
+    connector,
+    auth,
+    appCredentials(deps.config, connector),
+  );
+  const parameters = oauth.validateAuthResponse(
+    server,
+    client,
+    new URLSearchParams({ code: query.code ?? '', state: query.state! }),
+    query.state!,
+  );
+  const response = await oauth.authorizationCodeGrantRequest(
+    server,
+    client,
+    clientAuth,
+    parameters,
+    redirectUri(deps),
+    auth.pkce ? verifier : oauth.nopkce,
+    options,
+  );
   const answer = await tokenAnswer(auth, response);
-  if ('error' in answer) throw conflict(`${connector.name} did not accept the authorisation (${answer.error}: ${answer.description}).`, 'Start connecting again.');
+  if ('error' in answer)
+    throw conflict(
+      `${connector.name} did not accept the authorisation (${answer.error}: ${answer.description}).`,
+      'Start connecting again.',
+    );
   const callback = Object.fromEntries((auth.callbackParameters ?? []).map((name) => [name, query[name] ?? '']));
   return {
     connector,

@@ -1,10 +1,20 @@
-import { addCalls, type ConnectionRow, findConnection, noteSuccess } from './store.ts';
-import { classify, type Connector, type PreparedRequest, type Purpose, type Reply, type RequestSpec, type Transport, VendorError, type VendorContext } from '../kit/index.ts';
-import { type Credential, freshCredential, markConnection } from './credentials.ts';
+import {
+  type Connector,
+  classify,
+  type PreparedRequest,
+  type Purpose,
+  type Reply,
+  type RequestSpec,
+  type Transport,
+  type VendorContext,
+  VendorError,
+} from '../kit/index.ts';
 import { effectiveMapping } from '../mapping/load.ts';
 import type { MappingOverride } from '../mapping/schema.ts';
 import { loadOverrides } from '../mapping/store.ts';
+import { type Credential, freshCredential, markConnection } from './credentials.ts';
 import type { ConnectionDeps } from './deps.ts';
+import { addCalls, type ConnectionRow, findConnection, noteSuccess } from './store.ts';
 import { connectorOf, originOf, webhookUrl } from './vendors.ts';
 
 /** Work with one connection for one purpose: credentials, limits, refresh, classification and counting included. */
@@ -30,7 +40,13 @@ const transports = new WeakMap<Connector, Promise<Transport>>();
  * Opens a session.
  * @throws VendorError `auth_revoked` or `paused` when the connection cannot be used, in words for a person
  */
-export async function openSession(deps: ConnectionDeps, tenantId: string, connectionId: string, purpose: Purpose, options: { evenIf?: string[] } = {}): Promise<Session> {
+export async function openSession(
+  deps: ConnectionDeps,
+  tenantId: string,
+  connectionId: string,
+  purpose: Purpose,
+  options: { evenIf?: string[] } = {},
+): Promise<Session> {
   const { connection, overrides } = await deps.db.tenant(tenantId, async (tx) => {
     const row = await findConnection(tx, connectionId);
     return { connection: row, overrides: row ? await loadOverrides(tx, row.connector, connectionId) : [] };
@@ -38,8 +54,12 @@ export async function openSession(deps: ConnectionDeps, tenantId: string, connec
   if (!connection) throw new VendorError('auth_revoked', 'This connection does not exist any more.');
   const connector = connectorOf(deps.registry, connection.connector);
   if (connection.state !== 'active' && !options.evenIf?.includes(connection.state)) {
-    const kind = connection.state === 'needs_operator' ? 'operator' : connection.state === 'paused' ? 'paused' : 'auth_revoked';
-    throw new VendorError(kind, `The connection ${connection.name} is not usable: ${connection.reason ?? connection.state}.`);
+    const kind =
+      connection.state === 'needs_operator' ? 'operator' : connection.state === 'paused' ? 'paused' : 'auth_revoked';
+    throw new VendorError(
+      kind,
+      `The connection ${connection.name} is not usable: ${connection.reason ?? connection.state}.`,
+    );
   }
   return sessionFor(deps, tenantId, connector, connection, purpose, {
     overrides: overrides.map((row) => row.mapping),
@@ -71,7 +91,8 @@ export function sessionFor(
     await deps.budgets.acquire(connector.id, account.id, connector.limits, spec, purpose);
     calls += 1;
     const started = performance.now();
-    const outcome = (name: string): void => deps.onCall?.({ connector: connector.id, purpose, outcome: name, milliseconds: performance.now() - started });
+    const outcome = (name: string): void =>
+      deps.onCall?.({ connector: connector.id, purpose, outcome: name, milliseconds: performance.now() - started });
     try {
       transports.has(connector) || transports.set(connector, connector.transport?.() ?? Promise.resolve(deps.http));
       const transport = await transports.get(connector)!;
@@ -111,20 +132,24 @@ export function sessionFor(
     if (error.kind === 'rate_limited' || error.kind === 'quota_exhausted') {
       const until = error.until ?? new Date(now + 1000 * 2 ** attempt);
       // Budgets that refused locally are not parked again.
-      if (error.status !== undefined) await deps.budgets.park(connector.id, account.id, connector.limits, spec, until, error.message);
+      if (error.status !== undefined)
+        await deps.budgets.park(connector.id, account.id, connector.limits, spec, until, error.message);
       if (error.kind === 'quota_exhausted' || until.getTime() - now > PATIENCE_MS || attempt >= 4) return false;
       await deps.clock.sleep(until.getTime() - now);
       return true;
     }
     if (!safe || attempt >= SAFE_RETRIES || (error.kind !== 'transient' && error.kind !== 'malformed')) return false;
-    await deps.clock.sleep(error.until ? Math.min(PATIENCE_MS, Math.max(0, error.until.getTime() - now)) : 250 * 4 ** attempt);
+    await deps.clock.sleep(
+      error.until ? Math.min(PATIENCE_MS, Math.max(0, error.until.getTime() - now)) : 250 * 4 ** attempt,
+    );
     return true;
   }
 
   /** What a refusal says about the connection as a whole. */
   async function react(error: VendorError): Promise<void> {
     if (probing) return;
-    if (error.kind === 'auth_expired' || error.kind === 'auth_revoked') await markConnection(deps, tenantId, connection.id, 'needs_reauthorisation', error.message);
+    if (error.kind === 'auth_expired' || error.kind === 'auth_revoked')
+      await markConnection(deps, tenantId, connection.id, 'needs_reauthorisation', error.message);
     if (error.kind === 'operator') await markConnection(deps, tenantId, connection.id, 'needs_operator', error.message);
     if (error.kind === 'paused') await markConnection(deps, tenantId, connection.id, 'paused', error.message);
   }
@@ -146,9 +171,14 @@ export function sessionFor(
     ctx,
     call,
     preview: (spec) => {
-      const { origin, path, query, json, form, bytes, method } = prepare(deps, connector, connection, spec, { secrets: {}, version: 0, expiresAt: undefined });
+      const { origin, path, query, json, form, bytes, method } = prepare(deps, connector, connection, spec, {
+        secrets: {},
+        version: 0,
+        expiresAt: undefined,
+      });
       const url = new URL(path, origin || 'about:blank');
-      for (const [name, value] of Object.entries(query ?? {})) if (value !== undefined) url.searchParams.append(name, String(value));
+      for (const [name, value] of Object.entries(query ?? {}))
+        if (value !== undefined) url.searchParams.append(name, String(value));
       return { method, url: String(url), body: json ?? form ?? bytes?.data.toString('utf8') ?? null };
     },
     close: async () => {
@@ -164,7 +194,13 @@ export function sessionFor(
   };
 }
 
-function prepare(deps: ConnectionDeps, connector: Connector, connection: ConnectionRow, spec: RequestSpec, credential: Credential): PreparedRequest {
+function prepare(
+  deps: ConnectionDeps,
+  connector: Connector,
+  connection: ConnectionRow,
+  spec: RequestSpec,
+  credential: Credential,
+): PreparedRequest {
   const { auth } = connector;
   const headers: Record<string, string> = { ...spec.headers };
   if (!spec.anonymous) {
@@ -189,7 +225,13 @@ function prepare(deps: ConnectionDeps, connector: Connector, connection: Connect
 }
 
 /** Runs `work` with a session and closes it, whatever happens. */
-export async function withSession<T>(deps: ConnectionDeps, tenantId: string, connectionId: string, purpose: Purpose, work: (session: Session) => Promise<T>): Promise<T> {
+export async function withSession<T>(
+  deps: ConnectionDeps,
+  tenantId: string,
+  connectionId: string,
+  purpose: Purpose,
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
   const session = await openSession(deps, tenantId, connectionId, purpose);
   try {
     return await work(session);

@@ -39,7 +39,10 @@ export function originOf(config: Config, connector: Connector, host: string): st
 
 /** Values of the environment variables a connector names. */
 export function appSecretsOf(config: Config, connector: Connector): AppSecrets {
-  const names = [...(connector.auth.kind === 'oauth2' ? [connector.auth.app.clientId, connector.auth.app.clientSecret] : []), ...(connector.appSecrets ?? [])];
+  const names = [
+    ...(connector.auth.kind === 'oauth2' ? [connector.auth.app.clientId, connector.auth.app.clientSecret] : []),
+    ...(connector.appSecrets ?? []),
+  ];
   return Object.fromEntries(names.map((name) => [name, config.env[name]?.trim() || undefined]));
 }
 
@@ -57,9 +60,14 @@ export function appCredentials(config: Config, connector: Connector): AppCredent
   if (connector.auth.kind !== 'oauth2') throw new Error(`${connector.id} does not use OAuth.`);
   const missing = missingSecrets(config, connector);
   if (missing.length > 0) {
-    throw new Problem(409, 'not_configured', `${connector.name} cannot be connected yet: this hub has no registration there.`, {
-      fix: `Register an app at ${connector.name} with the redirect address ${config.publicUrl}/oauth/callback and start the hub with ${missing.join(' and ')}.`,
-    });
+    throw new Problem(
+      409,
+      'not_configured',
+      `${connector.name} cannot be connected yet: this hub has no registration there.`,
+      {
+        fix: `Register an app at ${connector.name} with the redirect address ${config.publicUrl}/oauth/callback and start the hub with ${missing.join(' and ')}.`,
+      },
+    );
   }
   const secrets = appSecretsOf(config, connector);
   return { clientId: secrets[connector.auth.app.clientId]!, clientSecret: secrets[connector.auth.app.clientSecret]! };
@@ -71,7 +79,12 @@ export function checkVendorConfig(config: Config, registry: Registry): string[] 
     const secrets = Object.entries(appSecretsOf(config, connector));
     const missing = secrets.filter(([, value]) => value === undefined).map(([name]) => name);
     return missing.length > 0 && missing.length < secrets.length
-      ? [`${connector.name} is half configured: ${missing.join(' and ')} ${missing.length === 1 ? 'is' : 'are'} missing beside ${secrets.filter(([, value]) => value).map(([name]) => name).join(' and ')}.`]
+      ? [
+          `${connector.name} is half configured: ${missing.join(' and ')} ${missing.length === 1 ? 'is' : 'are'} missing beside ${secrets
+            .filter(([, value]) => value)
+            .map(([name]) => name)
+            .join(' and ')}.`,
+        ]
       : [];
   });
 }

@@ -20,10 +20,14 @@ interface Person {
 export function consentImport(deps: OptOutDeps): ChangeListener {
   return async (tx, changes, now) => {
     for (const flag of FLAGS) {
-      const ids = changes.filter((change) => change.kind === 'contact' && change.op !== 'deleted' && change.fields.includes(flag.field)).map((change: Change) => change.entity_id);
+      const ids = changes
+        .filter((change) => change.kind === 'contact' && change.op !== 'deleted' && change.fields.includes(flag.field))
+        .map((change: Change) => change.entity_id);
       if (ids.length === 0) continue;
       for (const person of await objecting(tx, ids, flag.field)) {
-        const addresses = [...new Set([person[flag.address], ...(person[flag.addresses] ?? [])].filter((address) => address !== null))];
+        const addresses = [
+          ...new Set([person[flag.address], ...(person[flag.addresses] ?? [])].filter((address) => address !== null)),
+        ];
         for (const address of addresses) {
           await optOut(deps, tx, {
             channel: flag.channel,
@@ -41,6 +45,9 @@ export function consentImport(deps: OptOutDeps): ChangeListener {
 }
 
 async function objecting(tx: Tx, ids: readonly string[], field: 'email_opt_out' | 'sms_opt_out'): Promise<Person[]> {
-  const { rows } = await tx.query<Person>(`select id, email, phone, emails, phones from customer where tenant_id = $1 and id = any($2) and ${field}`, [tx.tenantId, ids]);
+  const { rows } = await tx.query<Person>(
+    `select id, email, phone, emails, phones from customer where tenant_id = $1 and id = any($2) and ${field}`,
+    [tx.tenantId, ids],
+  );
   return rows;
 }

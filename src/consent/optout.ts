@@ -16,7 +16,14 @@ export function addressHasher(keyring: Keyring): AddressHash {
 /** Cancels what is queued for a person; the actions room does it, in the transaction of the opt-out. */
 export type CancelQueued = (
   tx: Tx,
-  what: { customerId: string; channel: string | undefined; topic: string | undefined; marketingOnly: boolean; reason: string; at: Date },
+  what: {
+    customerId: string;
+    channel: string | undefined;
+    topic: string | undefined;
+    marketingOnly: boolean;
+    reason: string;
+    at: Date;
+  },
 ) => Promise<number>;
 
 export interface OptOutDeps {
@@ -41,7 +48,11 @@ export interface OptOut {
  * so nothing committed after it goes out, and cancels what is queued.
  * @returns the person, when the address is known
  */
-export async function optOut(deps: OptOutDeps, tx: Tx, choice: OptOut): Promise<{ customerId: string | undefined; cancelled: number }> {
+export async function optOut(
+  deps: OptOutDeps,
+  tx: Tx,
+  choice: OptOut,
+): Promise<{ customerId: string | undefined; cancelled: number }> {
   const customerId = await customerOfAddress(tx, choice.channel, choice.address);
   if (customerId) await lockGuards(tx, [customerId]);
   // A topic is a choice of the person; an address without topic is closed as a whole, also for people we do not know yet.
@@ -50,8 +61,24 @@ export async function optOut(deps: OptOutDeps, tx: Tx, choice: OptOut): Promise<
   }
   let cancelled = 0;
   if (customerId) {
-    await recordConsent(tx, { customerId, channel: choice.channel, topic: choice.topic ?? '*', state: 'denied', basis: 'objection', source: choice.source, evidence: choice.evidence, at: choice.at });
-    cancelled = await deps.cancelQueued(tx, { customerId, channel: choice.channel, topic: choice.topic, marketingOnly: choice.scope === 'marketing', reason: 'opted_out', at: choice.at });
+    await recordConsent(tx, {
+      customerId,
+      channel: choice.channel,
+      topic: choice.topic ?? '*',
+      state: 'denied',
+      basis: 'objection',
+      source: choice.source,
+      evidence: choice.evidence,
+      at: choice.at,
+    });
+    cancelled = await deps.cancelQueued(tx, {
+      customerId,
+      channel: choice.channel,
+      topic: choice.topic,
+      marketingOnly: choice.scope === 'marketing',
+      reason: 'opted_out',
+      at: choice.at,
+    });
   }
   await appendEvents(tx, [
     {
@@ -59,7 +86,13 @@ export async function optOut(deps: OptOutDeps, tx: Tx, choice: OptOut): Promise<
       action: 'consent.denied',
       subject: { kind: 'channel', id: choice.channel },
       customerId: customerId ?? null,
-      data: { scope: choice.scope, topic: choice.topic ?? '*', reason: choice.reason, source: choice.source, cancelled },
+      data: {
+        scope: choice.scope,
+        topic: choice.topic ?? '*',
+        reason: choice.reason,
+        source: choice.source,
+        cancelled,
+      },
       at: choice.at,
     },
   ]);
@@ -67,14 +100,39 @@ export async function optOut(deps: OptOutDeps, tx: Tx, choice: OptOut): Promise<
 }
 
 /** The person asks for messages again (START). Only what a STOP closed is opened. */
-export async function optIn(deps: OptOutDeps, tx: Tx, choice: { channel: string; address: string; source: string; evidence: Record<string, unknown>; at: Date }): Promise<void> {
+export async function optIn(
+  deps: OptOutDeps,
+  tx: Tx,
+  choice: { channel: string; address: string; source: string; evidence: Record<string, unknown>; at: Date },
+): Promise<void> {
   const customerId = await customerOfAddress(tx, choice.channel, choice.address);
   if (customerId) await lockGuards(tx, [customerId]);
-  const lifted = await liftSuppression(tx, choice.channel, deps.hash(tx.tenantId, choice.channel, choice.address), choice.at);
+  const lifted = await liftSuppression(
+    tx,
+    choice.channel,
+    deps.hash(tx.tenantId, choice.channel, choice.address),
+    choice.at,
+  );
   if (customerId) {
-    await recordConsent(tx, { customerId, channel: choice.channel, topic: '*', state: 'granted', basis: 'consent', source: choice.source, evidence: choice.evidence, at: choice.at });
+    await recordConsent(tx, {
+      customerId,
+      channel: choice.channel,
+      topic: '*',
+      state: 'granted',
+      basis: 'consent',
+      source: choice.source,
+      evidence: choice.evidence,
+      at: choice.at,
+    });
   }
   await appendEvents(tx, [
-    { actor: 'customer', action: 'consent.granted', subject: { kind: 'channel', id: choice.channel }, customerId: customerId ?? null, data: { source: choice.source, lifted }, at: choice.at },
+    {
+      actor: 'customer',
+      action: 'consent.granted',
+      subject: { kind: 'channel', id: choice.channel },
+      customerId: customerId ?? null,
+      data: { source: choice.source, lifted },
+      at: choice.at,
+    },
   ]);
 }

@@ -33,8 +33,14 @@ export interface ConsentEntry {
 export async function lockGuards(tx: Tx, subjectIds: readonly string[]): Promise<void> {
   const ids = [...new Set(subjectIds)].sort();
   if (ids.length === 0) return;
-  await tx.query('insert into contact_guard (tenant_id, subject_id) select $1, id from unnest($2::uuid[]) as i(id) order by id on conflict do nothing', [tx.tenantId, ids]);
-  await tx.query('select 1 from contact_guard where tenant_id = $1 and subject_id = any($2) order by subject_id for update', [tx.tenantId, ids]);
+  await tx.query(
+    'insert into contact_guard (tenant_id, subject_id) select $1, id from unnest($2::uuid[]) as i(id) order by id on conflict do nothing',
+    [tx.tenantId, ids],
+  );
+  await tx.query(
+    'select 1 from contact_guard where tenant_id = $1 and subject_id = any($2) order by subject_id for update',
+    [tx.tenantId, ids],
+  );
 }
 
 /** Writes the present choice and its history. An older fact never replaces a newer one. */
@@ -45,13 +51,35 @@ export async function recordConsent(tx: Tx, entry: ConsentEntry): Promise<boolea
      on conflict (tenant_id, customer_id, channel, topic) do update set state = excluded.state, basis = excluded.basis, source = excluded.source,
        evidence = excluded.evidence, recorded_at = excluded.recorded_at, expires_at = excluded.expires_at
      where c.recorded_at <= excluded.recorded_at and (c.state, c.source) is distinct from (excluded.state, excluded.source)`,
-    [tx.tenantId, entry.customerId, entry.channel, entry.topic, entry.state, entry.basis, entry.source, entry.evidence, entry.at, entry.expiresAt ?? null],
+    [
+      tx.tenantId,
+      entry.customerId,
+      entry.channel,
+      entry.topic,
+      entry.state,
+      entry.basis,
+      entry.source,
+      entry.evidence,
+      entry.at,
+      entry.expiresAt ?? null,
+    ],
   );
   if (rowCount === 0) return false;
   await tx.query(
     `insert into consent_event (tenant_id, id, customer_id, channel, topic, state, basis, source, evidence, recorded_at)
      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-    [tx.tenantId, newId(), entry.customerId, entry.channel, entry.topic, entry.state, entry.basis, entry.source, entry.evidence, entry.at],
+    [
+      tx.tenantId,
+      newId(),
+      entry.customerId,
+      entry.channel,
+      entry.topic,
+      entry.state,
+      entry.basis,
+      entry.source,
+      entry.evidence,
+      entry.at,
+    ],
   );
   return true;
 }
@@ -90,7 +118,16 @@ export async function suppress(tx: Tx, suppression: Suppression): Promise<boolea
      on conflict (tenant_id, channel, address_hash) do update set scope = excluded.scope, reason = excluded.reason, source = excluded.source,
        evidence = excluded.evidence, created_at = excluded.created_at, lifted_at = null
      where s.lifted_at is not null or (s.scope = 'marketing' and excluded.scope = 'all')`,
-    [tx.tenantId, suppression.channel, suppression.addressHash, suppression.scope, suppression.reason, suppression.source, suppression.evidence, suppression.at],
+    [
+      tx.tenantId,
+      suppression.channel,
+      suppression.addressHash,
+      suppression.scope,
+      suppression.reason,
+      suppression.source,
+      suppression.evidence,
+      suppression.at,
+    ],
   );
   return rowCount === 1;
 }
@@ -114,13 +151,20 @@ export interface SuppressionRow {
 }
 
 /** Suppressions in force for any of the addresses. */
-export async function suppressionsOf(tx: Tx, addresses: readonly { channel: string; hash: Buffer }[]): Promise<SuppressionRow[]> {
+export async function suppressionsOf(
+  tx: Tx,
+  addresses: readonly { channel: string; hash: Buffer }[],
+): Promise<SuppressionRow[]> {
   if (addresses.length === 0) return [];
   const { rows } = await tx.query<SuppressionRow>(
     `select s.channel, s.address_hash, s.scope, s.reason, s.source, s.created_at
      from unnest($2::text[], $3::text[]) as i(channel, hash) join suppression s on s.tenant_id = $1 and s.channel = i.channel and s.address_hash = decode(i.hash, 'hex')
      where s.lifted_at is null`,
-    [tx.tenantId, addresses.map((address) => address.channel), addresses.map((address) => address.hash.toString('hex'))],
+    [
+      tx.tenantId,
+      addresses.map((address) => address.channel),
+      addresses.map((address) => address.hash.toString('hex')),
+    ],
   );
   return rows;
 }
@@ -134,7 +178,12 @@ export interface TouchRow {
 }
 
 /** Messages to these people and companies since `since`. */
-export async function touchesSince(tx: Tx, customerIds: readonly string[], companyIds: readonly string[], since: Date): Promise<TouchRow[]> {
+export async function touchesSince(
+  tx: Tx,
+  customerIds: readonly string[],
+  companyIds: readonly string[],
+  since: Date,
+): Promise<TouchRow[]> {
   const { rows } = await tx.query<TouchRow>(
     'select request_id, customer_id, company_id, class, at from touch where tenant_id = $1 and (customer_id = any($2) or company_id = any($3)) and at > $4',
     [tx.tenantId, customerIds, companyIds, since],
@@ -150,5 +199,10 @@ export async function releaseTouch(tx: Tx, requestId: string): Promise<void> {
 /** Who has an address, by identity key. */
 export async function customerOfAddress(tx: Tx, channel: string, address: string): Promise<string | undefined> {
   const key = channel === 'email' ? `email:${address}` : `phone:${address}`;
-  return one(await tx.query<{ entity_id: string }>("select entity_id from identity_key where tenant_id = $1 and kind = 'contact' and key = $2", [tx.tenantId, key]))?.entity_id;
+  return one(
+    await tx.query<{ entity_id: string }>(
+      "select entity_id from identity_key where tenant_id = $1 and kind = 'contact' and key = $2",
+      [tx.tenantId, key],
+    ),
+  )?.entity_id;
 }

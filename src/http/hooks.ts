@@ -9,7 +9,9 @@ export async function hookRoutes(parent: App, deps: SyncDeps & { metrics: Metric
   await parent.register(async (scope) => {
     const app = scope as unknown as App;
     app.removeAllContentTypeParsers();
-    app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: 1024 * 1024 }, (_request, body, done) => done(null, body));
+    app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: 1024 * 1024 }, (_request, body, done) =>
+      done(null, body),
+    );
     for (const url of ['/hooks/:connector', '/hooks/:connector/:connectionId']) {
       app.route<{ Params: { connector: string; connectionId?: string } }>({
         method: ['POST', 'GET', 'HEAD'],
@@ -17,10 +19,21 @@ export async function hookRoutes(parent: App, deps: SyncDeps & { metrics: Metric
         schema: { hide: true },
         handler: async (request, reply) => {
           const { connector, connectionId } = request.params;
-          if (!deps.registry.find(connector)?.webhooks) throw new Problem(404, 'not_found', `There is no webhook address for "${connector}".`);
-          const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : String(value ?? '')]));
+          if (!deps.registry.find(connector)?.webhooks)
+            throw new Problem(404, 'not_found', `There is no webhook address for "${connector}".`);
+          const headers = Object.fromEntries(
+            Object.entries(request.headers).map(([name, value]) => [
+              name,
+              Array.isArray(value) ? value.join(', ') : String(value ?? ''),
+            ]),
+          );
           // The public address is configuration: what a proxy shows us is not what the vendor signed.
-          const hook = { method: request.method, url: `${deps.config.publicUrl}${request.url}`, headers, body: Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0) };
+          const hook = {
+            method: request.method,
+            url: `${deps.config.publicUrl}${request.url}`,
+            headers,
+            body: Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0),
+          };
           const { answer, refused } = await receiveHook(deps, connector, connectionId, hook);
           deps.metrics.hooks.inc({ connector, outcome: refused ?? 'taken' });
           return reply

@@ -26,9 +26,12 @@ export function installIdempotency(app: FastifyInstance, deps: { db: Database; c
   app.addHook('preHandler', async (request, reply) => {
     const key = request.headers['idempotency-key'];
     if (request.method !== 'POST' || key === undefined || !request.principal) return;
-    if (typeof key !== 'string' || key.length === 0 || key.length > 200) throw new Problem(400, 'bad_key', 'The Idempotency-Key must have 1 to 200 characters.');
+    if (typeof key !== 'string' || key.length === 0 || key.length > 200)
+      throw new Problem(400, 'bad_key', 'The Idempotency-Key must have 1 to 200 characters.');
     const { tenantId, actor } = request.principal;
-    const hash = sha256(`${actor} ${request.method} ${request.url} ${canonicalJson(request.body ?? null)}`).toString('base64');
+    const hash = sha256(`${actor} ${request.method} ${request.url} ${canonicalJson(request.body ?? null)}`).toString(
+      'base64',
+    );
     const now = deps.clock.now();
     const stored = await deps.db.tenant(tenantId, async (tx) => {
       const claimed = await tx.query(
@@ -38,16 +41,29 @@ export function installIdempotency(app: FastifyInstance, deps: { db: Database; c
         [tenantId, key, hash, now, new Date(now.getTime() - ABANDONED_MS), new Date(now.getTime() - 86_400_000)],
       );
       if (claimed.rowCount === 1) return undefined;
-      return one(await tx.query<Stored>('select request_hash, status, body, headers, created_at from idempotency where tenant_id = $1 and key = $2', [tenantId, key]));
+      return one(
+        await tx.query<Stored>(
+          'select request_hash, status, body, headers, created_at from idempotency where tenant_id = $1 and key = $2',
+          [tenantId, key],
+        ),
+      );
     });
     if (!stored) {
       running.set(request, { tenantId, key });
       return;
     }
-    if (stored.request_hash !== hash) throw new Problem(422, 'key_reused', 'This Idempotency-Key was used for another request.', { fix: 'Use a new key for a new request.' });
-    if (stored.status === null) throw new Problem(409, 'in_progress', 'The same request is still being worked on.', { fix: 'Ask again in a moment with the same key.' });
+    if (stored.request_hash !== hash)
+      throw new Problem(422, 'key_reused', 'This Idempotency-Key was used for another request.', {
+        fix: 'Use a new key for a new request.',
+      });
+    if (stored.status === null)
+      throw new Problem(409, 'in_progress', 'The same request is still being worked on.', {
+        fix: 'Ask again in a moment with the same key.',
+      });
     reply.code(stored.status).headers({ ...stored.headers, 'idempotent-replay': 'true' });
-    await reply.serializer((payload: unknown) => String(payload)).send(typeof stored.body === 'string' ? stored.body : JSON.stringify(stored.body));
+    await reply
+      .serializer((payload: unknown) => String(payload))
+      .send(typeof stored.body === 'string' ? stored.body : JSON.stringify(stored.body));
   });
 
   app.addHook('onSend', async (request, reply, payload) => {
@@ -56,10 +72,17 @@ export function installIdempotency(app: FastifyInstance, deps: { db: Database; c
     running.delete(request);
     await deps.db.tenant(mine.tenantId, async (tx) => {
       // A failure of ours is not an answer: the request may be sent again.
-      if (reply.statusCode >= 500) await tx.query('delete from idempotency where tenant_id = $1 and key = $2', [mine.tenantId, mine.key]);
+      if (reply.statusCode >= 500)
+        await tx.query('delete from idempotency where tenant_id = $1 and key = $2', [mine.tenantId, mine.key]);
       else {
-        const headers = { 'content-type': String(reply.getHeader('content-type') ?? 'application/json'), ...(reply.hasHeader('etag') ? { etag: String(reply.getHeader('etag')) } : {}) };
-        await tx.query('update idempotency set status = $3, body = $4, headers = $5 where tenant_id = $1 and key = $2', [mine.tenantId, mine.key, reply.statusCode, JSON.stringify(String(payload ?? '')), headers]);
+        const headers = {
+          'content-type': String(reply.getHeader('content-type') ?? 'application/json'),
+          ...(reply.hasHeader('etag') ? { etag: String(reply.getHeader('etag')) } : {}),
+        };
+        await tx.query(
+          'update idempotency set status = $3, body = $4, headers = $5 where tenant_id = $1 and key = $2',
+          [mine.tenantId, mine.key, reply.statusCode, JSON.stringify(String(payload ?? '')), headers],
+        );
       }
     });
     return payload;

@@ -8,7 +8,8 @@ button { margin-top: 1rem; padding: .5rem 1rem; font: inherit }
 .error { border-left: .25rem solid #c00; padding-left: .75rem }
 `;
 
-export const escapeHtml = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+export const escapeHtml = (text: string): string =>
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 
 /** A page with a title; `body` is HTML whose variable parts are escaped already. */
 export const page = (title: string, body: string): string =>
@@ -17,7 +18,10 @@ export const page = (title: string, body: string): string =>
 /** What a person sees who opens the hub in a browser. */
 export function homePage(fresh: boolean, error?: string, values: Record<string, string> = {}): string {
   if (!fresh) {
-    return page('Rapport is running', '<p>Follow-up that runs inside the CRM you already have.</p><ul><li><a href="/docs">API reference</a></li><li><a href="/ready">Is it ready?</a></li></ul><p>Connect a platform with <code>npx rapport connect</code> on the hub, or over the API.</p>');
+    return page(
+      'Rapport is running',
+      '<p>Follow-up that runs inside the CRM you already have.</p><ul><li><a href="/docs">API reference</a></li><li><a href="/ready">Is it ready?</a></li></ul><p>Connect a platform with <code>npx rapport connect</code> on the hub, or over the API.</p>',
+    );
   }
   const field = (name: string, text: string, type: string, autocomplete: string): string =>
     `<label for="${name}">${text}</label><input id="${name}" name="${name}" type="${type}" autocomplete="${autocomplete}" value="${escapeHtml(type === 'password' ? '' : (values[name] ?? ''))}" required>`;

@@ -36,12 +36,22 @@ const TITLES: Record<number, string> = {
 };
 
 // What a vendor's refusal means for whoever asked us to do something there.
-const VENDOR_STATUS: Partial<Record<VendorError['kind'], number>> = { auth_revoked: 409, auth_expired: 409, paused: 409, operator: 409, rate_limited: 503, quota_exhausted: 503, invalid: 422, not_found: 404 };
+const VENDOR_STATUS: Partial<Record<VendorError['kind'], number>> = {
+  auth_revoked: 409,
+  auth_expired: 409,
+  paused: 409,
+  operator: 409,
+  rate_limited: 503,
+  quota_exhausted: 503,
+  invalid: 422,
+  not_found: 404,
+};
 
 /** Any thrown value as a problem. Database refusals of ill-formed values are the caller's mistakes, not ours. */
 export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
-  if (error instanceof VendorError) return new Problem(VENDOR_STATUS[error.kind] ?? 502, `vendor_${error.kind}`, error.message);
+  if (error instanceof VendorError)
+    return new Problem(VENDOR_STATUS[error.kind] ?? 502, `vendor_${error.kind}`, error.message);
   const known = error as FastifyError & { code?: string };
   if (known.validation) {
     const part = known.validationContext ?? 'body';
@@ -49,18 +59,34 @@ export function toProblem(error: unknown): Problem {
       path: `${part}${item.instancePath.replaceAll('/', '.')}${item.params.missingProperty ? `.${item.params.missingProperty as string}` : ''}${item.params.additionalProperty ? `.${item.params.additionalProperty as string}` : ''}`,
       message: item.params.additionalProperty ? 'is not known here' : (item.message ?? 'is wrong'),
     }));
-    return new Problem(400, 'validation', `The ${part} is not what this address takes: ${fields.map((field) => `${field.path} ${field.message}`).join('; ')}.`, {
-      fix: 'Compare it with the reference at /docs.',
-      fields,
-    });
+    return new Problem(
+      400,
+      'validation',
+      `The ${part} is not what this address takes: ${fields.map((field) => `${field.path} ${field.message}`).join('; ')}.`,
+      {
+        fix: 'Compare it with the reference at /docs.',
+        fields,
+      },
+    );
   }
   if (typeof known.statusCode === 'number' && known.statusCode >= 400 && known.statusCode < 500) {
-    const fix = known.statusCode === 429 ? 'Wait as long as the Retry-After header says.' : known.statusCode === 413 ? 'Send less at once.' : undefined;
+    const fix =
+      known.statusCode === 429
+        ? 'Wait as long as the Retry-After header says.'
+        : known.statusCode === 413
+          ? 'Send less at once.'
+          : undefined;
     return new Problem(known.statusCode, known.code ?? 'request', messageOf(error), fix ? { fix } : {});
   }
   // 22xxx: a value the database cannot take (a bad uuid or date in a path or filter).
-  if (/^22/.test(known.code ?? '')) return new Problem(400, 'validation', 'A value in the request has the wrong form.', { fix: 'Check ids, dates and numbers.' });
-  return new Problem(500, 'internal', 'The hub could not finish this. It is logged with the request id below.', { fix: 'Try again; if it stays, give the request id to whoever runs the hub.', cause: error });
+  if (/^22/.test(known.code ?? ''))
+    return new Problem(400, 'validation', 'A value in the request has the wrong form.', {
+      fix: 'Check ids, dates and numbers.',
+    });
+  return new Problem(500, 'internal', 'The hub could not finish this. It is logged with the request id below.', {
+    fix: 'Try again; if it stays, give the request id to whoever runs the hub.',
+    cause: error,
+  });
 }
 
 /** The body of a problem. */
@@ -86,10 +112,17 @@ export function sendProblem(request: FastifyRequest, reply: FastifyReply, proble
 export function installProblems(app: FastifyInstance, log: Logger): void {
   app.setErrorHandler((error, request, reply) => {
     const problem = toProblem(error);
-    if (problem.status >= 500) log.error({ err: problem.cause ?? error, requestId: request.id, url: request.url }, 'a request failed');
+    if (problem.status >= 500)
+      log.error({ err: problem.cause ?? error, requestId: request.id, url: request.url }, 'a request failed');
     return sendProblem(request, reply, problem);
   });
   app.setNotFoundHandler((request, reply) =>
-    sendProblem(request, reply, new Problem(404, 'not_found', `There is nothing at ${request.method} ${request.url.split('?')[0]}.`, { fix: 'The reference at /docs lists every address.' })),
+    sendProblem(
+      request,
+      reply,
+      new Problem(404, 'not_found', `There is nothing at ${request.method} ${request.url.split('?')[0]}.`, {
+        fix: 'The reference at /docs lists every address.',
+      }),
+    ),
   );
 }

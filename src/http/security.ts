@@ -11,7 +11,8 @@ const UNSAFE = new Set(['POST', 'PUT', 'PATCH', 'DELETE']);
 export function installSecurity(app: FastifyInstance, deps: AccessDeps, publicUrl: string): void {
   app.decorateRequest('principal', undefined);
   app.addHook('onRoute', (route) => {
-    if (route.url.startsWith('/v1') && route.method !== 'HEAD' && !route.config?.permission) throw new Error(`The route ${String(route.method)} ${route.url} does not say which permission it needs.`);
+    if (route.url.startsWith('/v1') && route.method !== 'HEAD' && !route.config?.permission)
+      throw new Error(`The route ${String(route.method)} ${route.url} does not say which permission it needs.`);
   });
   app.addHook('onRequest', async (request) => {
     const needed = request.routeOptions.config?.permission;
@@ -19,13 +20,21 @@ export function installSecurity(app: FastifyInstance, deps: AccessDeps, publicUr
     const { token, via } = tokenOf(request);
     const principal = token ? await principalOf(deps, token, via) : undefined;
     if (!principal) {
-      throw new Problem(401, 'unauthenticated', token ? 'This key or session is not valid (any more).' : 'This address needs a log-in.', {
-        fix: 'Send an API key or session token as Authorization: Bearer, or log in with POST /v1/sessions.',
-      });
+      throw new Problem(
+        401,
+        'unauthenticated',
+        token ? 'This key or session is not valid (any more).' : 'This address needs a log-in.',
+        {
+          fix: 'Send an API key or session token as Authorization: Bearer, or log in with POST /v1/sessions.',
+        },
+      );
     }
     if (principal.via === 'cookie' && UNSAFE.has(request.method)) refuseForeign(request, publicUrl);
     if (!principal.permissions.includes(needed)) {
-      throw forbidden(`Your role (${principal.role}) or key may not ${needed === 'read' ? 'read this' : needed}.`, 'Ask the owner or an admin of this business.');
+      throw forbidden(
+        `Your role (${principal.role}) or key may not ${needed === 'read' ? 'read this' : needed}.`,
+        'Ask the owner or an admin of this business.',
+      );
     }
     request.principal = principal;
   });
@@ -41,6 +50,9 @@ function tokenOf(request: FastifyRequest): { token: string | undefined; via: 'be
 function refuseForeign(request: FastifyRequest, publicUrl: string): void {
   const site = request.headers['sec-fetch-site'];
   const origin = request.headers.origin;
-  const own = origin !== undefined ? origin === new URL(publicUrl).origin || origin === `${request.protocol}://${request.host}` : site === 'same-origin';
+  const own =
+    origin !== undefined
+      ? origin === new URL(publicUrl).origin || origin === `${request.protocol}://${request.host}`
+      : site === 'same-origin';
   if (!own) throw forbidden('This change came from another site.', 'Use the hub in its own window.');
 }

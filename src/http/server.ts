@@ -32,8 +32,20 @@ export interface ServerOptions {
 }
 
 /** Queries and parameters come as text and are converted; bodies must be right, and unknown members are mistakes. */
-const LENIENT = { coerceTypes: 'array', useDefaults: true, removeAdditional: false, allErrors: false, strict: false } as const;
-const STRICT = { coerceTypes: false, useDefaults: true, removeAdditional: false, allErrors: true, strict: false } as const;
+const LENIENT = {
+  coerceTypes: 'array',
+  useDefaults: true,
+  removeAdditional: false,
+  allErrors: false,
+  strict: false,
+} as const;
+const STRICT = {
+  coerceTypes: false,
+  useDefaults: true,
+  removeAdditional: false,
+  allErrors: true,
+  strict: false,
+} as const;
 
 /** The HTTP application without its routes: validation, security, limits, problems, reference page. */
 export async function createServer(options: ServerOptions): Promise<App> {
@@ -61,7 +73,20 @@ export async function createServer(options: ServerOptions): Promise<App> {
   }) as unknown as App;
 
   installProblems(app as never, log);
-  await app.register(helmet, { contentSecurityPolicy: { directives: { defaultSrc: ["'none'"], styleSrc: ["'self'"], imgSrc: ["'self'", 'data:'], scriptSrc: ["'self'"], connectSrc: ["'self'"], formAction: ["'self'"], frameAncestors: ["'none'"], upgradeInsecureRequests: null } } });
+  await app.register(helmet, {
+    contentSecurityPolicy: {
+      directives: {
+        defaultSrc: ["'none'"],
+        styleSrc: ["'self'"],
+        imgSrc: ["'self'", 'data:'],
+        scriptSrc: ["'self'"],
+        connectSrc: ["'self'"],
+        formAction: ["'self'"],
+        frameAncestors: ["'none'"],
+        upgradeInsecureRequests: null,
+      },
+    },
+  });
   await app.register(cookie);
   await app.register(multipart);
   await app.register(rateLimit, {
@@ -72,25 +97,60 @@ export async function createServer(options: ServerOptions): Promise<App> {
     keyGenerator: (request) => (request.headers.authorization ? hashToken(request.headers.authorization) : request.ip),
     allowList: (request) => request.url.startsWith('/hooks/') || request.url === '/health',
   });
-  await app.register(underPressure, { maxEventLoopDelay: 2_000, message: 'The hub has too much to do right now.', retryAfter: 5, exposeStatusRoute: false });
+  await app.register(underPressure, {
+    maxEventLoopDelay: 2_000,
+    message: 'The hub has too much to do right now.',
+    retryAfter: 5,
+    exposeStatusRoute: false,
+  });
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
-      info: { title: 'Rapport', version: '1', description: 'Follow-up that runs inside the CRM a business already has. Errors are problem documents (RFC 9457) that say what to do. Lists are paged with `cursor`; changes need `If-Match`; every POST takes an `Idempotency-Key`.' },
+      info: {
+        title: 'Rapport',
+        version: '1',
+        description:
+          'Follow-up that runs inside the CRM a business already has. Errors are problem documents (RFC 9457) that say what to do. Lists are paged with `cursor`; changes need `If-Match`; every POST takes an `Idempotency-Key`.',
+      },
       servers: [{ url: config.publicUrl }],
-      components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer', description: 'API key (rpk_...) or session token (rps_...)' } } },
+      components: {
+        securitySchemes: {
+          bearer: { type: 'http', scheme: 'bearer', description: 'API key (rpk_...) or session token (rps_...)' },
+        },
+      },
       security: [{ bearer: [] }],
     },
     refResolver: { buildLocalReference: (json) => String(json.$id) },
   });
-  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true, uiConfig: { deepLinking: true, persistAuthorization: false } });
+  await app.register(swaggerUi, {
+    routePrefix: '/docs',
+    staticCSP: true,
+    uiConfig: { deepLinking: true, persistAuthorization: false },
+  });
   for (const schema of options.schemas) app.addSchema(schema as { $id: string });
   installSecurity(app as never, options.access, config.publicUrl);
   installIdempotency(app as never, { db: options.db, clock: options.access.clock });
   app.addHook('onResponse', async (request, reply) => {
-    metrics.requests.observe({ method: request.method, route: request.routeOptions.url ?? 'none', status: String(reply.statusCode) }, reply.elapsedTime / 1000);
-    if (reply.statusCode >= 500) log.warn({ requestId: request.id, url: request.url.split('?')[0], status: reply.statusCode }, 'request ended badly');
-    else log.debug({ requestId: request.id, method: request.method, url: request.url.split('?')[0], status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, 'request');
+    metrics.requests.observe(
+      { method: request.method, route: request.routeOptions.url ?? 'none', status: String(reply.statusCode) },
+      reply.elapsedTime / 1000,
+    );
+    if (reply.statusCode >= 500)
+      log.warn(
+        { requestId: request.id, url: request.url.split('?')[0], status: reply.statusCode },
+        'request ended badly',
+      );
+    else
+      log.debug(
+        {
+          requestId: request.id,
+          method: request.method,
+          url: request.url.split('?')[0],
+          status: reply.statusCode,
+          ms: Math.round(reply.elapsedTime),
+        },
+        'request',
+      );
   });
   return app;
 }

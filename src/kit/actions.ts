@@ -25,7 +25,8 @@ export const ACTION_KINDS = [
 ] as const;
 export type ActionKind = (typeof ACTION_KINDS)[number];
 
-const text = (description: string, maxLength: number): ReturnType<typeof Type.String> => Type.String({ description, maxLength });
+const text = (description: string, maxLength: number): ReturnType<typeof Type.String> =>
+  Type.String({ description, maxLength });
 
 /** Native ids of the records an action is about, on the platform it happens on. */
 const About = Type.Object(
@@ -71,14 +72,19 @@ export const ACTION_INPUTS = {
   create_ticket: Type.Object({
     title: text('Subject', 500),
     body: Type.Optional(text('Details', 20_000)),
-    priority: Type.Optional(Type.Union([Type.Literal('low'), Type.Literal('normal'), Type.Literal('high'), Type.Literal('urgent')])),
+    priority: Type.Optional(
+      Type.Union([Type.Literal('low'), Type.Literal('normal'), Type.Literal('high'), Type.Literal('urgent')]),
+    ),
     pipeline: Type.Optional(Type.String()),
     stage: Type.Optional(Type.String()),
     assignee: Type.Optional(Type.String()),
     about: About,
   }),
   enrol_in_automation: Type.Object({ automation: text('Native id of the sequence or workflow', 200), about: About }),
-  send_invoice_reminder: Type.Object({ invoice: text('Native id of the invoice', 200), to: Type.Optional(Type.String({ format: 'email' })) }),
+  send_invoice_reminder: Type.Object({
+    invoice: text('Native id of the invoice', 200),
+    to: Type.Optional(Type.String({ format: 'email' })),
+  }),
   create_booking_link: Type.Object({ about: About }),
   send_email: Type.Object({
     to: Type.String({ format: 'email' }),
@@ -105,7 +111,12 @@ export const ACTION_INPUTS = {
     text: text('Message', 3000),
     facts: Type.Optional(Type.Array(Type.Object({ label: Type.String(), value: Type.String() }), { maxItems: 10 })),
     buttons: Type.Optional(
-      Type.Array(Type.Object({ label: Type.String(), token: Type.Optional(Type.String()), url: Type.Optional(Type.String()) }), { maxItems: 5 }),
+      Type.Array(
+        Type.Object({ label: Type.String(), token: Type.Optional(Type.String()), url: Type.Optional(Type.String()) }),
+        {
+          maxItems: 5,
+        },
+      ),
     ),
     /** Native id of an earlier message to replace instead of posting a new one. */
     replaces: Type.Optional(Type.String()),
@@ -142,7 +153,11 @@ export type Idempotency<Input> =
   /** Doing it twice is the same as doing it once. */
   | { kind: 'natural'; note: string }
   /** Our id is written into the object and can be searched for. `settleSeconds`: how long the vendor's index may lag. */
-  | { kind: 'marker'; settleSeconds: number; find: (ctx: VendorContext, input: Input, meta: ActionMeta) => Promise<Receipt | undefined> }
+  | {
+      kind: 'marker';
+      settleSeconds: number;
+      find: (ctx: VendorContext, input: Input, meta: ActionMeta) => Promise<Receipt | undefined>;
+    }
   | { kind: 'none'; reason: string };
 
 export interface ActionDefinition<Kind extends ActionKind = ActionKind, Extra = unknown> {
@@ -164,6 +179,8 @@ export interface ActionDefinition<Kind extends ActionKind = ActionKind, Extra = 
 }
 
 /** Gives an action definition its precise type and hands it on as one of any kind. */
-export function defineAction<Kind extends ActionKind, Extra = unknown>(action: ActionDefinition<Kind, Extra>): ActionDefinition {
+export function defineAction<Kind extends ActionKind, Extra = unknown>(
+  action: ActionDefinition<Kind, Extra>,
+): ActionDefinition {
   return action as unknown as ActionDefinition;
 }

@@ -71,7 +71,8 @@ export interface Account {
 }
 
 /** Header of HTTP Basic authentication. */
-export const basicAuth = (user: string, password: string): string => `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+export const basicAuth = (user: string, password: string): string =>
+  `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
 
 /** Token answers of real vendors are looser than the standard; this is what must hold. */
 export interface TokenAnswer {
@@ -92,11 +93,14 @@ export function readTokenAnswer(auth: OAuth2, reply: Reply): TokenAnswer | { err
   const accessToken = auth.accessToken ? auth.accessToken(raw) : raw.access_token;
   if (reply.status >= 400 || raw.ok === false || typeof accessToken !== 'string' || accessToken === '') {
     const error = typeof raw.error === 'string' ? raw.error : `status_${reply.status}`;
-    const description = [raw.error_description, raw.message].find((item) => typeof item === 'string') ?? 'The answer holds no access token.';
+    const description =
+      [raw.error_description, raw.message].find((item) => typeof item === 'string') ??
+      'The answer holds no access token.';
     return { error, description: description as string };
   }
   const seconds = Number(raw.expires_in);
-  const scopes = auth.grantedScopes?.(raw) ?? (typeof raw.scope === 'string' ? raw.scope.split(/[ ,]+/).filter(Boolean) : undefined);
+  const scopes =
+    auth.grantedScopes?.(raw) ?? (typeof raw.scope === 'string' ? raw.scope.split(/[ ,]+/).filter(Boolean) : undefined);
   return {
     accessToken,
     refreshToken: typeof raw.refresh_token === 'string' ? raw.refresh_token : undefined,

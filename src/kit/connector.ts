@@ -1,10 +1,10 @@
 import type { Clock } from '../base/clock.ts';
 import type { ActionDefinition } from './actions.ts';
 import type { Account, Auth, Secrets } from './auth.ts';
+import type { AppSecrets, VendorContext } from './context.ts';
 import type { ErrorTable } from './errors.ts';
 import type { FileReader } from './files.ts';
 import type { Budget } from './limits.ts';
-import type { AppSecrets, VendorContext } from './context.ts';
 import type { Reply, RequestSpec } from './request.ts';
 import type { Stream } from './streams.ts';
 import type { Webhooks } from './webhooks.ts';

@@ -41,7 +41,8 @@ for (const [net, bits] of [
 }
 
 /** Whether an address belongs to a network that strangers' URLs must not reach. */
-export const isPrivateAddress = (address: string): boolean => closed.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
+export const isPrivateAddress = (address: string): boolean =>
+  closed.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
 
 /**
  * Resolves a host that a user named and refuses private ones. The caller must connect to the returned address, not
@@ -49,13 +50,21 @@ export const isPrivateAddress = (address: string): boolean => closed.check(addre
  * @param allowed host names that may be private (self-hosted neighbours)
  * @throws VendorError `invalid`
  */
-export async function publicAddress(host: string, allowed: readonly string[]): Promise<{ address: string; family: number }> {
+export async function publicAddress(
+  host: string,
+  allowed: readonly string[],
+): Promise<{ address: string; family: number }> {
   const name = host.replace(/^\[|\]$/g, '');
-  const found = isIP(name) ? [{ address: name, family: isIP(name) }] : await lookup(name, { all: true }).catch(() => []);
+  const found = isIP(name)
+    ? [{ address: name, family: isIP(name) }]
+    : await lookup(name, { all: true }).catch(() => []);
   const first = found[0];
   if (!first) throw new VendorError('invalid', `The host ${name} cannot be found. Check the address.`);
   if (!allowed.includes(name) && found.some(({ address }) => isPrivateAddress(address))) {
-    throw new VendorError('invalid', `The host ${name} is on a private network, where the hub does not go. If it is yours, add it to RAPPORT_ALLOW_PRIVATE.`);
+    throw new VendorError(
+      'invalid',
+      `The host ${name} is on a private network, where the hub does not go. If it is yours, add it to RAPPORT_ALLOW_PRIVATE.`,
+    );
   }
   return first;
 }

@@ -9,7 +9,14 @@ const MAX_BYTES = 64 * 1024 * 1024;
 const DEFAULT_TIMEOUT = 30_000;
 
 // Before these the request did not leave, so the vendor cannot have acted on it.
-const NOT_SENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'UND_ERR_CONNECT_TIMEOUT', 'EHOSTUNREACH', 'ENETUNREACH']);
+const NOT_SENT = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+]);
 
 export interface HttpClient {
   send: Transport;
@@ -50,7 +57,10 @@ export function urlOf(prepared: Pick<PreparedRequest, 'origin' | 'path' | 'query
 }
 
 /** Body bytes and content type of a request. */
-export function bodyOf(spec: Pick<PreparedRequest, 'json' | 'form' | 'bytes'>): { type?: string; body?: string | Buffer } {
+export function bodyOf(spec: Pick<PreparedRequest, 'json' | 'form' | 'bytes'>): {
+  type?: string;
+  body?: string | Buffer;
+} {
   if (spec.json !== undefined) return { type: 'application/json', body: JSON.stringify(spec.json) };
   if (spec.form) return { type: 'application/x-www-form-urlencoded', body: encodeParameters(spec.form) };
   return spec.bytes ? { type: spec.bytes.type, body: spec.bytes.data } : {};
@@ -77,14 +87,24 @@ async function send(prepared: PreparedRequest, dispatcher: Dispatcher, allowed: 
   } catch (cause) {
     throw networkError(cause, url.host);
   }
-  const headers = Object.fromEntries(Object.entries(answer.headers).map(([name, value]) => [name.toLowerCase(), Array.isArray(value) ? value.join(', ') : String(value)]));
+  const headers = Object.fromEntries(
+    Object.entries(answer.headers).map(([name, value]) => [
+      name.toLowerCase(),
+      Array.isArray(value) ? value.join(', ') : String(value),
+    ]),
+  );
   return { status: answer.statusCode, headers, body: parseBody(raw, answer.statusCode, prepared.expect ?? 'json') };
 }
 
 async function checkGuarded(url: URL, allowed: readonly string[]): Promise<void> {
   const own = allowed.includes(url.hostname);
-  if (url.protocol !== 'https:' && !own) throw new VendorError('invalid', `The address must start with https:// (${url.hostname}).`);
-  if (url.port !== '' && !own) throw new VendorError('invalid', `The port ${url.port} is not allowed: use the standard port, or add ${url.hostname} to RAPPORT_ALLOW_PRIVATE.`);
+  if (url.protocol !== 'https:' && !own)
+    throw new VendorError('invalid', `The address must start with https:// (${url.hostname}).`);
+  if (url.port !== '' && !own)
+    throw new VendorError(
+      'invalid',
+      `The port ${url.port} is not allowed: use the standard port, or add ${url.hostname} to RAPPORT_ALLOW_PRIVATE.`,
+    );
   // The agent's look-up is not asked for literal addresses.
   await publicAddress(url.hostname, allowed);
 }
@@ -96,7 +116,13 @@ async function readBody(answer: Dispatcher.ResponseData): Promise<Buffer> {
     size += chunk.length;
     if (size > MAX_BYTES) {
       answer.body.destroy();
-      throw new VendorError('malformed', `The platform's answer is larger than ${MAX_BYTES / 1024 / 1024} MB and was not read.`, { status: answer.statusCode });
+      throw new VendorError(
+        'malformed',
+        `The platform's answer is larger than ${MAX_BYTES / 1024 / 1024} MB and was not read.`,
+        {
+          status: answer.statusCode,
+        },
+      );
     }
     chunks.push(chunk);
   }
@@ -115,11 +141,15 @@ export function parseBody(raw: Buffer, status: number, expect: 'json' | 'text' |
     return JSON.parse(text);
   } catch (cause) {
     if (expect === 'none' || status >= 400) return text;
-    throw new VendorError('malformed', `The platform answered with something that is not JSON (${text.length} characters, starting "${text.slice(0, 40).replace(/\s+/g, ' ')}").`, {
-      status,
-      mayHaveActed: true,
-      cause,
-    });
+    throw new VendorError(
+      'malformed',
+      `The platform answered with something that is not JSON (${text.length} characters, starting "${text.slice(0, 40).replace(/\s+/g, ' ')}").`,
+      {
+        status,
+        mayHaveActed: true,
+        cause,
+      },
+    );
   }
 }
 
@@ -130,7 +160,10 @@ export function networkError(cause: unknown, host: string): VendorError {
   if (inner instanceof VendorError) return inner;
   const code = (cause as { code?: string }).code ?? (inner as { code?: string } | undefined)?.code ?? '';
   if ((cause as Error).name === 'AbortError') {
-    return new VendorError('transient', `The call to ${host} was stopped before its answer.`, { mayHaveActed: true, cause });
+    return new VendorError('transient', `The call to ${host} was stopped before its answer.`, {
+      mayHaveActed: true,
+      cause,
+    });
   }
   const silent = code.includes('TIMEOUT');
   const message = NOT_SENT.has(code)

@@ -5,7 +5,13 @@ export const PURPOSES = ['action', 'hook', 'incremental', 'sweep', 'backfill'] a
 export type Purpose = (typeof PURPOSES)[number];
 
 /** Share of a budget's burst that calls of this purpose must leave for the more urgent ones. */
-export const RESERVED_FOR_OTHERS: Record<Purpose, number> = { action: 0, hook: 0.1, incremental: 0.25, sweep: 0.4, backfill: 0.4 };
+export const RESERVED_FOR_OTHERS: Record<Purpose, number> = {
+  action: 0,
+  hook: 0.1,
+  incremental: 0.25,
+  sweep: 0.4,
+  backfill: 0.4,
+};
 
 /** A vendor's limit: `calls` per `seconds`, shared by all processes. */
 export interface Budget {

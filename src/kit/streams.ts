@@ -30,7 +30,12 @@ export type Paging =
 /** How this vendor's deletions are learned of. `none` needs the reason, which the docs print. */
 export type Deletes =
   | { kind: 'flag'; isDeleted: (record: unknown) => boolean }
-  | { kind: 'tombstones'; everySeconds: number; list: (ctx: VendorContext, at: ListPosition) => RequestSpec; read: (reply: Reply) => Tombstones }
+  | {
+      kind: 'tombstones';
+      everySeconds: number;
+      list: (ctx: VendorContext, at: ListPosition) => RequestSpec;
+      read: (reply: Reply) => Tombstones;
+    }
   | { kind: 'webhook'; reason: string }
   | { kind: 'none'; reason: string };
 

@@ -1,5 +1,5 @@
-import type { AppSecrets } from './context.ts';
 import type { Secrets } from './auth.ts';
+import type { AppSecrets } from './context.ts';
 
 /** A post as it arrived: bytes, not a parsed and re-written copy, because signatures are over bytes. */
 export interface RawHook {
@@ -10,7 +10,9 @@ export interface RawHook {
   body: Buffer;
 }
 
-export type Verdict = { ok: true } | { ok: false; reason: 'missing_signature' | 'bad_signature' | 'stale' | 'malformed'; status?: number };
+export type Verdict =
+  | { ok: true }
+  | { ok: false; reason: 'missing_signature' | 'bad_signature' | 'stale' | 'malformed'; status?: number };
 
 export interface HookAnswer {
   status: number;
@@ -40,7 +42,13 @@ export type HookEvent = EventBase &
         record?: unknown;
       }
     /** A later state of something we did: delivered, read, bounced. */
-    | { type: 'receipt'; nativeId: string; state: string; detail?: string; outcome?: 'delivered' | 'failed' | 'opted_out' | 'invalid_recipient' }
+    | {
+        type: 'receipt';
+        nativeId: string;
+        state: string;
+        detail?: string;
+        outcome?: 'delivered' | 'failed' | 'opted_out' | 'invalid_recipient';
+      }
     | { type: 'opt_out' | 'opt_in'; channel: string; address: string; evidence: string; topic?: string }
     /** A staff member pressed a button of ours. `token` is the value we put into it. */
     | { type: 'acknowledge'; token: string; by: string; nativeId?: string }

@@ -1,7 +1,19 @@
 import jsonata from 'jsonata';
 import type { FieldError } from '../base/errors.ts';
 import { at, splitPath } from '../kit/index.ts';
-import { toBoolean, toCountry, toDate, toDecimal, toEmail, toEmails, toInstant, toList, toPhone, toText, ValueError } from './values.ts';
+import {
+  toBoolean,
+  toCountry,
+  toDate,
+  toDecimal,
+  toEmail,
+  toEmails,
+  toInstant,
+  toList,
+  toPhone,
+  toText,
+  ValueError,
+} from './values.ts';
 
 /** What a directive may know besides the record. */
 export interface Env {
@@ -44,7 +56,8 @@ const EXPRESSION_LIMITS: NonNullable<Parameters<typeof jsonata>[1]> = {
 
 type Make = (argument: unknown, where: string, compiler: Compiler) => Read;
 
-const isObject = (value: unknown): value is Record<string, unknown> => value !== null && typeof value === 'object' && !Array.isArray(value);
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  value !== null && typeof value === 'object' && !Array.isArray(value);
 
 const nothing: Read = () => null;
 
@@ -55,15 +68,26 @@ function fail(compiler: Compiler, path: string, message: string): Read {
 
 /** Turns one directive into a function, once; running it is then a few property reads. */
 export function compileDirective(directive: unknown, where: string, compiler: Compiler): Read {
-  if (directive === null || typeof directive === 'string' || typeof directive === 'number' || typeof directive === 'boolean') return () => directive;
+  if (
+    directive === null ||
+    typeof directive === 'string' ||
+    typeof directive === 'number' ||
+    typeof directive === 'boolean'
+  )
+    return () => directive;
   if (!isObject(directive)) return fail(compiler, where, 'must be a literal or an object with one directive');
   const names = Object.keys(directive);
   const name = names[0];
   if (names.length !== 1 || name === undefined) {
-    return fail(compiler, where, `must hold exactly one directive, found ${names.length === 0 ? 'none' : names.join(', ')}`);
+    return fail(
+      compiler,
+      where,
+      `must hold exactly one directive, found ${names.length === 0 ? 'none' : names.join(', ')}`,
+    );
   }
   const make = DIRECTIVES[name];
-  if (!make) return fail(compiler, where, `"${name}" is not a directive; there are ${Object.keys(DIRECTIVES).join(', ')}`);
+  if (!make)
+    return fail(compiler, where, `"${name}" is not a directive; there are ${Object.keys(DIRECTIVES).join(', ')}`);
   return make(directive[name], `${where}.${name}`, compiler);
 }
 
@@ -88,10 +112,15 @@ function readPath(path: string, where: string, compiler: Compiler): Read {
   };
 }
 
-const hasValue = (value: unknown): boolean => value !== null && value !== undefined && value !== '' && !(Array.isArray(value) && value.length === 0);
+const hasValue = (value: unknown): boolean =>
+  value !== null && value !== undefined && value !== '' && !(Array.isArray(value) && value.length === 0);
 
 /** `{of: directive, ...options}` or the directive itself. */
-function operand(argument: unknown, where: string, compiler: Compiler): { read: Read; options: Record<string, unknown> } {
+function operand(
+  argument: unknown,
+  where: string,
+  compiler: Compiler,
+): { read: Read; options: Record<string, unknown> } {
   if (isObject(argument) && 'of' in argument) {
     const { of, ...options } = argument;
     return { read: compileDirective(of, `${where}.of`, compiler), options };
@@ -99,9 +128,18 @@ function operand(argument: unknown, where: string, compiler: Compiler): { read: 
   return { read: compileDirective(argument, where, compiler), options: {} };
 }
 
-function checkOptions(options: Record<string, unknown>, known: readonly string[], where: string, compiler: Compiler): void {
+function checkOptions(
+  options: Record<string, unknown>,
+  known: readonly string[],
+  where: string,
+  compiler: Compiler,
+): void {
   for (const name of Object.keys(options)) {
-    if (!known.includes(name)) compiler.errors.push({ path: `${where}.${name}`, message: `is not an option here; there are ${['of', ...known].join(', ')}` });
+    if (!known.includes(name))
+      compiler.errors.push({
+        path: `${where}.${name}`,
+        message: `is not an option here; there are ${['of', ...known].join(', ')}`,
+      });
   }
 }
 
@@ -124,17 +162,24 @@ const convert =
     return (record, env) => run(read(record, env), env, options);
   };
 
-const asFormat = (options: Record<string, unknown>): string | undefined => (typeof options.format === 'string' ? options.format : undefined);
-const asZone = (options: Record<string, unknown>, env: Env): string => (typeof options.zone === 'string' ? options.zone : env.zone);
+const asFormat = (options: Record<string, unknown>): string | undefined =>
+  typeof options.format === 'string' ? options.format : undefined;
+const asZone = (options: Record<string, unknown>, env: Env): string =>
+  typeof options.zone === 'string' ? options.zone : env.zone;
 
 const DIRECTIVES: Record<string, Make> = {
-  path: (argument, where, compiler) => (typeof argument === 'string' ? readPath(argument, where, compiler) : fail(compiler, where, 'must be text such as properties.email')),
+  path: (argument, where, compiler) =>
+    typeof argument === 'string'
+      ? readPath(argument, where, compiler)
+      : fail(compiler, where, 'must be text such as properties.email'),
 
   literal: (argument) => () => argument,
 
   template(argument, where, compiler) {
     if (typeof argument !== 'string') return fail(compiler, where, 'must be text with {paths} in braces');
-    const parts = argument.split(/\{([^{}]+)\}/).map((part, index) => (index % 2 === 1 ? readPath(part.trim(), where, compiler) : part));
+    const parts = argument
+      .split(/\{([^{}]+)\}/)
+      .map((part, index) => (index % 2 === 1 ? readPath(part.trim(), where, compiler) : part));
     return (record, env) => {
       let filled = false;
       const text = parts
@@ -165,15 +210,21 @@ const DIRECTIVES: Record<string, Make> = {
     if (!Array.isArray(argument)) return fail(compiler, where, 'must be a list of {when, then} and at the end {else}');
     const branches = argument.map((item, index) => {
       const here = `${where}[${index}]`;
-      if (isObject(item) && 'else' in item) return { test: (() => true) as Condition, read: compileDirective(item.else, `${here}.else`, compiler) };
-      if (!isObject(item) || !('when' in item) || !('then' in item)) return { test: (() => false) as Condition, read: fail(compiler, here, 'must have when and then, or else') };
-      return { test: compileCondition(item.when, `${here}.when`, compiler), read: compileDirective(item.then, `${here}.then`, compiler) };
+      if (isObject(item) && 'else' in item)
+        return { test: (() => true) as Condition, read: compileDirective(item.else, `${here}.else`, compiler) };
+      if (!isObject(item) || !('when' in item) || !('then' in item))
+        return { test: (() => false) as Condition, read: fail(compiler, here, 'must have when and then, or else') };
+      return {
+        test: compileCondition(item.when, `${here}.when`, compiler),
+        read: compileDirective(item.then, `${here}.then`, compiler),
+      };
     });
     return (record, env) => branches.find((branch) => branch.test(record, env))?.read(record, env) ?? null;
   },
 
   enum(argument, where, compiler) {
-    if (!isObject(argument) || !isObject(argument.map)) return fail(compiler, where, 'must have of, map and optionally else');
+    if (!isObject(argument) || !isObject(argument.map))
+      return fail(compiler, where, 'must have of, map and optionally else');
     const read = compileDirective(argument.of, `${where}.of`, compiler);
     checkOptions({ ...argument, of: undefined }, ['of', 'map', 'else'], where, compiler);
     const map = new Map(Object.entries(argument.map).map(([key, value]) => [key.toLowerCase(), value]));
@@ -184,12 +235,15 @@ const DIRECTIVES: Record<string, Make> = {
       if (known !== undefined) return known;
       if (otherwise !== undefined) return otherwise;
       if (!hasValue(value)) return null;
-      throw new ValueError(`"${String(value)}" is not in the list of known words (${[...map.keys()].join(', ')}); add it to the mapping`);
+      throw new ValueError(
+        `"${String(value)}" is not in the list of known words (${[...map.keys()].join(', ')}); add it to the mapping`,
+      );
     };
   },
 
   join(argument, where, compiler) {
-    if (!isObject(argument) || !Array.isArray(argument.of)) return fail(compiler, where, 'must have of (a list) and optionally with');
+    if (!isObject(argument) || !Array.isArray(argument.of))
+      return fail(compiler, where, 'must have of (a list) and optionally with');
     const reads = argument.of.map((item, index) => compileDirective(item, `${where}.of[${index}]`, compiler));
     const separator = typeof argument.with === 'string' ? argument.with : ' ';
     return (record, env) => {
@@ -199,11 +253,14 @@ const DIRECTIVES: Record<string, Make> = {
   },
 
   each(argument, where, compiler) {
-    if (!isObject(argument) || !isObject(argument.as)) return fail(compiler, where, 'must have of (a list in the record) and as (fields of each item)');
+    if (!isObject(argument) || !isObject(argument.as))
+      return fail(compiler, where, 'must have of (a list in the record) and as (fields of each item)');
     const read = compileDirective(argument.of, `${where}.of`, compiler);
     // Paths inside the items are not paths of the record.
     const inner: Compiler = { ...compiler, paths: new Set() };
-    const members = Object.entries(argument.as).map(([name, item]) => [name, compileDirective(item, `${where}.as.${name}`, inner)] as const);
+    const members = Object.entries(argument.as).map(
+      ([name, item]) => [name, compileDirective(item, `${where}.as.${name}`, inner)] as const,
+    );
     const test = argument.when === undefined ? undefined : compileCondition(argument.when, `${where}.when`, inner);
     return (record, env) => {
       const items = read(record, env);
@@ -214,14 +271,18 @@ const DIRECTIVES: Record<string, Make> = {
   },
 
   sum(argument, where, compiler) {
-    if (!isObject(argument)) return fail(compiler, where, 'must have of (a list in the record) and as (the number of each item)');
+    if (!isObject(argument))
+      return fail(compiler, where, 'must have of (a list in the record) and as (the number of each item)');
     const read = compileDirective(argument.of, `${where}.of`, compiler);
     const member = compileDirective(argument.as, `${where}.as`, { ...compiler, paths: new Set() });
     return (record, env) => {
       const items = read(record, env);
       if (!Array.isArray(items)) return null;
       // Ten-thousandths as integers: cents must not be lost in floats.
-      const total = items.reduce<bigint>((sum, item) => sum + BigInt(Math.round(Number(toDecimal(member(item, env)) ?? 0) * 10_000)), 0n);
+      const total = items.reduce<bigint>(
+        (sum, item) => sum + BigInt(Math.round(Number(toDecimal(member(item, env)) ?? 0) * 10_000)),
+        0n,
+      );
       return (Number(total) / 10_000).toFixed(2);
     };
   },
@@ -229,21 +290,26 @@ const DIRECTIVES: Record<string, Make> = {
   multiply(argument, where, compiler) {
     if (!Array.isArray(argument)) return fail(compiler, where, 'must be a list of numbers');
     const reads = argument.map((item, index) => compileDirective(item, `${where}[${index}]`, compiler));
-    return (record, env) => reads.reduce((product, read) => product * Number(toDecimal(read(record, env)) ?? 0), 1).toFixed(4);
+    return (record, env) =>
+      reads.reduce((product, read) => product * Number(toDecimal(read(record, env)) ?? 0), 1).toFixed(4);
   },
 
   plus_days(argument, where, compiler) {
-    if (!isObject(argument) || typeof argument.days !== 'number') return fail(compiler, where, 'must have of (a date) and days');
+    if (!isObject(argument) || typeof argument.days !== 'number')
+      return fail(compiler, where, 'must have of (a date) and days');
     const read = compileDirective(argument.of, `${where}.of`, compiler);
     const days = argument.days;
     return (record, env) => {
       const date = toDate(read(record, env), env.zone);
-      return date === null ? null : new Date(Date.parse(`${date}T00:00:00Z`) + days * 86_400_000).toISOString().slice(0, 10);
+      return date === null
+        ? null
+        : new Date(Date.parse(`${date}T00:00:00Z`) + days * 86_400_000).toISOString().slice(0, 10);
     };
   },
 
   lookup(argument, where, compiler) {
-    if (!isObject(argument) || typeof argument.in !== 'string' || typeof argument.get !== 'string') return fail(compiler, where, 'must have in (a stream), key and get');
+    if (!isObject(argument) || typeof argument.in !== 'string' || typeof argument.get !== 'string')
+      return fail(compiler, where, 'must have in (a stream), key and get');
     const key = compileDirective(argument.key, `${where}.key`, compiler);
     const stream = argument.in;
     const get = argument.get;
@@ -266,22 +332,28 @@ const DIRECTIVES: Record<string, Make> = {
   },
 
   date: convert(['format', 'zone'], (value, env, options) => toDate(value, asZone(options, env), asFormat(options))),
-  datetime: convert(['format', 'zone'], (value, env, options) => toInstant(value, asZone(options, env), asFormat(options))),
+  datetime: convert(['format', 'zone'], (value, env, options) =>
+    toInstant(value, asZone(options, env), asFormat(options)),
+  ),
   money: convert(['decimal'], (value, _env, options) => toDecimal(value, options.decimal === ',' ? ',' : '.')),
   number: convert(['decimal'], (value, _env, options) => toDecimal(value, options.decimal === ',' ? ',' : '.')),
   phone(argument, where, compiler) {
     const { read, options } = operand(argument, where, compiler);
     checkOptions(options, ['country'], where, compiler);
     // The record's own country reads a number without prefix better than any default.
-    const country = options.country === undefined ? undefined : compileDirective(options.country, `${where}.country`, compiler);
-    return (record, env) => toPhone(read(record, env), (country && orNothing(() => toCountry(country(record, env)))) ?? env.country);
+    const country =
+      options.country === undefined ? undefined : compileDirective(options.country, `${where}.country`, compiler);
+    return (record, env) =>
+      toPhone(read(record, env), (country && orNothing(() => toCountry(country(record, env)))) ?? env.country);
   },
   email: convert([], toEmail),
   emails: convert([], toEmails),
   country: convert([], toCountry),
   boolean: convert([], toBoolean),
   text: convert([], toText),
-  list: convert(['split'], (value, _env, options) => toList(value, typeof options.split === 'string' ? options.split : undefined)),
+  list: convert(['split'], (value, _env, options) =>
+    toList(value, typeof options.split === 'string' ? options.split : undefined),
+  ),
   negate: convert([], (value) => {
     const flag = toBoolean(value);
     return flag === null ? null : !flag;
@@ -313,15 +385,21 @@ export function compileCondition(condition: unknown, where: string, compiler: Co
   if (!isObject(condition)) return refuse(`must be a condition such as {of: {path: status}, equals: open}`);
   if (Array.isArray(condition.all) || Array.isArray(condition.any)) {
     const mode = Array.isArray(condition.all) ? 'all' : 'any';
-    const parts = (condition[mode] as unknown[]).map((item, index) => compileCondition(item, `${where}.${mode}[${index}]`, compiler));
-    return (record, env) => (mode === 'all' ? parts.every((part) => part(record, env)) : parts.some((part) => part(record, env)));
+    const parts = (condition[mode] as unknown[]).map((item, index) =>
+      compileCondition(item, `${where}.${mode}[${index}]`, compiler),
+    );
+    return (record, env) =>
+      mode === 'all' ? parts.every((part) => part(record, env)) : parts.some((part) => part(record, env));
   }
   if ('not' in condition) {
     const inner = compileCondition(condition.not, `${where}.not`, compiler);
     return (record, env) => !inner(record, env);
   }
   const { of, path, ...tests } = condition;
-  const read = path !== undefined ? compileDirective({ path }, `${where}.path`, compiler) : compileDirective(of, `${where}.of`, compiler);
+  const read =
+    path !== undefined
+      ? compileDirective({ path }, `${where}.path`, compiler)
+      : compileDirective(of, `${where}.of`, compiler);
   const name = Object.keys(tests)[0];
   const test = name === undefined ? undefined : TESTS[name];
   if (!test || Object.keys(tests).length !== 1) return refuse(`must hold one test of ${Object.keys(TESTS).join(', ')}`);

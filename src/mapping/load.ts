@@ -5,7 +5,7 @@ import { Value } from 'typebox/value';
 import { parse } from 'yaml';
 import { type FieldError, invalid } from '../base/errors.ts';
 import { type CompiledMapping, compileMapping } from './compile.ts';
-import { MappingFile, MappingOverride } from './schema.ts';
+import { MappingFile, type MappingOverride } from './schema.ts';
 
 const FOLDER = fileURLToPath(new URL('../../mappings', import.meta.url));
 
@@ -16,7 +16,9 @@ export function defaultMapping(connector: string): MappingFile {
   const known = defaults.get(connector);
   if (known) return known;
   const file = path.join(FOLDER, `${connector}.yaml`);
-  const mapping = existsSync(file) ? parseMapping(readFileSync(file, 'utf8'), `mappings/${connector}.yaml`) : { streams: {} };
+  const mapping = existsSync(file)
+    ? parseMapping(readFileSync(file, 'utf8'), `mappings/${connector}.yaml`)
+    : { streams: {} };
   defaults.set(connector, mapping);
   return mapping;
 }
@@ -33,14 +35,21 @@ export function parseMapping(text: string, name: string): MappingFile {
     throw invalid(`${name} is not YAML: ${(error as Error).message}`);
   }
   const errors = shapeErrors(MappingFile, value);
-  if (errors.length > 0) throw invalid(`${name} does not have the form of a mapping: ${errors.map((item) => `${item.path} ${item.message}`).join('; ')}`, errors);
+  if (errors.length > 0)
+    throw invalid(
+      `${name} does not have the form of a mapping: ${errors.map((item) => `${item.path} ${item.message}`).join('; ')}`,
+      errors,
+    );
   return value as MappingFile;
 }
 
 /** Mistakes in the outer form of a mapping or override. */
 export function shapeErrors(schema: typeof MappingFile | typeof MappingOverride, value: unknown): FieldError[] {
   if (Value.Check(schema, value)) return [];
-  return Value.Errors(schema, value).map((error) => ({ path: error.instancePath.replace(/^\//, '').replaceAll('/', '.') || 'mapping', message: error.message }));
+  return Value.Errors(schema, value).map((error) => ({
+    path: error.instancePath.replace(/^\//, '').replaceAll('/', '.') || 'mapping',
+    message: error.message,
+  }));
 }
 
 /** Lays an override over a mapping, field by field; null removes. */
@@ -51,11 +60,16 @@ export function overlay(base: MappingFile, override: MappingOverride | undefined
     streams[stream] ??= {};
     for (const [kind, change] of Object.entries(kinds)) {
       const present = streams[stream][kind] ?? { fields: {} };
-      const merged = { ...present, ...change, fields: { ...present.fields, ...change.fields } } as MappingFile['streams'][string][string];
+      const merged = {
+        ...present,
+        ...change,
+        fields: { ...present.fields, ...change.fields },
+      } as MappingFile['streams'][string][string];
       if (present.references || change.references) merged.references = { ...present.references, ...change.references };
       if (present.custom || change.custom) merged.custom = { ...present.custom, ...change.custom };
       for (const group of ['fields', 'custom'] as const) {
-        for (const [name, directive] of Object.entries(merged[group] ?? {})) if (directive === null) delete merged[group]![name];
+        for (const [name, directive] of Object.entries(merged[group] ?? {}))
+          if (directive === null) delete merged[group]![name];
       }
       streams[stream][kind] = merged;
     }
@@ -77,7 +91,11 @@ export function effectiveMapping(connector: string, overrides: readonly MappingO
   if (!found) {
     const file = overrides.reduce<MappingFile>(overlay, defaultMapping(connector));
     const { mapping, errors } = compileMapping(file);
-    if (errors.length > 0) throw invalid(`The mapping of ${connector} does not work: ${errors.map((error) => `${error.path} ${error.message}`).join('; ')}`, errors);
+    if (errors.length > 0)
+      throw invalid(
+        `The mapping of ${connector} does not work: ${errors.map((error) => `${error.path} ${error.message}`).join('; ')}`,
+        errors,
+      );
     // Overrides are edited by people; a few generations are enough to keep.
     if (compiled.size > 500) compiled.clear();
     compiled.set(key, mapping);

@@ -1,5 +1,5 @@
 import { type EntityKind, entityDefinition, type Reference } from '../kit/index.ts';
-import { compileDirective, type Compiler, type Env } from './directives.ts';
+import { type Compiler, compileDirective, type Env } from './directives.ts';
 import type { MappingFile } from './schema.ts';
 import { toEmail, toPhone, toText } from './values.ts';
 
@@ -16,12 +16,20 @@ export function toReference(
 ): (record: unknown, env: Env) => { stream: string; id: string } | { key: string } | undefined {
   const known = entityDefinition(kind).references;
   if (!known.includes(name as Reference)) {
-    compiler.errors.push({ path: where, message: `${kind} cannot point at "${name}"; it can at ${known.join(', ') || 'nothing'}` });
+    compiler.errors.push({
+      path: where,
+      message: `${kind} cannot point at "${name}"; it can at ${known.join(', ') || 'nothing'}`,
+    });
     return () => undefined;
   }
   if (mapping.to !== undefined) {
-    if (streams && !streams.includes(mapping.to)) compiler.errors.push({ path: `${where}.to`, message: `"${mapping.to}" is not a stream of this platform; there are ${streams.join(', ')}` });
-    if (mapping.id === undefined) compiler.errors.push({ path: `${where}.id`, message: 'is missing: the id of the record it points at' });
+    if (streams && !streams.includes(mapping.to))
+      compiler.errors.push({
+        path: `${where}.to`,
+        message: `"${mapping.to}" is not a stream of this platform; there are ${streams.join(', ')}`,
+      });
+    if (mapping.id === undefined)
+      compiler.errors.push({ path: `${where}.id`, message: 'is missing: the id of the record it points at' });
     const read = compileDirective(mapping.id ?? null, `${where}.id`, compiler);
     const stream = mapping.to;
     return (record, env) => {

@@ -4,7 +4,9 @@ import { type Static, Type } from 'typebox';
  * A mapping is data: per stream and canonical kind, a tree of literals and directives. This schema gives the outer
  * form; directives are checked by the compiler, which can name the field and the cure.
  */
-const Directive = Type.Unknown({ description: 'A literal, or an object with one directive: path, template, first, case, enum, date, ...' });
+const Directive = Type.Unknown({
+  description: 'A literal, or an object with one directive: path, template, first, case, enum, date, ...',
+});
 
 export const ReferenceMapping = Type.Object(
   {
@@ -38,7 +40,10 @@ export const MappingFile = Type.Object(
     /** Values for every record of this platform or file, such as the country of phone numbers without a prefix. */
     defaults: Type.Optional(
       Type.Object(
-        { country: Type.Optional(Type.String({ pattern: '^[A-Z]{2}$' })), currency: Type.Optional(Type.String({ pattern: '^[A-Z]{3}$' })) },
+        {
+          country: Type.Optional(Type.String({ pattern: '^[A-Z]{2}$' })),
+          currency: Type.Optional(Type.String({ pattern: '^[A-Z]{3}$' })),
+        },
         { additionalProperties: false },
       ),
     ),

@@ -34,11 +34,10 @@ export async function saveOverride(
   expected: number | undefined,
 ): Promise<number | undefined> {
   const present = one(
-    await tx.query<{ version: number | null }>('select max(version) as version from mapping_override where tenant_id = $1 and connector = $2 and connection_id = $3', [
-      tx.tenantId,
-      override.connector,
-      override.connectionId,
-    ]),
+    await tx.query<{ version: number | null }>(
+      'select max(version) as version from mapping_override where tenant_id = $1 and connector = $2 and connection_id = $3',
+      [tx.tenantId, override.connector, override.connectionId],
+    ),
   )?.version;
   if ((present ?? undefined) !== expected) return undefined;
   const version = (present ?? 0) + 1;
@@ -63,7 +62,12 @@ export interface FieldRow {
 }
 
 /** Registers the vendor's fields of a stream; those no longer named are marked gone. */
-export async function registerFields(tx: Tx, streamId: string, fields: readonly FieldDescription[], now: Date): Promise<void> {
+export async function registerFields(
+  tx: Tx,
+  streamId: string,
+  fields: readonly FieldDescription[],
+  now: Date,
+): Promise<void> {
   const columns = [
     { name: 'stream_id', type: 'uuid' },
     { name: 'name', type: 'text' },
@@ -78,16 +82,20 @@ export async function registerFields(tx: Tx, streamId: string, fields: readonly 
     tx,
     'field_definition',
     columns,
-    fields.map((field) => ({ ...field, stream_id: streamId, options: field.options ?? null, first_seen_at: now, last_seen_at: now })),
+    fields.map((field) => ({
+      ...field,
+      stream_id: streamId,
+      options: field.options ?? null,
+      first_seen_at: now,
+      last_seen_at: now,
+    })),
     `on conflict (tenant_id, stream_id, name) do update set label = excluded.label, type = excluded.type, options = excluded.options,
        custom = excluded.custom, last_seen_at = excluded.last_seen_at, gone_at = null`,
   );
-  await tx.query('update field_definition set gone_at = $3 where tenant_id = $1 and stream_id = $2 and gone_at is null and not (name = any($4))', [
-    tx.tenantId,
-    streamId,
-    now,
-    fields.map((field) => field.name),
-  ]);
+  await tx.query(
+    'update field_definition set gone_at = $3 where tenant_id = $1 and stream_id = $2 and gone_at is null and not (name = any($4))',
+    [tx.tenantId, streamId, now, fields.map((field) => field.name)],
+  );
 }
 
 export async function listFields(tx: Tx, streamId: string): Promise<FieldRow[]> {

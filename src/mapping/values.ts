@@ -7,7 +7,8 @@ export class ValueError extends Error {}
 
 const shown = (value: unknown): string => JSON.stringify(value)?.slice(0, 60) ?? String(value);
 
-const empty = (value: unknown): boolean => value === null || value === undefined || (typeof value === 'string' && value.trim() === '');
+const empty = (value: unknown): boolean =>
+  value === null || value === undefined || (typeof value === 'string' && value.trim() === '');
 
 // A year beyond these is a typing error or a filler such as 0001-01-01, and would break date arithmetic later.
 const plausible = (year: number): boolean => year >= 1875 && year <= 2200;
@@ -53,7 +54,8 @@ export function toInstant(value: unknown, zone: string, format?: string): string
       : isLocalDate(text)
         ? DateTime.fromISO(text, { zone }).toJSDate()
         : (parseInstant(text, zone) ?? DateTime.fromRFC2822(text).toJSDate());
-  if (Number.isNaN(instant.getTime())) throw new ValueError(`expected a date and time${format ? ` written as ${format}` : ''}, got ${shown(value)}`);
+  if (Number.isNaN(instant.getTime()))
+    throw new ValueError(`expected a date and time${format ? ` written as ${format}` : ''}, got ${shown(value)}`);
   if (!plausible(instant.getUTCFullYear())) throw new ValueError(`the year of ${shown(value)} is not plausible`);
   return instant.toISOString();
 }
@@ -70,7 +72,10 @@ export function toDecimal(value: unknown, decimal: '.' | ',' = '.'): string | nu
   let text = value.trim().replace(/[\s'\u00a0]/g, '');
   text = decimal === ',' ? text.replaceAll('.', '').replace(',', '.') : text.replaceAll(',', '');
   // Currency signs around the amount, and accountants' parentheses for negative amounts.
-  text = text.replace(/^\((.*)\)$/, '-$1').replace(/^(-?)[^\d.-]{1,3}/, '$1').replace(/[^\d.]{1,3}$/, '');
+  text = text
+    .replace(/^\((.*)\)$/, '-$1')
+    .replace(/^(-?)[^\d.-]{1,3}/, '$1')
+    .replace(/[^\d.]{1,3}$/, '');
   if (!/^-?(\d+(\.\d*)?|\.\d+)$/.test(text)) throw new ValueError(`expected a number, got ${shown(value)}`);
   return text;
 }
@@ -80,7 +85,8 @@ export function toPhone(value: unknown, country: string | undefined): string | n
   if (empty(value)) return null;
   const text = String(value).replace(/^(tel|whatsapp):/i, '');
   const parsed = parsePhoneNumberFromString(text, country as CountryCode | undefined);
-  if (!parsed) throw new ValueError(`expected a phone number${country ? '' : ' with its country code'}, got ${shown(value)}`);
+  if (!parsed)
+    throw new ValueError(`expected a phone number${country ? '' : ' with its country code'}, got ${shown(value)}`);
   if (!parsed.isPossible()) throw new ValueError(`${shown(value)} is not a possible phone number`);
   return parsed.number;
 }
@@ -155,9 +161,40 @@ const OTHER_NAMES: Record<string, string> = {
   korea: 'KR',
 };
 const ALPHA3: Record<string, string> = {
-  usa: 'US', gbr: 'GB', deu: 'DE', fra: 'FR', esp: 'ES', ita: 'IT', nld: 'NL', bel: 'BE', aut: 'AT', che: 'CH', irl: 'IE', prt: 'PT',
-  swe: 'SE', nor: 'NO', dnk: 'DK', fin: 'FI', pol: 'PL', can: 'CA', mex: 'MX', bra: 'BR', aus: 'AU', nzl: 'NZ', ind: 'IN', zaf: 'ZA',
-  are: 'AE', sgp: 'SG', jpn: 'JP', chn: 'CN', isr: 'IL', tur: 'TR', grc: 'GR', cze: 'CZ', hun: 'HU', rou: 'RO',
+  usa: 'US',
+  gbr: 'GB',
+  deu: 'DE',
+  fra: 'FR',
+  esp: 'ES',
+  ita: 'IT',
+  nld: 'NL',
+  bel: 'BE',
+  aut: 'AT',
+  che: 'CH',
+  irl: 'IE',
+  prt: 'PT',
+  swe: 'SE',
+  nor: 'NO',
+  dnk: 'DK',
+  fin: 'FI',
+  pol: 'PL',
+  can: 'CA',
+  mex: 'MX',
+  bra: 'BR',
+  aus: 'AU',
+  nzl: 'NZ',
+  ind: 'IN',
+  zaf: 'ZA',
+  are: 'AE',
+  sgp: 'SG',
+  jpn: 'JP',
+  chn: 'CN',
+  isr: 'IL',
+  tur: 'TR',
+  grc: 'GR',
+  cze: 'CZ',
+  hun: 'HU',
+  rou: 'RO',
 };
 
 function fillCountryNames(): void {

@@ -1,21 +1,31 @@
 import type { Tx } from '../base/database.ts';
+import { newId } from '../base/ids.ts';
 import { ENTITY_KINDS, type EntityKind, isJoined, type Reference } from '../kit/index.ts';
 import { appendChanges } from './changes.ts';
 import { applyDocuments, recordKey } from './documents.ts';
 import { applyParties, refreshGolden } from './parties.ts';
-import { linkLateReferences, type LateLink } from './references.ts';
-import { newId } from '../base/ids.ts';
+import { type LateLink, linkLateReferences } from './references.ts';
 import type { ApplyContext, Change, ChangeListener, Mapped } from './types.ts';
 
 // Parents before children, so that most references resolve at once.
-const ORDER: EntityKind[] = ['owner', 'company', 'contact', ...ENTITY_KINDS.filter((kind) => !['owner', 'company', 'contact'].includes(kind))];
+const ORDER: EntityKind[] = [
+  'owner',
+  'company',
+  'contact',
+  ...ENTITY_KINDS.filter((kind) => !['owner', 'company', 'contact'].includes(kind)),
+];
 
 /**
  * Brings mapped records into the model: projections, identity, golden rows, references, the change feed, and whatever
  * must react in the same transaction.
  * @returns the changes as appended
  */
-export async function applyRecords(tx: Tx, records: readonly Mapped[], ctx: ApplyContext, listeners: readonly ChangeListener[]): Promise<Change[]> {
+export async function applyRecords(
+  tx: Tx,
+  records: readonly Mapped[],
+  ctx: ApplyContext,
+  listeners: readonly ChangeListener[],
+): Promise<Change[]> {
   const changes: Change[] = [];
   const arrived: Record<Reference, Map<string, string>> = { customer: new Map(), company: new Map(), owner: new Map() };
   for (const kind of ORDER) {
@@ -46,7 +56,12 @@ function lastOfEach(records: readonly Mapped[]): Mapped[] {
   return byKey.size === records.length ? [...records] : [...byKey.values()];
 }
 
-async function noteOwners(tx: Tx, batch: readonly Mapped[], changes: readonly Change[], arrived: Map<string, string>): Promise<void> {
+async function noteOwners(
+  tx: Tx,
+  batch: readonly Mapped[],
+  changes: readonly Change[],
+  arrived: Map<string, string>,
+): Promise<void> {
   if (!changes.some((change) => change.op === 'created')) return;
   const { rows } = await tx.query<{ stream_id: string; remote_id: string; entity_id: string }>(
     `select o.stream_id, o.remote_id, o.entity_id from unnest($2::uuid[], $3::text[]) as i(stream_id, remote_id)

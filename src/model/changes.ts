@@ -33,7 +33,8 @@ export async function appendChanges(tx: Tx, changes: readonly Change[]): Promise
 export function sameValue(a: unknown, b: unknown): boolean {
   if (a === b || ((a === null || a === undefined) && (b === null || b === undefined))) return true;
   if (a === null || b === null || a === undefined || b === undefined) return false;
-  if (a instanceof Date || b instanceof Date) return new Date(a as string).getTime() === new Date(b as string).getTime();
+  if (a instanceof Date || b instanceof Date)
+    return new Date(a as string).getTime() === new Date(b as string).getTime();
   if (typeof a === 'object' && typeof b === 'object') return JSON.stringify(sorted(a)) === JSON.stringify(sorted(b));
   return false;
 }
@@ -49,9 +50,11 @@ function sorted(value: unknown): unknown {
 }
 
 /** The columns of `names` in which two rows differ. */
-export const differing = (before: Row, after: Row, names: readonly string[]): string[] => names.filter((name) => !sameValue(before[name], after[name]));
+export const differing = (before: Row, after: Row, names: readonly string[]): string[] =>
+  names.filter((name) => !sameValue(before[name], after[name]));
 
-const pick = (row: Row, names: readonly string[]): Row => Object.fromEntries(names.map((name) => [name, row[name] ?? null]));
+const pick = (row: Row, names: readonly string[]): Row =>
+  Object.fromEntries(names.map((name) => [name, row[name] ?? null]));
 
 /**
  * The change between two states of one entity, or undefined when nothing worth telling differs.
@@ -64,11 +67,19 @@ export function changeBetween(
   names: readonly string[],
   meta: { entityId: string; customerId: string | null; origin: Origin; depth: number; occurredAt: Date; now: Date },
 ): Change | undefined {
-  const fields = before ? differing(before, after, names) : names.filter((name) => after[name] !== null && after[name] !== undefined);
+  const fields = before
+    ? differing(before, after, names)
+    : names.filter((name) => after[name] !== null && after[name] !== undefined);
   if (before && fields.length === 0) return undefined;
   const gone = Boolean(after.deleted_at);
   const wasGone = Boolean(before?.deleted_at);
-  const op: ChangeOperation = !before ? 'created' : gone && !wasGone ? 'deleted' : wasGone && !gone ? 'restored' : 'updated';
+  const op: ChangeOperation = !before
+    ? 'created'
+    : gone && !wasGone
+      ? 'deleted'
+      : wasGone && !gone
+        ? 'restored'
+        : 'updated';
   return {
     id: newId(),
     kind,

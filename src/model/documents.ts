@@ -10,7 +10,11 @@ import type { ApplyContext, Change, Mapped } from './types.ts';
 export const recordKey = (streamId: string, remoteId: string): string => `${streamId}/${remoteId}`;
 
 /** The present rows of source records, by record key. */
-export async function loadProjections(tx: Tx, kind: EntityKind, records: readonly { streamId: string; remoteId: string }[]): Promise<Map<string, Row>> {
+export async function loadProjections(
+  tx: Tx,
+  kind: EntityKind,
+  records: readonly { streamId: string; remoteId: string }[],
+): Promise<Map<string, Row>> {
   const { rows } = await tx.query<Row>(
     `select t.* from unnest($2::uuid[], $3::text[]) as i(stream_id, remote_id)
      join ${projectionTable(kind)} t on t.tenant_id = $1 and t.stream_id = i.stream_id and t.remote_id = i.remote_id`,
@@ -37,7 +41,12 @@ export function baseRow(record: Mapped, before: Row | undefined, now: Date): Row
 }
 
 /** Fills `<reference>_ref` and `<reference>_id` of the rows. */
-export async function fillReferences(tx: Tx, kind: EntityKind, records: readonly Mapped[], rows: readonly Row[]): Promise<void> {
+export async function fillReferences(
+  tx: Tx,
+  kind: EntityKind,
+  records: readonly Mapped[],
+  rows: readonly Row[],
+): Promise<void> {
   for (const reference of entityDefinition(kind).references) {
     const refs = records.map((record) => record.references[reference]);
     const wanted = refs.filter((ref) => ref !== undefined);
@@ -56,16 +65,29 @@ export async function writeProjections(tx: Tx, kind: EntityKind, rows: readonly 
     .map(({ name }) => name)
     .filter((name) => name !== 'stream_id' && name !== 'remote_id')
     .map((name) => `${name} = excluded.${name}`);
-  await insertRows(tx, projectionTable(kind), columns, rows, `on conflict (tenant_id, stream_id, remote_id) do update set ${updates.join(', ')}`);
+  await insertRows(
+    tx,
+    projectionTable(kind),
+    columns,
+    rows,
+    `on conflict (tenant_id, stream_id, remote_id) do update set ${updates.join(', ')}`,
+  );
 }
 
 /**
  * Applies records of a kind whose source row is the entity itself (owners, deals, invoices ...).
  * @returns the changes, not yet appended to the feed
  */
-export async function applyDocuments(tx: Tx, kind: EntityKind, records: readonly Mapped[], ctx: ApplyContext): Promise<Change[]> {
+export async function applyDocuments(
+  tx: Tx,
+  kind: EntityKind,
+  records: readonly Mapped[],
+  ctx: ApplyContext,
+): Promise<Change[]> {
   const existing = await loadProjections(tx, kind, records);
-  const rows = records.map((record) => baseRow(record, existing.get(recordKey(record.streamId, record.remoteId)), ctx.now));
+  const rows = records.map((record) =>
+    baseRow(record, existing.get(recordKey(record.streamId, record.remoteId)), ctx.now),
+  );
   await fillReferences(tx, kind, records, rows);
   const telling = tellingColumns(kind);
   const changed: Row[] = [];
@@ -91,14 +113,17 @@ export async function applyDocuments(tx: Tx, kind: EntityKind, records: readonly
   return changes;
 }
 
-const referenceNames = (kind: EntityKind): string[] => entityDefinition(kind).references.map((reference) => `${reference}_ref`);
+const referenceNames = (kind: EntityKind): string[] =>
+  entityDefinition(kind).references.map((reference) => `${reference}_ref`);
 
 /**
  * Billing systems tell the balance, seldom the day it reached zero: that day is when we see it happen, and stays.
  */
 function settlePaidDay(kind: EntityKind, before: Row | undefined, row: Row, ctx: ApplyContext): void {
   if (kind !== 'invoice' || row.paid_on) return;
-  const settled = row.status === 'paid' || (row.balance !== null && Number(row.balance) <= 0 && row.status !== 'draft' && row.status !== 'void');
+  const settled =
+    row.status === 'paid' ||
+    (row.balance !== null && Number(row.balance) <= 0 && row.status !== 'draft' && row.status !== 'void');
   if (!settled) return;
   const seen = row.source_updated_at ? new Date(row.source_updated_at as string) : ctx.now;
   row.paid_on = before?.paid_on ?? localDate(seen, ctx.zone);

@@ -69,7 +69,8 @@ const time = (source: Source): number => {
   return at ? new Date(at).getTime() : 0;
 };
 
-const has = (value: unknown): boolean => value !== null && value !== undefined && value !== '' && !(Array.isArray(value) && value.length === 0);
+const has = (value: unknown): boolean =>
+  value !== null && value !== undefined && value !== '' && !(Array.isArray(value) && value.length === 0);
 
 /**
  * The golden row of an entity. A source without a value for a field takes no part in it, so an emptier source never
@@ -77,9 +78,14 @@ const has = (value: unknown): boolean => value !== null && value !== undefined &
  * @param sources rows of live records, at least one
  */
 export function golden(kind: JoinedKind, sources: readonly Source[]): Golden {
-  const ordered = [...sources].sort((a, b) => time(b) - time(a) || String(a.row.remote_id).localeCompare(String(b.row.remote_id)));
+  const ordered = [...sources].sort(
+    (a, b) => time(b) - time(a) || String(a.row.remote_id).localeCompare(String(b.row.remote_id)),
+  );
   const result: Golden = { values: {}, provenance: {} };
-  const names = [...Object.keys(entityDefinition(kind).fields), ...entityDefinition(kind).references.map((reference) => `${reference}_id`)];
+  const names = [
+    ...Object.keys(entityDefinition(kind).fields),
+    ...entityDefinition(kind).references.map((reference) => `${reference}_id`),
+  ];
   for (const name of names) {
     const rule = RULES[kind][name] ?? crmFirst;
     const holders = ordered.filter((source) => has(source.row[name]));
@@ -97,21 +103,35 @@ export function golden(kind: JoinedKind, sources: readonly Source[]): Golden {
     };
   }
   result.values.custom = customOf(ordered);
-  const created = ordered.map((source) => source.row.source_created_at as string | Date | null).filter((at) => at !== null && at !== undefined);
-  result.values.source_created_at = created.length > 0 ? new Date(Math.min(...created.map((at) => new Date(at).getTime()))) : null;
+  const created = ordered
+    .map((source) => source.row.source_created_at as string | Date | null)
+    .filter((at) => at !== null && at !== undefined);
+  result.values.source_created_at =
+    created.length > 0 ? new Date(Math.min(...created.map((at) => new Date(at).getTime()))) : null;
   return result;
 }
 
-function choose(rule: Rule, name: string, holders: readonly Source[], first: Source): { value: unknown; winner: Source } {
+function choose(
+  rule: Rule,
+  name: string,
+  holders: readonly Source[],
+  first: Source,
+): { value: unknown; winner: Source } {
   switch (rule.kind) {
     case 'newest':
       return { value: first.row[name], winner: first };
     case 'any':
-      return { value: holders.some((source) => source.row[name] === true), winner: holders.find((source) => source.row[name] === true) ?? first };
+      return {
+        value: holders.some((source) => source.row[name] === true),
+        winner: holders.find((source) => source.row[name] === true) ?? first,
+      };
     case 'union':
       return { value: [...new Set(holders.flatMap((source) => source.row[name] as string[]))], winner: first };
     case 'category': {
-      const winner = rule.order.map((category) => holders.find((source) => source.category === category)).find((source) => source !== undefined) ?? first;
+      const winner =
+        rule.order
+          .map((category) => holders.find((source) => source.category === category))
+          .find((source) => source !== undefined) ?? first;
       return { value: winner.row[name], winner };
     }
   }

@@ -54,7 +54,11 @@ const KEY_COLUMNS = [
 export async function resolveIdentity(tx: Tx, kind: JoinedKind, seekers: readonly Seeker[]): Promise<Resolution> {
   for (let attempt = 0; ; attempt++) {
     const owners = await loadKeyOwners(tx, kind, seekers);
-    const known = await loadKnown(tx, kind, new Set([...owners.values(), ...seekers.map((seeker) => seeker.entityId).filter((id) => id !== undefined)]));
+    const known = await loadKnown(
+      tx,
+      kind,
+      new Set([...owners.values(), ...seekers.map((seeker) => seeker.entityId).filter((id) => id !== undefined)]),
+    );
     const resolution = decide(seekers, owners, known);
     if ((await claimKeys(tx, kind, seekers, resolution, owners)) || attempt >= 4) return resolution;
   }
@@ -63,11 +67,10 @@ export async function resolveIdentity(tx: Tx, kind: JoinedKind, seekers: readonl
 async function loadKeyOwners(tx: Tx, kind: JoinedKind, seekers: readonly Seeker[]): Promise<Map<string, string>> {
   const keys = [...new Set(seekers.flatMap((seeker) => seeker.keys.map(({ key }) => key)))];
   if (keys.length === 0) return new Map();
-  const { rows } = await tx.query<{ key: string; entity_id: string }>('select key, entity_id from identity_key where tenant_id = $1 and kind = $2 and key = any($3)', [
-    tx.tenantId,
-    kind,
-    keys,
-  ]);
+  const { rows } = await tx.query<{ key: string; entity_id: string }>(
+    'select key, entity_id from identity_key where tenant_id = $1 and kind = $2 and key = any($3)',
+    [tx.tenantId, kind, keys],
+  );
   return new Map(rows.map((row) => [row.key, row.entity_id]));
 }
 
@@ -122,7 +125,11 @@ function decide(seekers: readonly Seeker[], owners: Map<string, string>, known: 
       else {
         // The older id survives: it is the one others have seen longer (ids are time-ordered).
         const [survivor, absorbed] = entity < other ? [entity, other] : [other, entity];
-        resolution.joins.push({ survivor, absorbed, evidence: { key: key.key, record: `${seeker.streamId}/${seeker.remoteId}` } });
+        resolution.joins.push({
+          survivor,
+          absorbed,
+          evidence: { key: key.key, record: `${seeker.streamId}/${seeker.remoteId}` },
+        });
         alias.set(absorbed, survivor);
         const merged = known.get(survivor);
         for (const stream of known.get(absorbed)?.streams ?? []) merged?.streams.add(stream);
@@ -138,7 +145,8 @@ function decide(seekers: readonly Seeker[], owners: Map<string, string>, known: 
     else known.set(entity, { values: seeker.values, streams: new Set([seeker.streamId]) });
     for (const { key } of seeker.keys) if (!keyOwner.has(key)) keyOwner.set(key, entity);
     resolution.entities.push(entity);
-    for (const { otherId, key } of alike) resolution.suggestions.push({ entityId: entity, otherId, reason: `Both have ${key}, but other things differ.` });
+    for (const { otherId, key } of alike)
+      resolution.suggestions.push({ entityId: entity, otherId, reason: `Both have ${key}, but other things differ.` });
   }
   // Later joins of the batch may have absorbed an entity chosen earlier.
   resolution.entities = resolution.entities.map(live);
@@ -147,22 +155,43 @@ function decide(seekers: readonly Seeker[], owners: Map<string, string>, known: 
 }
 
 /** Inserts the keys nobody holds yet. False when another transaction claimed one of them meanwhile. */
-async function claimKeys(tx: Tx, kind: JoinedKind, seekers: readonly Seeker[], resolution: Resolution, owners: ReadonlyMap<string, string>): Promise<boolean> {
+async function claimKeys(
+  tx: Tx,
+  kind: JoinedKind,
+  seekers: readonly Seeker[],
+  resolution: Resolution,
+  owners: ReadonlyMap<string, string>,
+): Promise<boolean> {
   const wanted = new Map<string, string>();
   seekers.forEach((seeker, at) => {
-    for (const { key } of seeker.keys) if (!owners.has(key) && !wanted.has(key)) wanted.set(key, resolution.entities[at]!);
+    for (const { key } of seeker.keys)
+      if (!owners.has(key) && !wanted.has(key)) wanted.set(key, resolution.entities[at]!);
   });
   if (wanted.size === 0) return true;
   const rows = [...wanted].sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, entity_id]) => ({ kind, key, entity_id }));
-  const claimed = await insertRows<{ key: string }>(tx, 'identity_key', KEY_COLUMNS, rows, 'on conflict (tenant_id, kind, key) do nothing returning key');
+  const claimed = await insertRows<{ key: string }>(
+    tx,
+    'identity_key',
+    KEY_COLUMNS,
+    rows,
+    'on conflict (tenant_id, kind, key) do nothing returning key',
+  );
   if (claimed.length === rows.length) return true;
   // Give back what we claimed: the next look decides anew.
-  await tx.query('delete from identity_key where tenant_id = $1 and kind = $2 and key = any($3)', [tx.tenantId, kind, claimed.map((row) => row.key)]);
+  await tx.query('delete from identity_key where tenant_id = $1 and kind = $2 and key = any($3)', [
+    tx.tenantId,
+    kind,
+    claimed.map((row) => row.key),
+  ]);
   return false;
 }
 
 /** Releases keys a record no longer has, unless another record of the entity still has them. */
-export async function releaseKeys(tx: Tx, kind: JoinedKind, dropped: readonly { entityId: string; key: string }[]): Promise<void> {
+export async function releaseKeys(
+  tx: Tx,
+  kind: JoinedKind,
+  dropped: readonly { entityId: string; key: string }[],
+): Promise<void> {
   if (dropped.length === 0) return;
   await tx.query(
     `delete from identity_key k using unnest($3::uuid[], $4::text[]) as i(entity_id, key)
@@ -173,7 +202,12 @@ export async function releaseKeys(tx: Tx, kind: JoinedKind, dropped: readonly { 
 }
 
 /** Remembers pairs for a person to decide on. */
-export async function recordSuggestions(tx: Tx, kind: JoinedKind, suggestions: readonly Suggestion[], now: Date): Promise<void> {
+export async function recordSuggestions(
+  tx: Tx,
+  kind: JoinedKind,
+  suggestions: readonly Suggestion[],
+  now: Date,
+): Promise<void> {
   const columns = [
     { name: 'kind', type: 'text' },
     { name: 'entity_id', type: 'uuid' },

@@ -9,21 +9,27 @@ export interface IdentityKey {
   strong: boolean;
 }
 
-const list = (value: unknown): string[] => (Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string' && item !== '') : []);
+const list = (value: unknown): string[] =>
+  Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string' && item !== '') : [];
 
 // Addresses of free mail services say nothing about a company.
-const FREE_MAIL = /^(gmail|googlemail|outlook|hotmail|live|yahoo|icloud|me|aol|gmx|web|t-online|proton|protonmail|mail|orange|free|wanadoo|libero)\./;
+const FREE_MAIL =
+  /^(gmail|googlemail|outlook|hotmail|live|yahoo|icloud|me|aol|gmx|web|t-online|proton|protonmail|mail|orange|free|wanadoo|libero)\./;
 
 /** The identity keys of a mapped contact or company, without repetition, sorted (writers must not meet crosswise). */
 export function keysOf(kind: JoinedKind, values: Row): IdentityKey[] {
   const keys = new Map<string, boolean>();
   for (const id of list(values.external_ids)) keys.set(`id:${id}`, true);
   if (kind === 'contact') {
-    for (const email of [values.email, ...list(values.emails)]) if (typeof email === 'string' && email !== '') keys.set(`email:${email}`, true);
-    for (const phone of [values.phone, ...list(values.phones)]) if (typeof phone === 'string' && phone !== '') keys.set(`phone:${phone}`, false);
+    for (const email of [values.email, ...list(values.emails)])
+      if (typeof email === 'string' && email !== '') keys.set(`email:${email}`, true);
+    for (const phone of [values.phone, ...list(values.phones)])
+      if (typeof phone === 'string' && phone !== '') keys.set(`phone:${phone}`, false);
   } else {
-    if (typeof values.tax_id === 'string' && values.tax_id !== '') keys.set(`tax:${values.tax_id.replace(/[^A-Za-z0-9]/g, '').toUpperCase()}`, true);
-    if (typeof values.domain === 'string' && values.domain !== '' && !FREE_MAIL.test(values.domain)) keys.set(`domain:${values.domain}`, true);
+    if (typeof values.tax_id === 'string' && values.tax_id !== '')
+      keys.set(`tax:${values.tax_id.replace(/[^A-Za-z0-9]/g, '').toUpperCase()}`, true);
+    if (typeof values.domain === 'string' && values.domain !== '' && !FREE_MAIL.test(values.domain))
+      keys.set(`domain:${values.domain}`, true);
     // Two systems seldom share an id of a company; the name as written is the weak link between them.
     const name = companyName(values.name);
     if (name !== '') keys.set(`name:${name}`, false);

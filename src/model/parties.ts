@@ -16,13 +16,28 @@ export interface PartiesResult {
 }
 
 /** Applies contacts or companies: projections, identity, golden rows. */
-export async function applyParties(tx: Tx, kind: JoinedKind, records: readonly Mapped[], ctx: ApplyContext): Promise<PartiesResult> {
+export async function applyParties(
+  tx: Tx,
+  kind: JoinedKind,
+  records: readonly Mapped[],
+  ctx: ApplyContext,
+): Promise<PartiesResult> {
   const existing = await loadProjections(tx, kind, records);
-  const rows = records.map((record) => baseRow(record, existing.get(recordKey(record.streamId, record.remoteId)), ctx.now));
+  const rows = records.map((record) =>
+    baseRow(record, existing.get(recordKey(record.streamId, record.remoteId)), ctx.now),
+  );
   await fillReferences(tx, kind, records, rows);
-  const telling = [...tellingColumns(kind), 'mapping_version', ...entityDefinition(kind).references.map((reference) => `${reference}_ref`)];
+  const telling = [
+    ...tellingColumns(kind),
+    'mapping_version',
+    ...entityDefinition(kind).references.map((reference) => `${reference}_ref`),
+  ];
   const work = rows
-    .map((row, at) => ({ row, record: records[at]!, before: existing.get(recordKey(records[at]!.streamId, records[at]!.remoteId)) }))
+    .map((row, at) => ({
+      row,
+      record: records[at]!,
+      before: existing.get(recordKey(records[at]!.streamId, records[at]!.remoteId)),
+    }))
     .filter(({ row, before }) => !before || differing(before, row, telling).length > 0);
   if (work.length === 0) return { changes: [], arrived: new Map() };
 
@@ -58,7 +73,8 @@ export async function applyParties(tx: Tx, kind: JoinedKind, records: readonly M
   const arrived = new Map<string, string>();
   work.forEach(({ row, before }, at) => {
     if (!before) arrived.set(recordKey(row.stream_id as string, row.remote_id as string), row.entity_id as string);
-    for (const { key } of seekers[at]!.keys) if (!(before?.keys as string[] | undefined)?.includes(key)) arrived.set(`~${key}`, row.entity_id as string);
+    for (const { key } of seekers[at]!.keys)
+      if (!(before?.keys as string[] | undefined)?.includes(key)) arrived.set(`~${key}`, row.entity_id as string);
   });
   return { changes, arrived };
 }
@@ -84,14 +100,29 @@ const goldenColumns = (kind: JoinedKind): BulkColumn[] => [
 ];
 
 /** Computes golden rows anew from their sources and writes those that differ. */
-export async function refreshGolden(tx: Tx, kind: JoinedKind, entityIds: readonly string[], ctx: ApplyContext, hints: RefreshHints = {}): Promise<Change[]> {
+export async function refreshGolden(
+  tx: Tx,
+  kind: JoinedKind,
+  entityIds: readonly string[],
+  ctx: ApplyContext,
+  hints: RefreshHints = {},
+): Promise<Change[]> {
   const stored = entityIds.filter((id) => !hints.created?.has(id));
-  const projections = new Map<string, Row[]>(entityIds.filter((id) => hints.created?.has(id)).map((id) => [id, hints.fresh?.get(id) ?? []]));
+  const projections = new Map<string, Row[]>(
+    entityIds.filter((id) => hints.created?.has(id)).map((id) => [id, hints.fresh?.get(id) ?? []]),
+  );
   const before = new Map<string, Row>();
   if (stored.length > 0) {
-    const { rows } = await tx.query<Row>(`select * from ${projectionTable(kind)} where tenant_id = $1 and entity_id = any($2)`, [tx.tenantId, stored]);
-    for (const row of rows) projections.set(row.entity_id as string, [...(projections.get(row.entity_id as string) ?? []), row]);
-    const { rows: present } = await tx.query<Row & { id: string }>(`select * from ${goldenTable(kind)} where tenant_id = $1 and id = any($2)`, [tx.tenantId, stored]);
+    const { rows } = await tx.query<Row>(
+      `select * from ${projectionTable(kind)} where tenant_id = $1 and entity_id = any($2)`,
+      [tx.tenantId, stored],
+    );
+    for (const row of rows)
+      projections.set(row.entity_id as string, [...(projections.get(row.entity_id as string) ?? []), row]);
+    const { rows: present } = await tx.query<Row & { id: string }>(
+      `select * from ${goldenTable(kind)} where tenant_id = $1 and id = any($2)`,
+      [tx.tenantId, stored],
+    );
     for (const row of present) before.set(row.id, row);
   }
   const telling = tellingColumns(kind);
@@ -99,14 +130,27 @@ export async function refreshGolden(tx: Tx, kind: JoinedKind, entityIds: readonl
   const changes: Change[] = [];
   for (const [id, all] of projections) {
     const living = all.filter((row) => !row.deleted_at);
-    const sources: Source[] = (living.length > 0 ? living : all).map((row) => ({ row, ...(ctx.sourceOf(row.stream_id as string) ?? { connector: 'unknown', category: 'other' }) }));
+    const sources: Source[] = (living.length > 0 ? living : all).map((row) => ({
+      row,
+      ...(ctx.sourceOf(row.stream_id as string) ?? { connector: 'unknown', category: 'other' }),
+    }));
     const { values, provenance } = golden(kind, sources);
-    const row: Row = { ...values, id, provenance, sources: living.length, created_at: ctx.now, updated_at: ctx.now, deleted_at: living.length > 0 ? null : ctx.now };
+    const row: Row = {
+      ...values,
+      id,
+      provenance,
+      sources: living.length,
+      created_at: ctx.now,
+      updated_at: ctx.now,
+      deleted_at: living.length > 0 ? null : ctx.now,
+    };
     const old = before.get(id);
     if (old?.deleted_at && row.deleted_at) row.deleted_at = old.deleted_at;
     if (old && differing(old, row, [...telling, 'provenance', 'sources']).length === 0) continue;
     writes.push(row);
-    const updated = sources.map((source) => source.row.source_updated_at as string | Date | null).filter((at) => at !== null && at !== undefined);
+    const updated = sources
+      .map((source) => source.row.source_updated_at as string | Date | null)
+      .filter((at) => at !== null && at !== undefined);
     const change = changeBetween(kind, old, row, telling, {
       entityId: id,
       customerId: kind === 'contact' ? id : null,
@@ -123,6 +167,12 @@ export async function refreshGolden(tx: Tx, kind: JoinedKind, entityIds: readonl
     .filter((name) => name !== 'id' && name !== 'created_at')
     .map((name) => `${name} = excluded.${name}`);
   const table = goldenTable(kind);
-  await insertRows(tx, `${table} as g`, columns, writes, `on conflict (tenant_id, id) do update set ${updates.join(', ')}, version = g.version + 1`);
+  await insertRows(
+    tx,
+    `${table} as g`,
+    columns,
+    writes,
+    `on conflict (tenant_id, id) do update set ${updates.join(', ')}, version = g.version + 1`,
+  );
   return changes;
 }

@@ -12,7 +12,11 @@ export const keyReference = (kind: string, value: string): string => `~${kind}:$
  * Resolves source references to entity ids.
  * @returns entity id by reference; those whose target has not arrived yet are missing
  */
-export async function resolveReferences(tx: Tx, reference: Reference, refs: readonly string[]): Promise<Map<string, string>> {
+export async function resolveReferences(
+  tx: Tx,
+  reference: Reference,
+  refs: readonly string[],
+): Promise<Map<string, string>> {
   const resolved = new Map<string, string>();
   const distinct = [...new Set(refs)];
   const records = distinct.filter((ref) => !ref.startsWith('~'));
@@ -27,11 +31,10 @@ export async function resolveReferences(tx: Tx, reference: Reference, refs: read
   }
   const keys = distinct.filter((ref) => ref.startsWith('~'));
   if (keys.length > 0) {
-    const { rows } = await tx.query<{ key: string; entity_id: string }>('select key, entity_id from identity_key where tenant_id = $1 and kind = $2 and key = any($3)', [
-      tx.tenantId,
-      TARGET[reference],
-      keys.map((ref) => ref.slice(1)),
-    ]);
+    const { rows } = await tx.query<{ key: string; entity_id: string }>(
+      'select key, entity_id from identity_key where tenant_id = $1 and kind = $2 and key = any($3)',
+      [tx.tenantId, TARGET[reference], keys.map((ref) => ref.slice(1))],
+    );
     for (const row of rows) resolved.set(`~${row.key}`, row.entity_id);
   }
   return resolved;
@@ -50,12 +53,17 @@ export interface LateLink {
  * Connects rows that arrived before what they point at.
  * @param arrived entity id by reference, for the records and keys that are new in this transaction
  */
-export async function linkLateReferences(tx: Tx, reference: Reference, arrived: ReadonlyMap<string, string>): Promise<LateLink[]> {
+export async function linkLateReferences(
+  tx: Tx,
+  reference: Reference,
+  arrived: ReadonlyMap<string, string>,
+): Promise<LateLink[]> {
   if (arrived.size === 0) return [];
   const kinds = kindsReferring(reference, ENTITY_KINDS);
   // One probe of the (usually empty) partial indexes decides whether anything is to be done at all.
   const probes = kinds.map(
-    (kind) => `exists (select from ${projectionTable(kind)} where tenant_id = $1 and ${reference}_id is null and ${reference}_ref is not null) as ${kind}`,
+    (kind) =>
+      `exists (select from ${projectionTable(kind)} where tenant_id = $1 and ${reference}_id is null and ${reference}_ref is not null) as ${kind}`,
   );
   const { rows } = await tx.query<Record<string, boolean>>(`select ${probes.join(', ')}`, [tx.tenantId]);
   const links: LateLink[] = [];
@@ -67,7 +75,8 @@ export async function linkLateReferences(tx: Tx, reference: Reference, arrived: 
        returning t.entity_id, ${customer} as customer_id, i.id as target`,
       [tx.tenantId, [...arrived.keys()], [...arrived.values()]],
     );
-    for (const row of linked) links.push({ kind, entityId: row.entity_id, customerId: row.customer_id, reference, targetId: row.target });
+    for (const row of linked)
+      links.push({ kind, entityId: row.entity_id, customerId: row.customer_id, reference, targetId: row.target });
   }
   return links;
 }

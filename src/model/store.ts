@@ -18,12 +18,16 @@ export type CustomerRow = Row & {
 };
 
 // The company's own name counts more than what somebody wrote on the contact.
-const CUSTOMER = 'select c.*, coalesce(o.name, c.company_name) as company_name from customer c left join company o on o.tenant_id = c.tenant_id and o.id = c.company_id';
+const CUSTOMER =
+  'select c.*, coalesce(o.name, c.company_name) as company_name from customer c left join company o on o.tenant_id = c.tenant_id and o.id = c.company_id';
 
 /** A golden customer; an id that was merged away finds its survivor. */
 export async function findCustomer(tx: Tx, id: string): Promise<CustomerRow | undefined> {
   return one(
-    await tx.query<CustomerRow>(`${CUSTOMER} where c.tenant_id = $1 and c.id = coalesce((select entity_id from entity_alias where tenant_id = $1 and old_id = $2), $2)`, [tx.tenantId, id]),
+    await tx.query<CustomerRow>(
+      `${CUSTOMER} where c.tenant_id = $1 and c.id = coalesce((select entity_id from entity_alias where tenant_id = $1 and old_id = $2), $2)`,
+      [tx.tenantId, id],
+    ),
   );
 }
 
@@ -43,18 +47,49 @@ export async function lookUpCustomer(tx: Tx, text: string): Promise<CustomerRow[
 }
 
 /** Customers by name, e-mail or company, in id order. */
-export async function listCustomers(tx: Tx, filter: { search?: string; after?: string; limit: number }): Promise<CustomerRow[]> {
+export async function listCustomers(
+  tx: Tx,
+  filter: { search?: string; after?: string; limit: number },
+): Promise<CustomerRow[]> {
   const { rows } = await tx.query<CustomerRow>(
     `${CUSTOMER} where c.tenant_id = $1 and c.deleted_at is null and ($2::uuid is null or c.id > $2)
        and ($3::text is null or c.name ilike $3 or c.email ilike $3 or c.company_name ilike $3 or o.name ilike $3 or c.phone ilike $3) order by c.id limit $4`,
-    [tx.tenantId, filter.after ?? null, filter.search ? `%${filter.search.replace(/[\\%_]/g, '\\$&')}%` : null, filter.limit],
+    [
+      tx.tenantId,
+      filter.after ?? null,
+      filter.search ? `%${filter.search.replace(/[\\%_]/g, '\\$&')}%` : null,
+      filter.limit,
+    ],
   );
   return rows;
 }
 
 /** The records of connected platforms behind a customer. */
-export async function sourcesOf(tx: Tx, customerId: string): Promise<{ connector: string; connection_id: string; connection: string; stream: string; stream_id: string; remote_id: string; source_updated_at: Date | null; deleted_at: Date | null }[]> {
-  const { rows } = await tx.query<{ connector: string; connection_id: string; connection: string; stream: string; stream_id: string; remote_id: string; source_updated_at: Date | null; deleted_at: Date | null }>(
+export async function sourcesOf(
+  tx: Tx,
+  customerId: string,
+): Promise<
+  {
+    connector: string;
+    connection_id: string;
+    connection: string;
+    stream: string;
+    stream_id: string;
+    remote_id: string;
+    source_updated_at: Date | null;
+    deleted_at: Date | null;
+  }[]
+> {
+  const { rows } = await tx.query<{
+    connector: string;
+    connection_id: string;
+    connection: string;
+    stream: string;
+    stream_id: string;
+    remote_id: string;
+    source_updated_at: Date | null;
+    deleted_at: Date | null;
+  }>(
     `select c.connector, c.id as connection_id, c.name as connection, s.name as stream, s.id as stream_id, p.remote_id, p.source_updated_at, p.deleted_at
      from contact_projection p join stream s on s.tenant_id = p.tenant_id and s.id = p.stream_id join connection c on c.tenant_id = p.tenant_id and c.id = s.connection_id
      where p.tenant_id = $1 and p.entity_id = $2 order by c.connector, p.remote_id`,
@@ -69,7 +104,10 @@ const LISTED: readonly EntityKind[] = ['deal', 'ticket', 'invoice', 'payment', '
 export async function documentsOf(tx: Tx, customerId: string, limit: number): Promise<Record<string, Row[]>> {
   const result: Record<string, Row[]> = {};
   for (const kind of LISTED) {
-    const { rows } = await tx.query<Row>(`select * from ${kind} where tenant_id = $1 and customer_id = $2 and deleted_at is null order by entity_id desc limit $3`, [tx.tenantId, customerId, limit]);
+    const { rows } = await tx.query<Row>(
+      `select * from ${kind} where tenant_id = $1 and customer_id = $2 and deleted_at is null order by entity_id desc limit $3`,
+      [tx.tenantId, customerId, limit],
+    );
     if (rows.length > 0) result[kind] = rows;
   }
   return result;
@@ -85,8 +123,29 @@ export async function countEntities(tx: Tx): Promise<Record<string, number>> {
   return rows[0]!;
 }
 
-export async function mergesOf(tx: Tx, customerId: string): Promise<{ id: string; survivor_id: string; absorbed_id: string; evidence: Row; decided_by: string; at: Date; undone_at: Date | null }[]> {
-  const { rows } = await tx.query<{ id: string; survivor_id: string; absorbed_id: string; evidence: Row; decided_by: string; at: Date; undone_at: Date | null }>(
+export async function mergesOf(
+  tx: Tx,
+  customerId: string,
+): Promise<
+  {
+    id: string;
+    survivor_id: string;
+    absorbed_id: string;
+    evidence: Row;
+    decided_by: string;
+    at: Date;
+    undone_at: Date | null;
+  }[]
+> {
+  const { rows } = await tx.query<{
+    id: string;
+    survivor_id: string;
+    absorbed_id: string;
+    evidence: Row;
+    decided_by: string;
+    at: Date;
+    undone_at: Date | null;
+  }>(
     'select id, survivor_id, absorbed_id, evidence, decided_by, at, undone_at from merge_event where tenant_id = $1 and survivor_id = $2 order by at',
     [tx.tenantId, customerId],
   );
@@ -94,7 +153,12 @@ export async function mergesOf(tx: Tx, customerId: string): Promise<{ id: string
 }
 
 /** Fields of the feed for one customer, newest first. */
-export async function changesOf(tx: Tx, customerId: string, before: string | undefined, limit: number): Promise<(Row & { id: string })[]> {
+export async function changesOf(
+  tx: Tx,
+  customerId: string,
+  before: string | undefined,
+  limit: number,
+): Promise<(Row & { id: string })[]> {
   const { rows } = await tx.query<Row & { id: string }>(
     'select id, kind, entity_id, op, fields, before, after, origin, occurred_at, received_at from change where tenant_id = $1 and customer_id = $2 and ($3::uuid is null or id < $3) order by id desc limit $4',
     [tx.tenantId, customerId, before ?? null, limit],
@@ -103,7 +167,12 @@ export async function changesOf(tx: Tx, customerId: string, before: string | und
 }
 
 /** Invoices that are open and overdue on a day, oldest first. */
-export async function overdueInvoices(tx: Tx, today: string, after: string | undefined, limit: number): Promise<(Row & { id: string })[]> {
+export async function overdueInvoices(
+  tx: Tx,
+  today: string,
+  after: string | undefined,
+  limit: number,
+): Promise<(Row & { id: string })[]> {
   const { rows } = await tx.query<Row & { id: string }>(
     `select i.entity_id as id, i.number, i.customer_id, c.name as customer, i.due_on, i.total, i.balance, i.currency, i.status, i.native_status, i.url
      from invoice i left join customer c on c.tenant_id = i.tenant_id and c.id = i.customer_id

@@ -1,15 +1,26 @@
+import { DateTime } from 'luxon';
 import { appendEvents } from '../audit/store.ts';
 import type { Tx } from '../base/database.ts';
-import { DateTime } from 'luxon';
 import { addDays, instantOf, localDate } from '../base/time.ts';
+import { type PersonPlace, zoneOf } from '../consent/zones.ts';
+import { tenantZone } from '../settings/store.ts';
 import { fire } from '../triggers/detect.ts';
 import { listTriggers, type OccurrenceRow, type TriggerRow } from '../triggers/store.ts';
-import { zoneOf, type PersonPlace } from '../consent/zones.ts';
-import { tenantZone } from '../settings/store.ts';
 import { openEscalation } from './escalations.ts';
 import type { SequencePorts } from './ports.ts';
 import { type Definition, type Step, stepKind } from './schema.ts';
-import { enterStep, findSequence, insertRun, leaveStep, loadDefinition, lockRun, type RunRow, runsOfKey, saveRun, type SequenceRow } from './store.ts';
+import {
+  enterStep,
+  findSequence,
+  insertRun,
+  leaveStep,
+  loadDefinition,
+  lockRun,
+  type RunRow,
+  runsOfKey,
+  type SequenceRow,
+  saveRun,
+} from './store.ts';
 
 /** A definition cannot have more steps than this without a wait in between, so a run always comes to rest. */
 const MAX_STEPS_AT_ONCE = 100;
@@ -18,22 +29,40 @@ const MAX_STEPS_AT_ONCE = 100;
  * Starts the sequence a trigger is for, once per business key. A customer who is in it already is joined: what happened
  * shows in the next message.
  */
-export async function startRuns(ports: SequencePorts, tx: Tx, trigger: TriggerRow, occurrences: readonly OccurrenceRow[], now: Date): Promise<{ id: string; outcome: string; runId: string | null }[]> {
+export async function startRuns(
+  ports: SequencePorts,
+  tx: Tx,
+  trigger: TriggerRow,
+  occurrences: readonly OccurrenceRow[],
+  now: Date,
+): Promise<{ id: string; outcome: string; runId: string | null }[]> {
   const sequence = trigger.sequence_id ? await findSequence(tx, trigger.sequence_id) : undefined;
-  const all = (outcome: string): { id: string; outcome: string; runId: null }[] => occurrences.map(({ id }) => ({ id, outcome, runId: null }));
+  const all = (outcome: string): { id: string; outcome: string; runId: null }[] =>
+    occurrences.map(({ id }) => ({ id, outcome, runId: null }));
   if (!sequence) return all('recorded: no sequence is bound to this trigger');
-  if (sequence.state !== 'active' || sequence.active_version === null) return all(`refused: the sequence is ${sequence.state}`);
+  if (sequence.state !== 'active' || sequence.active_version === null)
+    return all(`refused: the sequence is ${sequence.state}`);
   const definition = await loadDefinition(tx, sequence.id, sequence.active_version);
   const results: { id: string; outcome: string; runId: string | null }[] = [];
-  for (const occurrence of occurrences) results.push({ id: occurrence.id, ...(await startRun(ports, tx, sequence, definition, occurrence, now)) });
+  for (const occurrence of occurrences)
+    results.push({ id: occurrence.id, ...(await startRun(ports, tx, sequence, definition, occurrence, now)) });
   return results;
 }
 
-async function startRun(ports: SequencePorts, tx: Tx, sequence: SequenceRow, definition: Definition, occurrence: OccurrenceRow, now: Date): Promise<{ outcome: string; runId: string | null }> {
+async function startRun(
+  ports: SequencePorts,
+  tx: Tx,
+  sequence: SequenceRow,
+  definition: Definition,
+  occurrence: OccurrenceRow,
+  now: Date,
+): Promise<{ outcome: string; runId: string | null }> {
   const customerId = occurrence.customer_id!;
   const key = definition.per === 'customer' ? 'customer' : `${occurrence.subject_kind}:${occurrence.subject_id}`;
   const earlier = await runsOfKey(tx, sequence.id, customerId, definition.again.policy === 'once' ? undefined : key);
-  const running = earlier.find((run) => run.business_key === key && ['active', 'waiting', 'paused'].includes(run.state));
+  const running = earlier.find(
+    (run) => run.business_key === key && ['active', 'waiting', 'paused'].includes(run.state),
+  );
   if (running) return { outcome: 'joined: the customer is in it already', runId: running.id };
   const refusal = refusalOf(definition, earlier, now);
   if (refusal) return { outcome: `refused: ${refusal}`, runId: null };
@@ -63,7 +92,12 @@ async function startRun(ports: SequencePorts, tx: Tx, sequence: SequenceRow, def
       action: 'enrolment.started',
       subject: { kind: 'enrolment', id: run.id },
       customerId,
-      data: { sequence: sequence.key, version: run.version, trigger: occurrence.trigger_name, because: occurrence.subject_label },
+      data: {
+        sequence: sequence.key,
+        version: run.version,
+        trigger: occurrence.trigger_name,
+        because: occurrence.subject_label,
+      },
       at: now,
     },
   ]);
@@ -94,7 +128,13 @@ export async function customerZone(tx: Tx, customerId: string): Promise<string> 
 }
 
 /** Moves a run on from where it stands, as far as it goes without waiting. The caller holds its row. */
-export async function proceed(ports: SequencePorts, tx: Tx, run: RunRow, definition: Definition, now: Date): Promise<void> {
+export async function proceed(
+  ports: SequencePorts,
+  tx: Tx,
+  run: RunRow,
+  definition: Definition,
+  now: Date,
+): Promise<void> {
   for (let count = 0; count < MAX_STEPS_AT_ONCE; count++) {
     const step = definition.steps.find((candidate) => candidate.id === run.step_id);
     if (!step) throw new Error(`The definition has no step "${run.step_id}".`);
@@ -109,7 +149,14 @@ export async function proceed(ports: SequencePorts, tx: Tx, run: RunRow, definit
 }
 
 /** What the step makes of the moment: an outcome to go on with, or undefined while it waits. */
-async function stand(ports: SequencePorts, tx: Tx, run: RunRow, definition: Definition, step: Step, now: Date): Promise<{ outcome: string; detail?: string } | undefined> {
+async function stand(
+  ports: SequencePorts,
+  tx: Tx,
+  run: RunRow,
+  definition: Definition,
+  step: Step,
+  now: Date,
+): Promise<{ outcome: string; detail?: string } | undefined> {
   if (run.waiting_for === null) {
     await enterStep(tx, run, now);
     const due = step.day === undefined ? now : instantOf(addDays(run.start_on, step.day), '00:00', run.zone);
@@ -158,7 +205,14 @@ function wait(run: RunRow, waitingFor: string, until: Date | null): undefined {
 const keep = (run: RunRow): undefined => wait(run, run.waiting_for!, run.wake_at);
 
 /** Leaves the present step; true when it was the last and the run has ended. */
-async function moveOn(tx: Tx, run: RunRow, definition: Definition, outcome: string, detail: string | null, now: Date): Promise<boolean> {
+async function moveOn(
+  tx: Tx,
+  run: RunRow,
+  definition: Definition,
+  outcome: string,
+  detail: string | null,
+  now: Date,
+): Promise<boolean> {
   await leaveStep(tx, run, outcome, detail, now);
   const next = definition.steps[definition.steps.findIndex((step) => step.id === run.step_id) + 1];
   Object.assign(run, { waiting_for: null, wake_at: null });
@@ -169,7 +223,16 @@ async function moveOn(tx: Tx, run: RunRow, definition: Definition, outcome: stri
   const reason = outcome === 'acknowledged' ? 'handed over' : 'reached the end';
   Object.assign(run, { state: 'done', end_reason: reason, ended_at: now });
   await saveRun(tx, run, now);
-  await appendEvents(tx, [{ actor: 'system', action: 'enrolment.ended', subject: { kind: 'enrolment', id: run.id }, customerId: run.customer_id, data: { reason }, at: now }]);
+  await appendEvents(tx, [
+    {
+      actor: 'system',
+      action: 'enrolment.ended',
+      subject: { kind: 'enrolment', id: run.id },
+      customerId: run.customer_id,
+      data: { reason },
+      at: now,
+    },
+  ]);
   return true;
 }
 
@@ -185,20 +248,42 @@ async function unanswered(ports: SequencePorts, tx: Tx, run: RunRow, step: Step,
     depth: run.depth,
   };
   const listening = (await listTriggers(tx, true)).filter((trigger) => trigger.name === 'reminder.unanswered');
-  for (const trigger of listening) await fire(tx, trigger, [candidate], now, (inner, by, occurrences, at) => startRuns(ports, inner, by, occurrences, at));
+  for (const trigger of listening)
+    await fire(tx, trigger, [candidate], now, (inner, by, occurrences, at) =>
+      startRuns(ports, inner, by, occurrences, at),
+    );
 }
 
 /**
  * An action of a step came to its end: the run goes on. What comes late, after the run moved on or ended, changes nothing.
  */
-export async function actionEnded(ports: SequencePorts, tx: Tx, action: { runId: string; stepId: string; visit: number; outcome: string; detail: string | null }, now: Date): Promise<void> {
+export async function actionEnded(
+  ports: SequencePorts,
+  tx: Tx,
+  action: { runId: string; stepId: string; visit: number; outcome: string; detail: string | null },
+  now: Date,
+): Promise<void> {
   const run = await lockRun(tx, action.runId);
-  if (!run || run.state !== 'waiting' || run.waiting_for !== 'action' || run.step_id !== action.stepId || run.visit !== action.visit) return;
+  if (
+    run?.state !== 'waiting' ||
+    run.waiting_for !== 'action' ||
+    run.step_id !== action.stepId ||
+    run.visit !== action.visit
+  )
+    return;
   const definition = await loadDefinition(tx, run.sequence_id, run.version);
   await goOn(ports, tx, run, definition, action.outcome, action.detail, now);
 }
 
 /** Leaves the present step with an outcome and goes on as far as possible. The caller holds the run's row. */
-export async function goOn(ports: SequencePorts, tx: Tx, run: RunRow, definition: Definition, outcome: string, detail: string | null, now: Date): Promise<void> {
+export async function goOn(
+  ports: SequencePorts,
+  tx: Tx,
+  run: RunRow,
+  definition: Definition,
+  outcome: string,
+  detail: string | null,
+  now: Date,
+): Promise<void> {
   if (!(await moveOn(tx, run, definition, outcome, detail, now))) await proceed(ports, tx, run, definition, now);
 }

@@ -27,47 +27,99 @@ export interface EscalationRow {
   version: number;
 }
 
-export const ESCALATION_COLUMNS = 'id, run_id, customer_id, step_id, plan, level, assignee, state, next_at, opened_at, acknowledged_at, acknowledged_by, closed_reason, version';
+export const ESCALATION_COLUMNS =
+  'id, run_id, customer_id, step_id, plan, level, assignee, state, next_at, opened_at, acknowledged_at, acknowledged_by, closed_reason, version';
 
 /** The next level somebody stands behind, from `level` on, and when their clock runs out. */
-export async function nextLevel(tx: Tx, plan: EscalationRow['plan'], level: number, customerId: string, now: Date): Promise<{ level: number; person: StaffRow; who: string; until: Date } | undefined> {
+export async function nextLevel(
+  tx: Tx,
+  plan: EscalationRow['plan'],
+  level: number,
+  customerId: string,
+  now: Date,
+): Promise<{ level: number; person: StaffRow; who: string; until: Date } | undefined> {
   const zone = await tenantZone(tx);
   for (let at = level; at < plan.to.length; at++) {
     const { who, role } = plan.to[at]!;
     const person = await personFor(tx, who, role, customerId, localDate(now, zone));
     if (!person) continue;
     const hours = person.working_hours ?? (await setting(tx, 'workingHours'));
-    return { level: at, person, who, until: addWorkingMinutes(now, plan.working_hours * 60, person.zone ?? zone, hours) };
+    return {
+      level: at,
+      person,
+      who,
+      until: addWorkingMinutes(now, plan.working_hours * 60, person.zone ?? zone, hours),
+    };
   }
   return undefined;
 }
 
 /** The person of a level as kept with the escalation. */
-export const assigneeOf = (found: { person: StaffRow; who: string }): EscalationRow['assignee'] => ({ id: found.person.id, name: found.person.name, email: found.person.email, who: found.who });
+export const assigneeOf = (found: { person: StaffRow; who: string }): EscalationRow['assignee'] => ({
+  id: found.person.id,
+  name: found.person.name,
+  email: found.person.email,
+  who: found.who,
+});
 
 /**
  * Opens an escalation at the first level somebody stands behind.
  * @returns undefined when nobody does
  */
-export async function openEscalation(tx: Tx, run: RunRow, step: EscalateStep, now: Date): Promise<EscalationRow | undefined> {
+export async function openEscalation(
+  tx: Tx,
+  run: RunRow,
+  step: EscalateStep,
+  now: Date,
+): Promise<EscalationRow | undefined> {
   const found = await nextLevel(tx, step.escalate, 0, run.customer_id, now);
   if (!found) return undefined;
   const row = one(
     await tx.query<EscalationRow>(
       `insert into escalation (tenant_id, id, run_id, customer_id, step_id, plan, level, assignee, state, next_at, opened_at)
        values ($1, $2, $3, $4, $5, $6, $7, $8, 'open', $9, $10) on conflict do nothing returning ${ESCALATION_COLUMNS}`,
-      [tx.tenantId, newId(), run.id, run.customer_id, step.id, step.escalate, found.level, assigneeOf(found), found.until, now],
+      [
+        tx.tenantId,
+        newId(),
+        run.id,
+        run.customer_id,
+        step.id,
+        step.escalate,
+        found.level,
+        assigneeOf(found),
+        found.until,
+        now,
+      ],
     ),
   );
-  if (!row) return one(await tx.query<EscalationRow>(`select ${ESCALATION_COLUMNS} from escalation where tenant_id = $1 and run_id = $2 and step_id = $3`, [tx.tenantId, run.id, step.id]));
+  if (!row)
+    return one(
+      await tx.query<EscalationRow>(
+        `select ${ESCALATION_COLUMNS} from escalation where tenant_id = $1 and run_id = $2 and step_id = $3`,
+        [tx.tenantId, run.id, step.id],
+      ),
+    );
   await tellAudit(tx, row, 'escalation.opened', now);
   return row;
 }
 
 /** Notes in the audit trail where an escalation stands. */
-export async function tellAudit(tx: Tx, row: EscalationRow, action: string, now: Date, actor = 'system'): Promise<void> {
+export async function tellAudit(
+  tx: Tx,
+  row: EscalationRow,
+  action: string,
+  now: Date,
+  actor = 'system',
+): Promise<void> {
   await appendEvents(tx, [
-    { actor, action, subject: { kind: 'escalation', id: row.id }, customerId: row.customer_id, data: { level: row.level, to: row.assignee?.name ?? null, who: row.assignee?.who ?? null }, at: now },
+    {
+      actor,
+      action,
+      subject: { kind: 'escalation', id: row.id },
+      customerId: row.customer_id,
+      data: { level: row.level, to: row.assignee?.name ?? null, who: row.assignee?.who ?? null },
+      at: now,
+    },
   ]);
 }
 
@@ -81,11 +133,23 @@ export async function claimDueEscalations(tx: Tx, now: Date, limit: number): Pro
 }
 
 export async function nextEscalation(tx: Tx): Promise<Date | undefined> {
-  return one(await tx.query<{ at: Date | null }>("select min(next_at) as at from escalation where tenant_id = $1 and state = 'open'", [tx.tenantId]))?.at ?? undefined;
+  return (
+    one(
+      await tx.query<{ at: Date | null }>(
+        "select min(next_at) as at from escalation where tenant_id = $1 and state = 'open'",
+        [tx.tenantId],
+      ),
+    )?.at ?? undefined
+  );
 }
 
 /** The reason for it is gone (paid). The staff's task stays open for them to close. */
-export async function closeEscalations(tx: Tx, runIds: readonly string[], reason: string, now: Date): Promise<EscalationRow[]> {
+export async function closeEscalations(
+  tx: Tx,
+  runIds: readonly string[],
+  reason: string,
+  now: Date,
+): Promise<EscalationRow[]> {
   const { rows } = await tx.query<EscalationRow>(
     `update escalation set state = 'closed', closed_reason = $3, next_at = null, version = version + 1
      where tenant_id = $1 and run_id = any($2) and state = 'open' returning ${ESCALATION_COLUMNS}`,
@@ -96,10 +160,18 @@ export async function closeEscalations(tx: Tx, runIds: readonly string[], reason
 }
 
 export async function findEscalation(tx: Tx, id: string): Promise<EscalationRow | undefined> {
-  return one(await tx.query<EscalationRow>(`select ${ESCALATION_COLUMNS} from escalation where tenant_id = $1 and id = $2`, [tx.tenantId, id]));
+  return one(
+    await tx.query<EscalationRow>(`select ${ESCALATION_COLUMNS} from escalation where tenant_id = $1 and id = $2`, [
+      tx.tenantId,
+      id,
+    ]),
+  );
 }
 
-export async function listEscalations(tx: Tx, filter: { state?: string; customerId?: string; before?: string; limit: number }): Promise<EscalationRow[]> {
+export async function listEscalations(
+  tx: Tx,
+  filter: { state?: string; customerId?: string; before?: string; limit: number },
+): Promise<EscalationRow[]> {
   const { rows } = await tx.query<EscalationRow>(
     `select ${ESCALATION_COLUMNS} from escalation where tenant_id = $1 and ($2::text is null or state = $2) and ($3::uuid is null or customer_id = $3) and ($4::uuid is null or id < $4)
      order by id desc limit $5`,

@@ -18,12 +18,19 @@ export const EXIT_WORDS: Record<ExitRule, string> = {
 
 const MONEY_FIELDS = new Set(['balance', 'status', 'paid_on', 'due_on', 'deleted_at', 'customer_id', 'duplicate_of']);
 
-const touchesMoney = (change: Change): boolean => (change.kind === 'invoice' || change.kind === 'payment') && (change.op !== 'updated' || change.fields.some((field) => MONEY_FIELDS.has(field) || field === 'unapplied'));
+const touchesMoney = (change: Change): boolean =>
+  (change.kind === 'invoice' || change.kind === 'payment') &&
+  (change.op !== 'updated' || change.fields.some((field) => MONEY_FIELDS.has(field) || field === 'unapplied'));
 
 /** A human inbound message, a connected call, a booking. Machine answers do not count, and a STOP is no answer to the matter. */
 const isAnswer = (change: Change): boolean =>
   change.origin === 'live' &&
-  ((change.kind === 'activity' && change.op === 'created' && change.after?.direction === 'in' && change.after?.automatic !== true && change.after?.kind !== 'note' && !keywordOf(String(change.after?.body ?? ''))) ||
+  ((change.kind === 'activity' &&
+    change.op === 'created' &&
+    change.after?.direction === 'in' &&
+    change.after?.automatic !== true &&
+    change.after?.kind !== 'note' &&
+    !keywordOf(String(change.after?.body ?? ''))) ||
     (change.kind === 'job' && change.op === 'created') ||
     (change.kind === 'survey_response' && change.op === 'created'));
 
@@ -40,7 +47,8 @@ export function exitListener(ports: Pick<SequencePorts, 'cancel'>): ChangeListen
     for (const change of changes) {
       if (touchesMoney(change)) {
         note(change.customer_id, 'invoices_settled');
-        if (change.fields.includes('customer_id')) note((change.before?.customer_id as string | null | undefined) ?? null, 'invoices_settled');
+        if (change.fields.includes('customer_id'))
+          note((change.before?.customer_id as string | null | undefined) ?? null, 'invoices_settled');
       }
       if (isAnswer(change)) note(change.customer_id, 'answered');
       if (change.kind === 'contact' && change.op === 'deleted') note(change.entity_id, 'customer_gone');
@@ -48,11 +56,19 @@ export function exitListener(ports: Pick<SequencePorts, 'cancel'>): ChangeListen
     if (facts.size === 0) return;
     const running = await runningRuns(tx, [...facts.keys()]);
     if (running.length === 0) return;
-    const settled = await settledCustomers(tx, [...facts].filter(([, rules]) => rules.has('invoices_settled')).map(([id]) => id), now);
+    const settled = await settledCustomers(
+      tx,
+      [...facts].filter(([, rules]) => rules.has('invoices_settled')).map(([id]) => id),
+      now,
+    );
     const ending = new Map<ExitRule, RunRow[]>();
     for (const run of running) {
       const definition = await loadDefinition(tx, run.sequence_id, run.version);
-      const rule = definition.exits.find((candidate) => facts.get(run.customer_id)!.has(candidate) && (candidate !== 'invoices_settled' || settled.has(run.customer_id)));
+      const rule = definition.exits.find(
+        (candidate) =>
+          facts.get(run.customer_id)!.has(candidate) &&
+          (candidate !== 'invoices_settled' || settled.has(run.customer_id)),
+      );
       if (rule) ending.set(rule, [...(ending.get(rule) ?? []), run]);
     }
     for (const [rule, runs] of ending) await endRuns(ports, tx, runs, rule, now);
@@ -75,7 +91,13 @@ export async function settledCustomers(tx: Tx, customerIds: readonly string[], n
 }
 
 /** Ends runs by a rule: queued work is cancelled; an escalation is closed when its reason is gone, and stays when the customer only answered. */
-export async function endRuns(ports: Pick<SequencePorts, 'cancel'>, tx: Tx, runs: readonly RunRow[], rule: ExitRule, now: Date): Promise<void> {
+export async function endRuns(
+  ports: Pick<SequencePorts, 'cancel'>,
+  tx: Tx,
+  runs: readonly RunRow[],
+  rule: ExitRule,
+  now: Date,
+): Promise<void> {
   const ended = await exitRuns(
     tx,
     runs.map((run) => run.id),

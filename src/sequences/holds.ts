@@ -24,7 +24,8 @@ export interface HoldRow {
   version: number;
 }
 
-const ALL = 'id, customer_id, kind, amount, promised_on, until_on, owner, note, created_by, created_at, closed_at, closed_by, outcome, version';
+const ALL =
+  'id, customer_id, kind, amount, promised_on, until_on, owner, note, created_by, created_at, closed_at, closed_by, outcome, version';
 
 export interface NewHold {
   customerId: string;
@@ -46,25 +47,64 @@ export async function openHold(tx: Tx, hold: NewHold, now: Date): Promise<HoldRo
   const today = localDate(now, await tenantZone(tx));
   let until = addDays(today, limits.maxDisputeDays);
   if (hold.kind === 'promise') {
-    if (!hold.promisedOn) throw invalid('A promise needs the day on which the customer said they would pay.', [{ path: 'promisedOn', message: 'is missing' }]);
-    if (hold.promisedOn < today) throw invalid(`The promised day ${hold.promisedOn} is in the past.`, [{ path: 'promisedOn', message: `must be ${today} or later` }]);
+    if (!hold.promisedOn)
+      throw invalid('A promise needs the day on which the customer said they would pay.', [
+        { path: 'promisedOn', message: 'is missing' },
+      ]);
+    if (hold.promisedOn < today)
+      throw invalid(`The promised day ${hold.promisedOn} is in the past.`, [
+        { path: 'promisedOn', message: `must be ${today} or later` },
+      ]);
     const latest = addDays(today, limits.maxPromiseDays);
-    if (hold.promisedOn > latest) throw invalid(`A promise may pause at most ${limits.maxPromiseDays} days.`, [{ path: 'promisedOn', message: `must be ${latest} or earlier` }]);
+    if (hold.promisedOn > latest)
+      throw invalid(`A promise may pause at most ${limits.maxPromiseDays} days.`, [
+        { path: 'promisedOn', message: `must be ${latest} or earlier` },
+      ]);
     until = addWorkingDays(hold.promisedOn, 1);
   }
   const row = one(
     await tx.query<HoldRow>(
       `insert into receivable_hold (tenant_id, id, customer_id, kind, amount, promised_on, until_on, owner, note, created_by, created_at)
        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) returning ${ALL}`,
-      [tx.tenantId, newId(), hold.customerId, hold.kind, hold.amount ?? null, hold.promisedOn ?? null, until, hold.owner, hold.note ?? null, hold.by, now],
+      [
+        tx.tenantId,
+        newId(),
+        hold.customerId,
+        hold.kind,
+        hold.amount ?? null,
+        hold.promisedOn ?? null,
+        until,
+        hold.owner,
+        hold.note ?? null,
+        hold.by,
+        now,
+      ],
     ),
   )!;
-  const data = { until, owner: hold.owner, ...(hold.promisedOn ? { promisedOn: hold.promisedOn } : {}), ...(hold.note ? { note: hold.note } : {}) };
-  await appendEvents(tx, [{ actor: hold.by, action: `${hold.kind}.recorded`, subject: { kind: hold.kind, id: row.id }, customerId: hold.customerId, data, at: now }]);
+  const data = {
+    until,
+    owner: hold.owner,
+    ...(hold.promisedOn ? { promisedOn: hold.promisedOn } : {}),
+    ...(hold.note ? { note: hold.note } : {}),
+  };
+  await appendEvents(tx, [
+    {
+      actor: hold.by,
+      action: `${hold.kind}.recorded`,
+      subject: { kind: hold.kind, id: row.id },
+      customerId: hold.customerId,
+      data,
+      at: now,
+    },
+  ]);
   return row;
 }
 
-export async function closeHold(tx: Tx, id: string, change: { outcome: string; by: string; expected: number; now: Date }): Promise<HoldRow | undefined> {
+export async function closeHold(
+  tx: Tx,
+  id: string,
+  change: { outcome: string; by: string; expected: number; now: Date },
+): Promise<HoldRow | undefined> {
   const row = one(
     await tx.query<HoldRow>(
       `update receivable_hold set closed_at = $3, closed_by = $4, outcome = $5, version = version + 1 where tenant_id = $1 and id = $2 and closed_at is null and version = $6 returning ${ALL}`,
@@ -72,26 +112,39 @@ export async function closeHold(tx: Tx, id: string, change: { outcome: string; b
     ),
   );
   if (row) {
-    await appendEvents(tx, [{ actor: change.by, action: `${row.kind}.closed`, subject: { kind: row.kind, id }, customerId: row.customer_id, data: { outcome: change.outcome }, at: change.now }]);
+    await appendEvents(tx, [
+      {
+        actor: change.by,
+        action: `${row.kind}.closed`,
+        subject: { kind: row.kind, id },
+        customerId: row.customer_id,
+        data: { outcome: change.outcome },
+        at: change.now,
+      },
+    ]);
   }
   return row;
 }
 
 export async function findHold(tx: Tx, id: string): Promise<HoldRow | undefined> {
-  return one(await tx.query<HoldRow>(`select ${ALL} from receivable_hold where tenant_id = $1 and id = $2`, [tx.tenantId, id]));
+  return one(
+    await tx.query<HoldRow>(`select ${ALL} from receivable_hold where tenant_id = $1 and id = $2`, [tx.tenantId, id]),
+  );
 }
 
 /** Holds that pause something on `today`. */
 export async function openHolds(tx: Tx, customerIds: readonly string[], today: LocalDate): Promise<HoldRow[]> {
-  const { rows } = await tx.query<HoldRow>(`select ${ALL} from receivable_hold where tenant_id = $1 and customer_id = any($2) and closed_at is null and until_on >= $3`, [
-    tx.tenantId,
-    customerIds,
-    today,
-  ]);
+  const { rows } = await tx.query<HoldRow>(
+    `select ${ALL} from receivable_hold where tenant_id = $1 and customer_id = any($2) and closed_at is null and until_on >= $3`,
+    [tx.tenantId, customerIds, today],
+  );
   return rows;
 }
 
-export async function listHolds(tx: Tx, filter: { customerId?: string; openOnly: boolean; before?: string; limit: number }): Promise<HoldRow[]> {
+export async function listHolds(
+  tx: Tx,
+  filter: { customerId?: string; openOnly: boolean; before?: string; limit: number },
+): Promise<HoldRow[]> {
   const { rows } = await tx.query<HoldRow>(
     `select ${ALL} from receivable_hold where tenant_id = $1 and ($2::uuid is null or customer_id = $2) and (closed_at is null or not $3) and ($4::uuid is null or id < $4) order by id desc limit $5`,
     [tx.tenantId, filter.customerId ?? null, filter.openOnly, filter.before ?? null, filter.limit],

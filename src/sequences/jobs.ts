@@ -2,9 +2,9 @@ import type { Clock } from '../base/clock.ts';
 import type { Database } from '../base/database.ts';
 import { bumpDue } from '../base/due.ts';
 import type { QueueDefinition } from '../base/queue.ts';
+import { proceed } from './engine.ts';
 import { escalateFurther } from './escalating.ts';
 import { claimDueEscalations, nextEscalation } from './escalations.ts';
-import { proceed } from './engine.ts';
 import type { SequencePorts } from './ports.ts';
 import { claimDueRuns, loadDefinition, nextWake } from './store.ts';
 
@@ -23,7 +23,8 @@ export async function advanceDue(deps: SequenceJobDeps, tenantId: string): Promi
     const count = await deps.db.tenant(tenantId, async (tx) => {
       const now = deps.clock.now();
       const runs = await claimDueRuns(tx, now, BATCH);
-      for (const run of runs) await proceed(deps.ports, tx, run, await loadDefinition(tx, run.sequence_id, run.version), now);
+      for (const run of runs)
+        await proceed(deps.ports, tx, run, await loadDefinition(tx, run.sequence_id, run.version), now);
       const escalations = await claimDueEscalations(tx, now, BATCH);
       for (const escalation of escalations) await escalateFurther(deps.ports, tx, escalation, now);
       return runs.length + escalations.length;
@@ -37,11 +38,21 @@ export async function advanceDue(deps: SequenceJobDeps, tenantId: string): Promi
 
 /** Says when the next enrolment or escalation is due. */
 export async function bumpNextWake(deps: Pick<SequenceJobDeps, 'db'>, tenantId: string): Promise<void> {
-  const next = await deps.db.tenant(tenantId, async (tx) => [await nextWake(tx), await nextEscalation(tx)].filter((at) => at !== undefined));
+  const next = await deps.db.tenant(tenantId, async (tx) =>
+    [await nextWake(tx), await nextEscalation(tx)].filter((at) => at !== undefined),
+  );
   const earliest = next.sort((a, b) => a.getTime() - b.getTime())[0];
   if (earliest) await bumpDue({ query: deps.db.statement }, tenantId, 'runs', earliest);
 }
 
 export function sequenceQueues(deps: () => SequenceJobDeps): QueueDefinition[] {
-  return [{ name: 'runs', role: 'engine', perTenant: 1, batch: 50, handle: async ({ tenantId }) => void (await advanceDue(deps(), tenantId!)) }];
+  return [
+    {
+      name: 'runs',
+      role: 'engine',
+      perTenant: 1,
+      batch: 50,
+      handle: async ({ tenantId }) => void (await advanceDue(deps(), tenantId!)),
+    },
+  ];
 }

@@ -23,11 +23,25 @@ export interface ManualOutcome {
  * @param start how occurrences become enrolments
  * @throws Problem when the sequence is not on or nobody is named
  */
-export async function enrolByHand(tx: Tx, sequence: SequenceRow, request: { customers: readonly string[]; reason: string; actor: string; key?: string | undefined }, start: StartRuns, now: Date): Promise<ManualOutcome[]> {
-  if (sequence.state !== 'active') throw conflict(`The sequence "${sequence.title}" is ${sequence.state}.`, 'Switch it on first.');
-  if (request.customers.length === 0) throw invalid('Name at least one customer.', [{ path: 'customers', message: 'is empty' }]);
+export async function enrolByHand(
+  tx: Tx,
+  sequence: SequenceRow,
+  request: { customers: readonly string[]; reason: string; actor: string; key?: string | undefined },
+  start: StartRuns,
+  now: Date,
+): Promise<ManualOutcome[]> {
+  if (sequence.state !== 'active')
+    throw conflict(`The sequence "${sequence.title}" is ${sequence.state}.`, 'Switch it on first.');
+  if (request.customers.length === 0)
+    throw invalid('Name at least one customer.', [{ path: 'customers', message: 'is empty' }]);
   const own = (await triggersOfSequence(tx, sequence.id)).find((trigger) => trigger.name === 'manual');
-  const id = own?.id ?? (await insertTrigger(tx, { name: 'manual', title: 'Started by hand', settings: {}, sequence_id: sequence.id, enabled: true }, now));
+  const id =
+    own?.id ??
+    (await insertTrigger(
+      tx,
+      { name: 'manual', title: 'Started by hand', settings: {}, sequence_id: sequence.id, enabled: true },
+      now,
+    ));
   const trigger = (await findTrigger(tx, id))!;
   const zone = await tenantZone(tx);
   const key = request.key ?? newId();
@@ -36,43 +50,111 @@ export async function enrolByHand(tx: Tx, sequence: SequenceRow, request: { cust
     const found = await lookUpCustomer(tx, text);
     const customer = found[0];
     if (!customer || found.length > 1) {
-      outcomes.push({ customerId: text, name: null, outcome: customer ? 'refused: several customers are called that' : 'refused: no such customer', enrolmentId: null });
+      outcomes.push({
+        customerId: text,
+        name: null,
+        outcome: customer ? 'refused: several customers are called that' : 'refused: no such customer',
+        enrolmentId: null,
+      });
       continue;
     }
     const [occurrence] = await fire(
       tx,
       trigger,
-      [{ businessKey: `${key}:${customer.id}`, subject: { kind: 'customer', id: customer.id, label: request.reason }, customerId: customer.id, occurredOn: localDate(now, zone), occurredAt: now, data: { reason: request.reason, by: request.actor } }],
+      [
+        {
+          businessKey: `${key}:${customer.id}`,
+          subject: { kind: 'customer', id: customer.id, label: request.reason },
+          customerId: customer.id,
+          occurredOn: localDate(now, zone),
+          occurredAt: now,
+          data: { reason: request.reason, by: request.actor },
+        },
+      ],
       now,
       start,
     );
-    const { rows } = await tx.query<{ outcome: string; run_id: string | null }>('select outcome, run_id from occurrence where tenant_id = $1 and id = $2', [tx.tenantId, occurrence?.id ?? null]);
-    outcomes.push({ customerId: customer.id, name: customer.name, outcome: rows[0]?.outcome ?? 'refused: the same request was made before', enrolmentId: rows[0]?.run_id ?? null });
+    const { rows } = await tx.query<{ outcome: string; run_id: string | null }>(
+      'select outcome, run_id from occurrence where tenant_id = $1 and id = $2',
+      [tx.tenantId, occurrence?.id ?? null],
+    );
+    outcomes.push({
+      customerId: customer.id,
+      name: customer.name,
+      outcome: rows[0]?.outcome ?? 'refused: the same request was made before',
+      enrolmentId: rows[0]?.run_id ?? null,
+    });
   }
-  await appendEvents(tx, [{ actor: request.actor, action: 'sequence.started_by_hand', subject: { kind: 'sequence', id: sequence.id }, data: { reason: request.reason, customers: outcomes.length, started: outcomes.filter((item) => item.outcome === 'started').length }, at: now }]);
+  await appendEvents(tx, [
+    {
+      actor: request.actor,
+      action: 'sequence.started_by_hand',
+      subject: { kind: 'sequence', id: sequence.id },
+      data: {
+        reason: request.reason,
+        customers: outcomes.length,
+        started: outcomes.filter((item) => item.outcome === 'started').length,
+      },
+      at: now,
+    },
+  ]);
   return outcomes;
 }
 
 /** Pauses an enrolment: nothing of it is consumed, nothing of it goes out. */
-export async function pauseRun(tx: Tx, id: string, by: string, expected: number, now: Date): Promise<RunRow | undefined> {
+export async function pauseRun(
+  tx: Tx,
+  id: string,
+  by: string,
+  expected: number,
+  now: Date,
+): Promise<RunRow | undefined> {
   return change(tx, id, "state = 'paused'", "state in ('active', 'waiting')", 'enrolment.paused', by, expected, now);
 }
 
 /** Goes on where it was; what became too late meanwhile waits for a decision. */
-export async function resumeRun(tx: Tx, id: string, by: string, expected: number, now: Date): Promise<RunRow | undefined> {
+export async function resumeRun(
+  tx: Tx,
+  id: string,
+  by: string,
+  expected: number,
+  now: Date,
+): Promise<RunRow | undefined> {
   return change(tx, id, "state = 'waiting'", "state = 'paused'", 'enrolment.resumed', by, expected, now);
 }
 
-async function change(tx: Tx, id: string, set: string, where: string, action: string, by: string, expected: number, now: Date): Promise<RunRow | undefined> {
-  const { rowCount } = await tx.query(`update run set ${set}, updated_at = $4, row_version = row_version + 1 where tenant_id = $1 and id = $2 and row_version = $3 and ${where}`, [tx.tenantId, id, expected, now]);
+async function change(
+  tx: Tx,
+  id: string,
+  set: string,
+  where: string,
+  action: string,
+  by: string,
+  expected: number,
+  now: Date,
+): Promise<RunRow | undefined> {
+  const { rowCount } = await tx.query(
+    `update run set ${set}, updated_at = $4, row_version = row_version + 1 where tenant_id = $1 and id = $2 and row_version = $3 and ${where}`,
+    [tx.tenantId, id, expected, now],
+  );
   if (rowCount === 0) return undefined;
   const run = (await findRun(tx, id))!;
-  await appendEvents(tx, [{ actor: by, action, subject: { kind: 'enrolment', id }, customerId: run.customer_id, at: now }]);
+  await appendEvents(tx, [
+    { actor: by, action, subject: { kind: 'enrolment', id }, customerId: run.customer_id, at: now },
+  ]);
   return run;
 }
 
 /** Ends an enrolment by hand. */
-export async function stopRun(ports: Pick<SequencePorts, 'cancel'>, tx: Tx, id: string, by: string, reason: string, expected: number, now: Date): Promise<RunRow | undefined> {
+export async function stopRun(
+  ports: Pick<SequencePorts, 'cancel'>,
+  tx: Tx,
+  id: string,
+  by: string,
+  reason: string,
+  expected: number,
+  now: Date,
+): Promise<RunRow | undefined> {
   const { rowCount } = await tx.query(
     `update run set state = 'stopped', end_reason = $4, ended_at = $5, wake_at = null, waiting_for = null, updated_at = $5, row_version = row_version + 1
      where tenant_id = $1 and id = $2 and row_version = $3 and state in ('active', 'waiting', 'paused')`,
@@ -83,13 +165,31 @@ export async function stopRun(ports: Pick<SequencePorts, 'cancel'>, tx: Tx, id: 
   await leaveStep(tx, run, 'stopped', reason, now);
   const cancelled = await ports.cancel(tx, [id], 'run_stopped', now);
   await closeEscalations(tx, [id], reason, now);
-  await appendEvents(tx, [{ actor: by, action: 'enrolment.stopped', subject: { kind: 'enrolment', id }, customerId: run.customer_id, data: { reason, cancelled }, at: now }]);
+  await appendEvents(tx, [
+    {
+      actor: by,
+      action: 'enrolment.stopped',
+      subject: { kind: 'enrolment', id },
+      customerId: run.customer_id,
+      data: { reason, cancelled },
+      at: now,
+    },
+  ]);
   return run;
 }
 
 /** Two customers became one: their enrolments in the same sequence must not both go on. */
-export async function mergeRuns(ports: Pick<SequencePorts, 'cancel'>, tx: Tx, survivor: string, absorbed: string, now: Date): Promise<void> {
-  const { rows } = await tx.query<RunRow>("select * from run where tenant_id = $1 and customer_id = any($2) and state in ('active', 'waiting', 'paused') order by started_at", [tx.tenantId, [survivor, absorbed]]);
+export async function mergeRuns(
+  ports: Pick<SequencePorts, 'cancel'>,
+  tx: Tx,
+  survivor: string,
+  absorbed: string,
+  now: Date,
+): Promise<void> {
+  const { rows } = await tx.query<RunRow>(
+    "select * from run where tenant_id = $1 and customer_id = any($2) and state in ('active', 'waiting', 'paused') order by started_at",
+    [tx.tenantId, [survivor, absorbed]],
+  );
   const kept = new Set<string>();
   for (const run of rows) {
     const key = `${run.sequence_id} ${run.business_key}`;
@@ -97,7 +197,15 @@ export async function mergeRuns(ports: Pick<SequencePorts, 'cancel'>, tx: Tx, su
       kept.add(key);
       continue;
     }
-    await stopRun(ports, tx, run.id, 'system', 'The customer turned out to be the same as another one that is in the sequence already.', run.row_version, now);
+    await stopRun(
+      ports,
+      tx,
+      run.id,
+      'system',
+      'The customer turned out to be the same as another one that is in the sequence already.',
+      run.row_version,
+      now,
+    );
   }
   // Ordinals count per customer: those of the absorbed one go behind the survivor's.
   await tx.query(
@@ -105,7 +213,12 @@ export async function mergeRuns(ports: Pick<SequencePorts, 'cancel'>, tx: Tx, su
      where r.tenant_id = $1 and r.customer_id = $2`,
     [tx.tenantId, absorbed, survivor],
   );
-  for (const table of ['occurrence', 'escalation', 'receivable_hold', 'action_request', 'touch']) await tx.query(`update ${table} set customer_id = $3 where tenant_id = $1 and customer_id = $2`, [tx.tenantId, absorbed, survivor]);
+  for (const table of ['occurrence', 'escalation', 'receivable_hold', 'action_request', 'touch'])
+    await tx.query(`update ${table} set customer_id = $3 where tenant_id = $1 and customer_id = $2`, [
+      tx.tenantId,
+      absorbed,
+      survivor,
+    ]);
   // Objections of either count for both.
   await tx.query(
     `insert into consent as c (tenant_id, customer_id, channel, topic, state, basis, source, evidence, recorded_at, expires_at)

@@ -9,7 +9,16 @@ import { invalid, notFound } from '../base/errors.ts';
 import { triggerDefinition } from '../triggers/catalogue.ts';
 import { insertTrigger, triggersOfSequence, updateTrigger } from '../triggers/store.ts';
 import { type Definition, Playbook } from './schema.ts';
-import { addVersion, findSequence, insertSequence, listTemplates, loadDefinition, putTemplate, type SequenceRow, setSequenceState } from './store.ts';
+import {
+  addVersion,
+  findSequence,
+  insertSequence,
+  listTemplates,
+  loadDefinition,
+  putTemplate,
+  type SequenceRow,
+  setSequenceState,
+} from './store.ts';
 import { definitionErrors } from './validate.ts';
 
 const FOLDER = fileURLToPath(new URL('../../playbooks', import.meta.url));
@@ -18,18 +27,33 @@ const FOLDER = fileURLToPath(new URL('../../playbooks', import.meta.url));
 export function readPlaybook(text: string, name: string): Playbook {
   const value = parse(text) as unknown;
   if (!Value.Check(Playbook, value)) {
-    const errors = Value.Errors(Playbook, value).map((error) => ({ path: error.instancePath.replace(/^\//, '').replaceAll('/', '.') || name, message: error.message }));
-    throw invalid(`${name} does not have the form of a playbook: ${errors.map((error) => `${error.path} ${error.message}`).join('; ')}`, errors);
+    const errors = Value.Errors(Playbook, value).map((error) => ({
+      path: error.instancePath.replace(/^\//, '').replaceAll('/', '.') || name,
+      message: error.message,
+    }));
+    throw invalid(
+      `${name} does not have the form of a playbook: ${errors.map((error) => `${error.path} ${error.message}`).join('; ')}`,
+      errors,
+    );
   }
   const errors = definitionErrors(value.sequence, new Set(Object.keys(value.templates)));
-  if (errors.length > 0) throw invalid(`${name} has mistakes: ${errors.map((error) => `${error.path} ${error.message}`).join('; ')}`, errors);
+  if (errors.length > 0)
+    throw invalid(
+      `${name} has mistakes: ${errors.map((error) => `${error.path} ${error.message}`).join('; ')}`,
+      errors,
+    );
   return value;
 }
 
 /** The playbooks that ship with the hub, by key. */
 export function shippedPlaybooks(): Map<string, Playbook> {
   const files = readdirSync(FOLDER).filter((file) => file.endsWith('.yaml'));
-  return new Map(files.map((file) => [path.basename(file, '.yaml'), readPlaybook(readFileSync(path.join(FOLDER, file), 'utf8'), file)]));
+  return new Map(
+    files.map((file) => [
+      path.basename(file, '.yaml'),
+      readPlaybook(readFileSync(path.join(FOLDER, file), 'utf8'), file),
+    ]),
+  );
 }
 
 /**
@@ -42,15 +66,41 @@ export async function installPlaybook(tx: Tx, key: string, by: string, now: Date
   const present = await findSequence(tx, playbook.sequence.key);
   if (present) return present;
   await putTemplates(tx, playbook, by, now);
-  const id = await insertSequence(tx, { key: playbook.sequence.key, title: playbook.sequence.title, playbook: key, definition: playbook.sequence, by, now });
-  await appendEvents(tx, [{ actor: by, action: 'playbook.installed', subject: { kind: 'sequence', id: id ?? key }, data: { playbook: key }, at: now }]);
+  const id = await insertSequence(tx, {
+    key: playbook.sequence.key,
+    title: playbook.sequence.title,
+    playbook: key,
+    definition: playbook.sequence,
+    by,
+    now,
+  });
+  await appendEvents(tx, [
+    {
+      actor: by,
+      action: 'playbook.installed',
+      subject: { kind: 'sequence', id: id ?? key },
+      data: { playbook: key },
+      at: now,
+    },
+  ]);
   return (await findSequence(tx, playbook.sequence.key))!;
 }
 
 async function putTemplates(tx: Tx, playbook: Playbook, by: string, now: Date): Promise<void> {
   for (const [key, variants] of Object.entries(playbook.templates)) {
     for (const variant of variants) {
-      await putTemplate(tx, { key, channel: variant.channel, locale: variant.locale ?? 'en', subject: variant.subject ?? null, body: variant.body }, by, now);
+      await putTemplate(
+        tx,
+        {
+          key,
+          channel: variant.channel,
+          locale: variant.locale ?? 'en',
+          subject: variant.subject ?? null,
+          body: variant.body,
+        },
+        by,
+        now,
+      );
     }
   }
 }
@@ -61,9 +111,18 @@ async function putTemplates(tx: Tx, playbook: Playbook, by: string, now: Date): 
  */
 export async function createSequence(tx: Tx, definition: unknown, by: string, now: Date): Promise<SequenceRow> {
   const checked = await checkDefinition(tx, definition);
-  const id = await insertSequence(tx, { key: checked.key, title: checked.title, playbook: null, definition: checked, by, now });
+  const id = await insertSequence(tx, {
+    key: checked.key,
+    title: checked.title,
+    playbook: null,
+    definition: checked,
+    by,
+    now,
+  });
   if (!id) throw invalid(`There is a sequence "${checked.key}" already.`, [{ path: 'key', message: 'is taken' }]);
-  await appendEvents(tx, [{ actor: by, action: 'sequence.created', subject: { kind: 'sequence', id }, data: { key: checked.key }, at: now }]);
+  await appendEvents(tx, [
+    { actor: by, action: 'sequence.created', subject: { kind: 'sequence', id }, data: { key: checked.key }, at: now },
+  ]);
   return (await findSequence(tx, id))!;
 }
 
@@ -71,7 +130,11 @@ export async function createSequence(tx: Tx, definition: unknown, by: string, no
 export async function checkDefinition(tx: Tx, definition: unknown): Promise<Definition> {
   const templates = new Set((await listTemplates(tx)).map((template) => template.key));
   const errors = definitionErrors(definition, templates);
-  if (errors.length > 0) throw invalid(`The sequence cannot run like this: ${errors.map((error) => `${error.path} ${error.message}`).join('; ')}`, errors);
+  if (errors.length > 0)
+    throw invalid(
+      `The sequence cannot run like this: ${errors.map((error) => `${error.path} ${error.message}`).join('; ')}`,
+      errors,
+    );
   return definition as Definition;
 }
 
@@ -79,11 +142,28 @@ export async function checkDefinition(tx: Tx, definition: unknown): Promise<Defi
  * Saves an edit as a new version. Enrolments that run keep the version they began with.
  * @returns the new version number, or undefined when someone else edited meanwhile
  */
-export async function editSequence(tx: Tx, sequence: SequenceRow, definition: unknown, by: string, expected: number, now: Date): Promise<number | undefined> {
+export async function editSequence(
+  tx: Tx,
+  sequence: SequenceRow,
+  definition: unknown,
+  by: string,
+  expected: number,
+  now: Date,
+): Promise<number | undefined> {
   const checked = await checkDefinition(tx, definition);
-  if (checked.key !== sequence.key) throw invalid('The key of a sequence does not change.', [{ path: 'key', message: `must stay "${sequence.key}"` }]);
+  if (checked.key !== sequence.key)
+    throw invalid('The key of a sequence does not change.', [{ path: 'key', message: `must stay "${sequence.key}"` }]);
   const number = await addVersion(tx, sequence.id, { definition: checked, by, expected, now });
-  if (number !== undefined) await appendEvents(tx, [{ actor: by, action: 'sequence.edited', subject: { kind: 'sequence', id: sequence.id }, data: { version: number }, at: now }]);
+  if (number !== undefined)
+    await appendEvents(tx, [
+      {
+        actor: by,
+        action: 'sequence.edited',
+        subject: { kind: 'sequence', id: sequence.id },
+        data: { version: number },
+        at: now,
+      },
+    ]);
   return number;
 }
 
@@ -91,8 +171,20 @@ export async function editSequence(tx: Tx, sequence: SequenceRow, definition: un
  * Switches a sequence on with its newest version: its triggers start counting now; nothing that lies in the past starts
  * anything. Or pauses it: enrolments hold, nothing is consumed.
  */
-export async function switchSequence(tx: Tx, sequence: SequenceRow, on: boolean, by: string, expected: number, now: Date): Promise<boolean> {
-  const done = await setSequenceState(tx, sequence.id, { state: on ? 'active' : 'paused', activeVersion: on ? sequence.latest_version : null, expected, now });
+export async function switchSequence(
+  tx: Tx,
+  sequence: SequenceRow,
+  on: boolean,
+  by: string,
+  expected: number,
+  now: Date,
+): Promise<boolean> {
+  const done = await setSequenceState(tx, sequence.id, {
+    state: on ? 'active' : 'paused',
+    activeVersion: on ? sequence.latest_version : null,
+    expected,
+    now,
+  });
   if (!done) return false;
   const definition = await loadDefinition(tx, sequence.id, sequence.latest_version);
   const present = await triggersOfSequence(tx, sequence.id);
@@ -100,11 +192,42 @@ export async function switchSequence(tx: Tx, sequence: SequenceRow, on: boolean,
     const known = triggerDefinition(wanted.name);
     const settings = { ...(known.defaults as Record<string, unknown>), ...wanted.settings };
     const own = present.find((trigger) => trigger.name === wanted.name);
-    if (!own) await insertTrigger(tx, { name: wanted.name, title: known.title, settings, sequence_id: sequence.id, enabled: true }, now);
-    else if (!own.enabled) await updateTrigger(tx, own.id, { title: own.title, settings: own.settings, sequenceId: sequence.id, enabled: true, expected: own.version, now });
+    if (!own)
+      await insertTrigger(
+        tx,
+        { name: wanted.name, title: known.title, settings, sequence_id: sequence.id, enabled: true },
+        now,
+      );
+    else if (!own.enabled)
+      await updateTrigger(tx, own.id, {
+        title: own.title,
+        settings: own.settings,
+        sequenceId: sequence.id,
+        enabled: true,
+        expected: own.version,
+        now,
+      });
   }
-  const dropped = present.filter((trigger) => trigger.enabled && (!on || !definition.triggers.some((wanted) => wanted.name === trigger.name)));
-  for (const trigger of dropped) await updateTrigger(tx, trigger.id, { title: trigger.title, settings: trigger.settings, sequenceId: sequence.id, enabled: false, expected: trigger.version, now });
-  await appendEvents(tx, [{ actor: by, action: on ? 'sequence.switched_on' : 'sequence.paused', subject: { kind: 'sequence', id: sequence.id }, data: { version: sequence.latest_version }, at: now }]);
+  const dropped = present.filter(
+    (trigger) => trigger.enabled && (!on || !definition.triggers.some((wanted) => wanted.name === trigger.name)),
+  );
+  for (const trigger of dropped)
+    await updateTrigger(tx, trigger.id, {
+      title: trigger.title,
+      settings: trigger.settings,
+      sequenceId: sequence.id,
+      enabled: false,
+      expected: trigger.version,
+      now,
+    });
+  await appendEvents(tx, [
+    {
+      actor: by,
+      action: on ? 'sequence.switched_on' : 'sequence.paused',
+      subject: { kind: 'sequence', id: sequence.id },
+      data: { version: sequence.latest_version },
+      at: now,
+    },
+  ]);
   return true;
 }

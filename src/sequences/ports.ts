@@ -6,7 +6,13 @@ import type { RunRow } from './store.ts';
 /** What sequences ask of the actions room, which lies above them. */
 export interface SequencePorts {
   /** Plans what a message or action step does. `planned: false` means nobody can be reached, with the reason. */
-  plan(tx: Tx, run: RunRow, definition: Definition, step: Step, now: Date): Promise<{ planned: true } | { planned: false; reason: string }>;
+  plan(
+    tx: Tx,
+    run: RunRow,
+    definition: Definition,
+    step: Step,
+    now: Date,
+  ): Promise<{ planned: true } | { planned: false; reason: string }>;
   /** Cancels what these runs planned and did not yet hand to a platform. */
   cancel(tx: Tx, runIds: readonly string[], reason: string, now: Date): Promise<number>;
   /** Tells the person a level of an escalation is for. */

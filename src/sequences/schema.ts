@@ -42,9 +42,21 @@ const MessageStep = Type.Object(
 );
 
 /** Waits for anything that counts as an answer; when the days are over, the reminder counts as unanswered. */
-const AwaitStep = Type.Object({ ...common, await_answer: Type.Object({ days: Type.Integer({ minimum: 1, maximum: 365 }) }, { additionalProperties: false }) }, { additionalProperties: false });
+const AwaitStep = Type.Object(
+  {
+    ...common,
+    await_answer: Type.Object({ days: Type.Integer({ minimum: 1, maximum: 365 }) }, { additionalProperties: false }),
+  },
+  { additionalProperties: false },
+);
 
-const WaitStep = Type.Object({ ...common, wait: Type.Object({ days: Type.Integer({ minimum: 0, maximum: 3660 }) }, { additionalProperties: false }) }, { additionalProperties: false });
+const WaitStep = Type.Object(
+  {
+    ...common,
+    wait: Type.Object({ days: Type.Integer({ minimum: 0, maximum: 3660 }) }, { additionalProperties: false }),
+  },
+  { additionalProperties: false },
+);
 
 /** Something done natively in a connected platform. Texts may use the template context. */
 const DoStep = Type.Object(
@@ -52,7 +64,19 @@ const DoStep = Type.Object(
     ...common,
     do: Type.Object(
       {
-        kind: words(['create_task', 'add_note', 'add_tag', 'remove_tag', 'update_field', 'create_ticket', 'create_calendar_event', 'enrol_in_automation', 'send_invoice_reminder', 'post_webhook', 'send_chat']),
+        kind: words([
+          'create_task',
+          'add_note',
+          'add_tag',
+          'remove_tag',
+          'update_field',
+          'create_ticket',
+          'create_calendar_event',
+          'enrol_in_automation',
+          'send_invoice_reminder',
+          'post_webhook',
+          'send_chat',
+        ]),
         input: Type.Record(Type.String(), Type.Unknown()),
       },
       { additionalProperties: false },
@@ -68,13 +92,28 @@ const EscalateStep = Type.Object(
     escalate: Type.Object(
       {
         to: Type.Array(
-          Type.Object({ who: words(ESCALATION_TARGETS), role: Type.Optional(Text(100)) }, { additionalProperties: false }),
-          { minItems: 1, maxItems: 10 },
+          Type.Object(
+            { who: words(ESCALATION_TARGETS), role: Type.Optional(Text(100)) },
+            { additionalProperties: false },
+          ),
+          {
+            minItems: 1,
+            maxItems: 10,
+          },
         ),
         working_hours: Type.Number({ minimum: 0.25, maximum: 200 }),
         task: Type.Optional(Task),
         chat: Type.Optional(Chat),
-        calendar: Type.Optional(Type.Object({ title: Text(500), in_days: Type.Integer({ minimum: 0, maximum: 60 }), minutes: Type.Integer({ minimum: 5, maximum: 480 }) }, { additionalProperties: false })),
+        calendar: Type.Optional(
+          Type.Object(
+            {
+              title: Text(500),
+              in_days: Type.Integer({ minimum: 0, maximum: 60 }),
+              minutes: Type.Integer({ minimum: 5, maximum: 480 }),
+            },
+            { additionalProperties: false },
+          ),
+        ),
       },
       { additionalProperties: false },
     ),
@@ -96,7 +135,13 @@ export const Definition = Type.Object(
     /** Marketing needs consent; transactional must be declared. */
     class: Type.Optional(words(['marketing', 'transactional'])),
     topic: Text(50),
-    triggers: Type.Array(Type.Object({ name: Text(100), settings: Type.Optional(Type.Record(Type.String(), Type.Unknown())) }, { additionalProperties: false }), { minItems: 1 }),
+    triggers: Type.Array(
+      Type.Object(
+        { name: Text(100), settings: Type.Optional(Type.Record(Type.String(), Type.Unknown())) },
+        { additionalProperties: false },
+      ),
+      { minItems: 1 },
+    ),
     /** What makes a separate enrolment: the customer (everything of theirs together) or the thing the trigger is about. */
     per: words(['customer', 'subject']),
     again: Type.Object(
@@ -140,7 +185,11 @@ export const Template = Type.Object(
 
 /** A ready-made sequence with its texts. */
 export const Playbook = Type.Object(
-  { sequence: Definition, templates: Type.Record(Type.String(), Type.Array(Template, { minItems: 1 })), description: Type.Optional(Text(2000)) },
+  {
+    sequence: Definition,
+    templates: Type.Record(Type.String(), Type.Array(Template, { minItems: 1 })),
+    description: Type.Optional(Text(2000)),
+  },
   { additionalProperties: false },
 );
 export type Playbook = Static<typeof Playbook>;

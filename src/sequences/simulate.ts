@@ -14,7 +14,9 @@ interface Claim {
 /** Sequences a rehearsal runs: those that are on, or else the shipped ones that listen to the trigger. */
 async function rehearsed(tx: Tx): Promise<Definition[]> {
   const own: Definition[] = [];
-  for (const sequence of await listSequences(tx)) if (sequence.active_version !== null && sequence.state === 'active') own.push(await loadDefinition(tx, sequence.id, sequence.active_version));
+  for (const sequence of await listSequences(tx))
+    if (sequence.active_version !== null && sequence.state === 'active')
+      own.push(await loadDefinition(tx, sequence.id, sequence.active_version));
   return own.length > 0 ? own : [...shippedPlaybooks().values()].map((playbook) => playbook.sequence);
 }
 
@@ -34,11 +36,15 @@ export async function simulate(tx: Tx, from: LocalDate, to: LocalDate, now: Date
   const found = await analyse(tx, await analysedTriggers(tx, NAMES), from, to, now);
   const rows: DetectedRow[] = found.map(({ customerId: _customer, ...row }) => row);
   for (const definition of await rehearsed(tx)) {
-    const starts = found.filter((row) => row.customerId && definition.triggers.some((trigger) => trigger.name === row.trigger));
+    const starts = found.filter(
+      (row) => row.customerId && definition.triggers.some((trigger) => trigger.name === row.trigger),
+    );
     const byCustomer = new Map<string, LocalDate[]>();
-    for (const start of starts) byCustomer.set(start.customerId!, [...(byCustomer.get(start.customerId!) ?? []), start.occurredOn]);
+    for (const start of starts)
+      byCustomer.set(start.customerId!, [...(byCustomer.get(start.customerId!) ?? []), start.occurredOn]);
     const claims = await claimsOf(tx, [...byCustomer.keys()]);
-    for (const [customer, days] of byCustomer) rows.push(...playCustomer(definition, customer, days, claims.get(customer) ?? [], to));
+    for (const [customer, days] of byCustomer)
+      rows.push(...playCustomer(definition, customer, days, claims.get(customer) ?? [], to));
   }
   return rows.sort((a, b) => (a.occurredOn === b.occurredOn ? 0 : a.occurredOn < b.occurredOn ? -1 : 1));
 }
@@ -54,10 +60,17 @@ async function claimsOf(tx: Tx, customers: readonly string[]): Promise<Map<strin
 }
 
 /** Something is overdue on a day when it was due before it and not paid by it. */
-const overdueOn = (claims: readonly Claim[], day: LocalDate): boolean => claims.some((claim) => claim.due_on < day && (claim.paid_on === null || claim.paid_on > day));
+const overdueOn = (claims: readonly Claim[], day: LocalDate): boolean =>
+  claims.some((claim) => claim.due_on < day && (claim.paid_on === null || claim.paid_on > day));
 
 /** One customer's way through a sequence, as far as stored facts decide it. */
-function playCustomer(definition: Definition, customer: string, starts: readonly LocalDate[], claims: readonly Claim[], to: LocalDate): DetectedRow[] {
+function playCustomer(
+  definition: Definition,
+  customer: string,
+  starts: readonly LocalDate[],
+  claims: readonly Claim[],
+  to: LocalDate,
+): DetectedRow[] {
   const rows: DetectedRow[] = [];
   let freeFrom: LocalDate = '0000-01-01';
   for (const start of starts) {
@@ -78,7 +91,13 @@ function playCustomer(definition: Definition, customer: string, starts: readonly
         end = day;
         break;
       }
-      if (day <= to) rows.push({ trigger: 'reminder.unanswered', subject: `reminders of ${definition.key} from ${start}`, businessKey: `${customer}:${start}:${step.id}`, occurredOn: day });
+      if (day <= to)
+        rows.push({
+          trigger: 'reminder.unanswered',
+          subject: `reminders of ${definition.key} from ${start}`,
+          businessKey: `${customer}:${start}:${step.id}`,
+          occurredOn: day,
+        });
     }
     freeFrom = addDays(end ?? day, definition.again.policy === 'after_days' ? (definition.again.days ?? 0) : 0);
   }

@@ -21,7 +21,8 @@ export interface StaffRow {
 const ALL = 'id, email, name, deputy_id, roles, zone, working_hours, absent_until, departed_on, version';
 
 export async function listStaff(tx: Tx): Promise<StaffRow[]> {
-  return (await tx.query<StaffRow>(`select ${ALL} from staff where tenant_id = $1 order by name, id`, [tx.tenantId])).rows;
+  return (await tx.query<StaffRow>(`select ${ALL} from staff where tenant_id = $1 order by name, id`, [tx.tenantId]))
+    .rows;
 }
 
 export async function findStaff(tx: Tx, id: string): Promise<StaffRow | undefined> {
@@ -29,18 +30,38 @@ export async function findStaff(tx: Tx, id: string): Promise<StaffRow | undefine
 }
 
 /** Adds a member of staff; one with that e-mail address is left as is. */
-export async function addStaff(tx: Tx, person: { email: string; name: string; roles?: string[]; zone?: string | null }, now: Date): Promise<void> {
+export async function addStaff(
+  tx: Tx,
+  person: { email: string; name: string; roles?: string[]; zone?: string | null },
+  now: Date,
+): Promise<void> {
   await tx.query(
     'insert into staff (tenant_id, id, email, name, roles, zone, updated_at) values ($1, $2, lower($3), $4, $5, $6, $7) on conflict (tenant_id, email) do nothing',
     [tx.tenantId, newId(), person.email, person.name, person.roles ?? [], person.zone ?? null, now],
   );
 }
 
-export async function updateStaff(tx: Tx, id: string, change: Omit<StaffRow, 'id' | 'email' | 'version'> & { expected: number; now: Date }): Promise<boolean> {
+export async function updateStaff(
+  tx: Tx,
+  id: string,
+  change: Omit<StaffRow, 'id' | 'email' | 'version'> & { expected: number; now: Date },
+): Promise<boolean> {
   const { rowCount } = await tx.query(
     `update staff set name = $3, deputy_id = $4, roles = $5, zone = $6, working_hours = $7, absent_until = $8, departed_on = $9, updated_at = $10, version = version + 1
      where tenant_id = $1 and id = $2 and version = $11`,
-    [tx.tenantId, id, change.name, change.deputy_id, change.roles, change.zone, change.working_hours, change.absent_until, change.departed_on, change.now, change.expected],
+    [
+      tx.tenantId,
+      id,
+      change.name,
+      change.deputy_id,
+      change.roles,
+      change.zone,
+      change.working_hours,
+      change.absent_until,
+      change.departed_on,
+      change.now,
+      change.expected,
+    ],
   );
   return rowCount === 1;
 }
@@ -66,13 +87,20 @@ export const staffFromOwners: ChangeListener = async (tx, changes, now) => {
 };
 
 /** Who is there today. */
-export const available = (person: StaffRow, today: string): boolean => person.departed_on === null && (person.absent_until === null || person.absent_until < today);
+export const available = (person: StaffRow, today: string): boolean =>
+  person.departed_on === null && (person.absent_until === null || person.absent_until < today);
 
 /**
  * The person a level of an escalation is for. Absent and departed people are passed over.
  * @returns undefined when nobody fits
  */
-export async function personFor(tx: Tx, who: (typeof ESCALATION_TARGETS)[number], role: string | undefined, customerId: string, today: string): Promise<StaffRow | undefined> {
+export async function personFor(
+  tx: Tx,
+  who: (typeof ESCALATION_TARGETS)[number],
+  role: string | undefined,
+  customerId: string,
+  today: string,
+): Promise<StaffRow | undefined> {
   if (who === 'owner' || who === 'deputy') {
     const owner = one(
       await tx.query<StaffRow>(
@@ -83,7 +111,8 @@ export async function personFor(tx: Tx, who: (typeof ESCALATION_TARGETS)[number]
         [tx.tenantId, customerId],
       ),
     );
-    const person = who === 'owner' || !owner ? owner : owner.deputy_id ? await findStaff(tx, owner.deputy_id) : undefined;
+    const person =
+      who === 'owner' || !owner ? owner : owner.deputy_id ? await findStaff(tx, owner.deputy_id) : undefined;
     return person && available(person, today) ? person : undefined;
   }
   const wanted = who === 'admin' ? 'admin' : role;

@@ -19,14 +19,24 @@ export interface SequenceRow {
 const SEQUENCE = 'id, key, title, state, active_version, latest_version, playbook, created_at, updated_at, version';
 
 export async function findSequence(tx: Tx, idOrKey: string): Promise<SequenceRow | undefined> {
-  return one(await tx.query<SequenceRow>(`select ${SEQUENCE} from sequence where tenant_id = $1 and (id::text = $2 or key = $2)`, [tx.tenantId, idOrKey]));
+  return one(
+    await tx.query<SequenceRow>(
+      `select ${SEQUENCE} from sequence where tenant_id = $1 and (id::text = $2 or key = $2)`,
+      [tx.tenantId, idOrKey],
+    ),
+  );
 }
 
 export async function listSequences(tx: Tx): Promise<SequenceRow[]> {
-  return (await tx.query<SequenceRow>(`select ${SEQUENCE} from sequence where tenant_id = $1 order by id`, [tx.tenantId])).rows;
+  return (
+    await tx.query<SequenceRow>(`select ${SEQUENCE} from sequence where tenant_id = $1 order by id`, [tx.tenantId])
+  ).rows;
 }
 
-export async function insertSequence(tx: Tx, row: { key: string; title: string; playbook: string | null; definition: Definition; by: string; now: Date }): Promise<string | undefined> {
+export async function insertSequence(
+  tx: Tx,
+  row: { key: string; title: string; playbook: string | null; definition: Definition; by: string; now: Date },
+): Promise<string | undefined> {
   const id = newId();
   const { rowCount } = await tx.query(
     `insert into sequence (tenant_id, id, key, title, state, latest_version, playbook, created_at, updated_at) values ($1, $2, $3, $4, 'draft', 1, $5, $6, $6)
@@ -38,12 +48,26 @@ export async function insertSequence(tx: Tx, row: { key: string; title: string; 
   return id;
 }
 
-async function insertVersion(tx: Tx, id: string, number: number, definition: Definition, by: string, now: Date): Promise<void> {
-  await tx.query('insert into sequence_version (tenant_id, sequence_id, number, definition, created_at, created_by) values ($1, $2, $3, $4, $5, $6)', [tx.tenantId, id, number, definition, now, by]);
+async function insertVersion(
+  tx: Tx,
+  id: string,
+  number: number,
+  definition: Definition,
+  by: string,
+  now: Date,
+): Promise<void> {
+  await tx.query(
+    'insert into sequence_version (tenant_id, sequence_id, number, definition, created_at, created_by) values ($1, $2, $3, $4, $5, $6)',
+    [tx.tenantId, id, number, definition, now, by],
+  );
 }
 
 /** Adds a version; enrolments that run keep theirs. @returns its number, or undefined when someone else was faster */
-export async function addVersion(tx: Tx, id: string, change: { definition: Definition; by: string; expected: number; now: Date }): Promise<number | undefined> {
+export async function addVersion(
+  tx: Tx,
+  id: string,
+  change: { definition: Definition; by: string; expected: number; now: Date },
+): Promise<number | undefined> {
   const row = one(
     await tx.query<{ latest_version: number }>(
       `update sequence set latest_version = latest_version + 1, title = $3, updated_at = $4, version = version + 1 where tenant_id = $1 and id = $2 and version = $5 returning latest_version`,
@@ -55,7 +79,11 @@ export async function addVersion(tx: Tx, id: string, change: { definition: Defin
   return row.latest_version;
 }
 
-export async function setSequenceState(tx: Tx, id: string, change: { state: SequenceRow['state']; activeVersion: number | null; expected: number; now: Date }): Promise<boolean> {
+export async function setSequenceState(
+  tx: Tx,
+  id: string,
+  change: { state: SequenceRow['state']; activeVersion: number | null; expected: number; now: Date },
+): Promise<boolean> {
   const { rowCount } = await tx.query(
     'update sequence set state = $3, active_version = coalesce($4, active_version), updated_at = $5, version = version + 1 where tenant_id = $1 and id = $2 and version = $6',
     [tx.tenantId, id, change.state, change.activeVersion, change.now, change.expected],
@@ -70,7 +98,12 @@ export async function loadDefinition(tx: Tx, sequenceId: string, number: number)
   const key = `${tx.tenantId} ${sequenceId} ${number}`;
   const known = definitions.get(key);
   if (known) return known;
-  const row = one(await tx.query<{ definition: Definition }>('select definition from sequence_version where tenant_id = $1 and sequence_id = $2 and number = $3', [tx.tenantId, sequenceId, number]));
+  const row = one(
+    await tx.query<{ definition: Definition }>(
+      'select definition from sequence_version where tenant_id = $1 and sequence_id = $2 and number = $3',
+      [tx.tenantId, sequenceId, number],
+    ),
+  );
   if (!row) throw new Error(`Sequence ${sequenceId} has no version ${number}.`);
   if (definitions.size > 2000) definitions.clear();
   definitions.set(key, row.definition);
@@ -111,20 +144,51 @@ const RUN =
  */
 export async function insertRun(
   tx: Tx,
-  run: Pick<RunRow, 'sequence_id' | 'version' | 'customer_id' | 'business_key' | 'ordinal' | 'step_id' | 'start_on' | 'zone' | 'cause' | 'depth'>,
+  run: Pick<
+    RunRow,
+    | 'sequence_id'
+    | 'version'
+    | 'customer_id'
+    | 'business_key'
+    | 'ordinal'
+    | 'step_id'
+    | 'start_on'
+    | 'zone'
+    | 'cause'
+    | 'depth'
+  >,
   now: Date,
 ): Promise<RunRow | undefined> {
   return one(
     await tx.query<RunRow>(
       `insert into run (tenant_id, id, sequence_id, version, customer_id, business_key, ordinal, state, step_id, start_on, zone, cause, depth, started_at, updated_at)
        values ($1, $2, $3, $4, $5, $6, $7, 'active', $8, $9, $10, $11, $12, $13, $13) on conflict do nothing returning ${RUN}`,
-      [tx.tenantId, newId(), run.sequence_id, run.version, run.customer_id, run.business_key, run.ordinal, run.step_id, run.start_on, run.zone, run.cause, run.depth, now],
+      [
+        tx.tenantId,
+        newId(),
+        run.sequence_id,
+        run.version,
+        run.customer_id,
+        run.business_key,
+        run.ordinal,
+        run.step_id,
+        run.start_on,
+        run.zone,
+        run.cause,
+        run.depth,
+        now,
+      ],
     ),
   );
 }
 
 /** Earlier enrolments of a customer for the same key, newest first. */
-export async function runsOfKey(tx: Tx, sequenceId: string, customerId: string, businessKey: string | undefined): Promise<RunRow[]> {
+export async function runsOfKey(
+  tx: Tx,
+  sequenceId: string,
+  customerId: string,
+  businessKey: string | undefined,
+): Promise<RunRow[]> {
   const { rows } = await tx.query<RunRow>(
     `select ${RUN} from run where tenant_id = $1 and sequence_id = $2 and customer_id = $3 and ($4::text is null or business_key = $4) order by ordinal desc, started_at desc`,
     [tx.tenantId, sequenceId, customerId, businessKey ?? null],
@@ -134,7 +198,9 @@ export async function runsOfKey(tx: Tx, sequenceId: string, customerId: string, 
 
 /** A run with its row lock: whoever holds it decides, the others see what came of it. */
 export async function lockRun(tx: Tx, id: string): Promise<RunRow | undefined> {
-  return one(await tx.query<RunRow>(`select ${RUN} from run where tenant_id = $1 and id = $2 for update`, [tx.tenantId, id]));
+  return one(
+    await tx.query<RunRow>(`select ${RUN} from run where tenant_id = $1 and id = $2 for update`, [tx.tenantId, id]),
+  );
 }
 
 /** Runs that are due, locked; those another worker holds are passed over. */
@@ -147,7 +213,14 @@ export async function claimDueRuns(tx: Tx, now: Date, limit: number): Promise<Ru
 }
 
 export async function nextWake(tx: Tx): Promise<Date | undefined> {
-  return one(await tx.query<{ at: Date | null }>("select min(wake_at) as at from run where tenant_id = $1 and state = 'waiting' and wake_at is not null", [tx.tenantId]))?.at ?? undefined;
+  return (
+    one(
+      await tx.query<{ at: Date | null }>(
+        "select min(wake_at) as at from run where tenant_id = $1 and state = 'waiting' and wake_at is not null",
+        [tx.tenantId],
+      ),
+    )?.at ?? undefined
+  );
 }
 
 /** Writes where a run stands. The caller holds its lock. */
@@ -155,7 +228,18 @@ export async function saveRun(tx: Tx, run: RunRow, now: Date): Promise<void> {
   await tx.query(
     `update run set state = $3, step_id = $4, visit = $5, wake_at = $6, waiting_for = $7, ended_at = $8, end_reason = $9, updated_at = $10, row_version = row_version + 1
      where tenant_id = $1 and id = $2`,
-    [tx.tenantId, run.id, run.state, run.step_id, run.visit, run.wake_at, run.waiting_for, run.ended_at, run.end_reason, now],
+    [
+      tx.tenantId,
+      run.id,
+      run.state,
+      run.step_id,
+      run.visit,
+      run.wake_at,
+      run.waiting_for,
+      run.ended_at,
+      run.end_reason,
+      now,
+    ],
   );
 }
 
@@ -172,7 +256,10 @@ export async function exitRuns(tx: Tx, ids: readonly string[], reason: string, n
 
 /** Enrolments of these customers that have not ended. */
 export async function runningRuns(tx: Tx, customerIds: readonly string[]): Promise<RunRow[]> {
-  const { rows } = await tx.query<RunRow>(`select ${RUN} from run where tenant_id = $1 and customer_id = any($2) and state in ('active', 'waiting', 'paused')`, [tx.tenantId, customerIds]);
+  const { rows } = await tx.query<RunRow>(
+    `select ${RUN} from run where tenant_id = $1 and customer_id = any($2) and state in ('active', 'waiting', 'paused')`,
+    [tx.tenantId, customerIds],
+  );
   return rows;
 }
 
@@ -180,17 +267,30 @@ export async function findRun(tx: Tx, id: string): Promise<RunRow | undefined> {
   return one(await tx.query<RunRow>(`select ${RUN} from run where tenant_id = $1 and id = $2`, [tx.tenantId, id]));
 }
 
-export async function listRuns(tx: Tx, filter: { sequenceId?: string; customerId?: string; state?: string; before?: string; limit: number }): Promise<RunRow[]> {
+export async function listRuns(
+  tx: Tx,
+  filter: { sequenceId?: string; customerId?: string; state?: string; before?: string; limit: number },
+): Promise<RunRow[]> {
   const { rows } = await tx.query<RunRow>(
     `select ${RUN} from run where tenant_id = $1 and ($2::uuid is null or sequence_id = $2) and ($3::uuid is null or customer_id = $3)
        and ($4::text is null or state = $4) and ($5::uuid is null or id < $5) order by id desc limit $6`,
-    [tx.tenantId, filter.sequenceId ?? null, filter.customerId ?? null, filter.state ?? null, filter.before ?? null, filter.limit],
+    [
+      tx.tenantId,
+      filter.sequenceId ?? null,
+      filter.customerId ?? null,
+      filter.state ?? null,
+      filter.before ?? null,
+      filter.limit,
+    ],
   );
   return rows;
 }
 
 export async function countRuns(tx: Tx): Promise<{ sequence_id: string; state: RunState; n: number }[]> {
-  const { rows } = await tx.query<{ sequence_id: string; state: RunState; n: number }>('select sequence_id, state, count(*)::int as n from run where tenant_id = $1 group by 1, 2', [tx.tenantId]);
+  const { rows } = await tx.query<{ sequence_id: string; state: RunState; n: number }>(
+    'select sequence_id, state, count(*)::int as n from run where tenant_id = $1 group by 1, 2',
+    [tx.tenantId],
+  );
   return rows;
 }
 
@@ -212,19 +312,33 @@ export async function enterStep(tx: Tx, run: RunRow, now: Date): Promise<void> {
 
 /** Notes what came of a step. */
 export async function leaveStep(tx: Tx, run: RunRow, outcome: string, detail: string | null, now: Date): Promise<void> {
-  await tx.query('update run_step set left_at = $5, outcome = $6, detail = $7 where tenant_id = $1 and run_id = $2 and step_id = $3 and visit = $4 and left_at is null', [
-    tx.tenantId,
-    run.id,
-    run.step_id,
-    run.visit,
-    now,
-    outcome,
-    detail,
-  ]);
+  await tx.query(
+    'update run_step set left_at = $5, outcome = $6, detail = $7 where tenant_id = $1 and run_id = $2 and step_id = $3 and visit = $4 and left_at is null',
+    [tx.tenantId, run.id, run.step_id, run.visit, now, outcome, detail],
+  );
 }
 
-export async function stepsOfRun(tx: Tx, runId: string): Promise<{ step_id: string; visit: number; entered_at: Date; left_at: Date | null; outcome: string | null; detail: string | null }[]> {
-  const { rows } = await tx.query<{ step_id: string; visit: number; entered_at: Date; left_at: Date | null; outcome: string | null; detail: string | null }>(
+export async function stepsOfRun(
+  tx: Tx,
+  runId: string,
+): Promise<
+  {
+    step_id: string;
+    visit: number;
+    entered_at: Date;
+    left_at: Date | null;
+    outcome: string | null;
+    detail: string | null;
+  }[]
+> {
+  const { rows } = await tx.query<{
+    step_id: string;
+    visit: number;
+    entered_at: Date;
+    left_at: Date | null;
+    outcome: string | null;
+    detail: string | null;
+  }>(
     'select step_id, visit, entered_at, left_at, outcome, detail from run_step where tenant_id = $1 and run_id = $2 order by entered_at, step_id',
     [tx.tenantId, runId],
   );
@@ -240,7 +354,12 @@ export interface TemplateRow {
   version: number;
 }
 
-export async function putTemplate(tx: Tx, template: Omit<TemplateRow, 'version'>, by: string, now: Date): Promise<void> {
+export async function putTemplate(
+  tx: Tx,
+  template: Omit<TemplateRow, 'version'>,
+  by: string,
+  now: Date,
+): Promise<void> {
   await tx.query(
     `insert into template as t (tenant_id, key, channel, locale, subject, body, updated_at, updated_by) values ($1, $2, $3, $4, $5, $6, $7, $8)
      on conflict (tenant_id, key, channel, locale) do update set subject = excluded.subject, body = excluded.body, updated_at = excluded.updated_at,
@@ -250,9 +369,9 @@ export async function putTemplate(tx: Tx, template: Omit<TemplateRow, 'version'>
 }
 
 export async function listTemplates(tx: Tx, key?: string): Promise<TemplateRow[]> {
-  const { rows } = await tx.query<TemplateRow>('select key, channel, locale, subject, body, version from template where tenant_id = $1 and ($2::text is null or key = $2) order by key, channel, locale', [
-    tx.tenantId,
-    key ?? null,
-  ]);
+  const { rows } = await tx.query<TemplateRow>(
+    'select key, channel, locale, subject, body, version from template where tenant_id = $1 and ($2::text is null or key = $2) order by key, channel, locale',
+    [tx.tenantId, key ?? null],
+  );
   return rows;
 }

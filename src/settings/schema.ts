@@ -40,23 +40,40 @@ export const SETTINGS = {
         zone: Type.String({ description: 'IANA time zone' }),
         country: Type.String({ pattern: '^[A-Z]{2}$' }),
         currency: Type.String({ pattern: '^[A-Z]{3}$' }),
-        postalAddress: Type.String({ maxLength: 500, description: 'Stands at the foot of marketing e-mails (CAN-SPAM)' }),
+        postalAddress: Type.String({
+          maxLength: 500,
+          description: 'Stands at the foot of marketing e-mails (CAN-SPAM)',
+        }),
         phone: Type.String({ maxLength: 50 }),
         replyTo: Type.String({ maxLength: 200 }),
       },
       { additionalProperties: false },
     ),
-    value: { name: 'My business', zone: 'UTC', country: 'US', currency: 'USD', postalAddress: '', phone: '', replyTo: '' },
+    value: {
+      name: 'My business',
+      zone: 'UTC',
+      country: 'US',
+      currency: 'USD',
+      postalAddress: '',
+      phone: '',
+      replyTo: '',
+    },
   },
   quietHours: {
-    title: 'When messages may go out, on the recipient\'s clock',
-    schema: Type.Object({ default: Window, channels: Type.Partial(Type.Record(words(CHANNELS), Window)) }, { additionalProperties: false }),
+    title: "When messages may go out, on the recipient's clock",
+    schema: Type.Object(
+      { default: Window, channels: Type.Partial(Type.Record(words(CHANNELS), Window)) },
+      { additionalProperties: false },
+    ),
     // 47 CFR 64.1200(c)(1) allows 08-21; the stricter states (FL, MD, MA, AL, LA, MS) end at 20, so that is the default.
     value: { default: { open: '08:00', close: '20:00', days: [1, 2, 3, 4, 5, 6, 7] }, channels: {} },
   },
   caps: {
     title: 'How many marketing messages a person or company gets',
-    schema: Type.Object({ marketing: Type.Array(Cap, { maxItems: 10 }), marketingPerCompany: Type.Array(Cap, { maxItems: 10 }) }, { additionalProperties: false }),
+    schema: Type.Object(
+      { marketing: Type.Array(Cap, { maxItems: 10 }), marketingPerCompany: Type.Array(Cap, { maxItems: 10 }) },
+      { additionalProperties: false },
+    ),
     value: {
       marketing: [
         { messages: 1, days: 1, then: 'defer' },
@@ -98,7 +115,10 @@ export const SETTINGS = {
   receivables: {
     title: 'Promises and disputes',
     schema: Type.Object(
-      { maxPromiseDays: Type.Integer({ minimum: 1, maximum: 365 }), maxDisputeDays: Type.Integer({ minimum: 1, maximum: 730 }) },
+      {
+        maxPromiseDays: Type.Integer({ minimum: 1, maximum: 365 }),
+        maxDisputeDays: Type.Integer({ minimum: 1, maximum: 730 }),
+      },
       { additionalProperties: false },
     ),
     value: { maxPromiseDays: 60, maxDisputeDays: 180 },

@@ -13,13 +13,19 @@ export interface SettingRow<Key extends SettingKey = SettingKey> {
 /** A setting as it stands: the tenant's, else the default. */
 export async function readSetting<Key extends SettingKey>(tx: Tx, key: Key): Promise<SettingRow<Key>> {
   const row = one(
-    await tx.query<SettingRow<Key>>('select key, value, version, updated_at, updated_by from setting where tenant_id = $1 and key = $2', [tx.tenantId, key]),
+    await tx.query<SettingRow<Key>>(
+      'select key, value, version, updated_at, updated_by from setting where tenant_id = $1 and key = $2',
+      [tx.tenantId, key],
+    ),
   );
   const standard = SETTINGS[key].value as SettingValue<Key>;
-  return row ? { ...row, value: { ...(standard as object), ...(row.value as object) } as SettingValue<Key> } : { key, value: standard, version: 0, updated_at: null, updated_by: null };
+  return row
+    ? { ...row, value: { ...(standard as object), ...(row.value as object) } as SettingValue<Key> }
+    : { key, value: standard, version: 0, updated_at: null, updated_by: null };
 }
 
-export const setting = async <Key extends SettingKey>(tx: Tx, key: Key): Promise<SettingValue<Key>> => (await readSetting(tx, key)).value;
+export const setting = async <Key extends SettingKey>(tx: Tx, key: Key): Promise<SettingValue<Key>> =>
+  (await readSetting(tx, key)).value;
 
 /** Stores a setting when its version is still the expected one (0: the default). @returns the new version */
 export async function writeSetting<Key extends SettingKey>(

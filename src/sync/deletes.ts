@@ -3,14 +3,21 @@ import type { Session } from '../connections/session.ts';
 import type { Stream } from '../kit/index.ts';
 import type { Origin } from '../model/types.ts';
 import type { SyncDeps } from './deps.ts';
-import { ingest, type Ingested, type Source } from './ingest.ts';
+import { type Ingested, ingest, type Source } from './ingest.ts';
 import { park } from './parked.ts';
 import { loadSources, noteDeletesRead, type StreamRow } from './store.ts';
 
 const MAX_PAGES = 1000;
 
 /** Marks records deleted that the vendor named as deleted. What we never had is nothing to delete. */
-export async function markDeleted(deps: SyncDeps, tx: Tx, source: Source, stream: string, ids: readonly string[], origin: Origin): Promise<Ingested> {
+export async function markDeleted(
+  deps: SyncDeps,
+  tx: Tx,
+  source: Source,
+  stream: string,
+  ids: readonly string[],
+  origin: Origin,
+): Promise<Ingested> {
   const stored = await loadSources(tx, source.streamIds.get(stream)!, ids);
   const records = stored
     .filter((row) => row.deleted_at === null)
@@ -19,16 +26,27 @@ export async function markDeleted(deps: SyncDeps, tx: Tx, source: Source, stream
 }
 
 /** Reads the vendor's list of deleted records, when it has one and it is time. */
-export async function readTombstones(deps: SyncDeps, tenantId: string, session: Session, source: Source, stream: Stream, row: StreamRow): Promise<number> {
+export async function readTombstones(
+  deps: SyncDeps,
+  tenantId: string,
+  session: Session,
+  source: Source,
+  stream: Stream,
+  row: StreamRow,
+): Promise<number> {
   const { deletes } = stream;
   if (deletes.kind !== 'tombstones') return 0;
   const startedAt = deps.clock.now();
-  if (row.last_deletes_at && startedAt.getTime() - row.last_deletes_at.getTime() < deletes.everySeconds * 1000) return 0;
+  if (row.last_deletes_at && startedAt.getTime() - row.last_deletes_at.getTime() < deletes.everySeconds * 1000)
+    return 0;
   const since = row.last_deletes_at ? new Date(row.last_deletes_at.getTime() - 300_000).toISOString() : undefined;
   let deleted = 0;
   let token: string | undefined;
   for (let page = 0; page < MAX_PAGES; page++) {
-    const reply = await session.call({ safe: true, ...deletes.list(session.ctx, { limit: 100, ...(since ? { since } : {}), ...(token ? { token } : {}) }) });
+    const reply = await session.call({
+      safe: true,
+      ...deletes.list(session.ctx, { limit: 100, ...(since ? { since } : {}), ...(token ? { token } : {}) }),
+    });
     const tombstones = deletes.read(reply);
     deleted += await deps.db.tenant(tenantId, async (tx) => {
       const result = await markDeleted(
@@ -41,7 +59,19 @@ export async function readTombstones(deps: SyncDeps, tenantId: string, session: 
       );
       if (tombstones.truncated) {
         const reason = `More of ${stream.title} was deleted than the platform lists at once; the rest shows when the records are asked for.`;
-        await park(tx, [{ kind: 'stream', reference: `${row.id}/tombstones`, reason, connectionId: row.connection_id, streamId: row.id }], startedAt);
+        await park(
+          tx,
+          [
+            {
+              kind: 'stream',
+              reference: `${row.id}/tombstones`,
+              reason,
+              connectionId: row.connection_id,
+              streamId: row.id,
+            },
+          ],
+          startedAt,
+        );
       }
       return result.changed;
     });

@@ -1,9 +1,9 @@
+import type { Tx } from '../base/database.ts';
 import type { Queue } from '../base/queue.ts';
 import type { ConnectionDeps } from '../connections/deps.ts';
-import type { ApplyContext, ChangeListener } from '../model/types.ts';
-import type { Tx } from '../base/database.ts';
-import type { HookEvent } from '../kit/index.ts';
 import type { ConnectionRow } from '../connections/store.ts';
+import type { HookEvent } from '../kit/index.ts';
+import type { ApplyContext, ChangeListener } from '../model/types.ts';
 
 /** What other rooms want to hear inside the transaction that stores a fact or an event. */
 export interface SyncListeners {

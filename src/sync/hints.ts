@@ -1,6 +1,12 @@
 import { insertRows, type Tx } from '../base/database.ts';
 import { messageOf } from '../base/errors.ts';
-import { type ConnectionRow, findConnection, type Route, routeOfConnection, routesOfAccount } from '../connections/store.ts';
+import {
+  type ConnectionRow,
+  findConnection,
+  type Route,
+  routeOfConnection,
+  routesOfAccount,
+} from '../connections/store.ts';
 import { connectorOf } from '../connections/vendors.ts';
 import type { HookEvent, RawHook } from '../kit/index.ts';
 import type { SyncDeps } from './deps.ts';
@@ -34,7 +40,11 @@ export async function routeHook(deps: SyncDeps, hookId: string): Promise<void> {
     events = connector.webhooks!.events(hook);
   } catch (error) {
     // A verified post we cannot read stays in the inbox with the reason; it is not thrown away and not tried for ever.
-    await deps.db.statement('update hook_inbox set routed_at = $2, error = $3 where id = $1', [row.id, deps.clock.now(), messageOf(error)]);
+    await deps.db.statement('update hook_inbox set routed_at = $2, error = $3 where id = $1', [
+      row.id,
+      deps.clock.now(),
+      messageOf(error),
+    ]);
     deps.log.error({ err: error, connector: row.connector, hookId }, 'a verified webhook could not be read');
     return;
   }
@@ -54,7 +64,11 @@ export async function routeHook(deps: SyncDeps, hookId: string): Promise<void> {
       await takeEvents(deps, tx, connection, own, row.received_at);
     });
   }
-  await deps.db.statement('update hook_inbox set routed_at = $2, error = $3 where id = $1', [row.id, deps.clock.now(), byRoute.size === 0 && events.length > 0 ? 'no connection of this account' : null]);
+  await deps.db.statement('update hook_inbox set routed_at = $2, error = $3 where id = $1', [
+    row.id,
+    deps.clock.now(),
+    byRoute.size === 0 && events.length > 0 ? 'no connection of this account' : null,
+  ]);
 }
 
 async function routesOf(deps: SyncDeps, row: InboxRow, event: HookEvent): Promise<Route[]> {
@@ -79,24 +93,44 @@ const COLUMNS = [
 ];
 
 /** Records become hints for the refetch; everything else is handed on at once. Known event keys are ignored. */
-async function takeEvents(deps: SyncDeps, tx: Tx, connection: ConnectionRow, events: readonly HookEvent[], receivedAt: Date): Promise<void> {
+async function takeEvents(
+  deps: SyncDeps,
+  tx: Tx,
+  connection: ConnectionRow,
+  events: readonly HookEvent[],
+  receivedAt: Date,
+): Promise<void> {
   const rows = events.map((event) => ({
     connection_id: connection.id,
     event_key: event.key,
     stream: event.type === 'record' ? event.stream : `(${event.type})`,
     remote_id: event.type === 'record' ? event.id : '',
     change: event.type === 'record' ? event.change : event.type,
-    payload: event.type === 'record' ? (event.change === 'merged' ? { into: event.into ?? null } : (event.record ?? null)) : null,
+    payload:
+      event.type === 'record'
+        ? event.change === 'merged'
+          ? { into: event.into ?? null }
+          : (event.record ?? null)
+        : null,
     vendor_at: event.at ?? null,
     received_at: receivedAt,
     done_at: event.type === 'record' ? null : receivedAt,
   }));
   const distinct = [...new Map(rows.map((row) => [row.event_key, row])).values()];
   const fresh = new Set(
-    (await insertRows<{ event_key: string }>(tx, 'hint', COLUMNS, distinct, 'on conflict (tenant_id, connection_id, event_key) do nothing returning event_key')).map((row) => row.event_key),
+    (
+      await insertRows<{ event_key: string }>(
+        tx,
+        'hint',
+        COLUMNS,
+        distinct,
+        'on conflict (tenant_id, connection_id, event_key) do nothing returning event_key',
+      )
+    ).map((row) => row.event_key),
   );
   for (const event of events) {
-    if (event.type !== 'record' && fresh.delete(event.key)) await deps.listeners.event(tx, connection, event, deps.clock.now());
+    if (event.type !== 'record' && fresh.delete(event.key))
+      await deps.listeners.event(tx, connection, event, deps.clock.now());
   }
   if (events.some((event) => event.type === 'record' && fresh.has(event.key))) {
     await deps.queue.send(tx, 'refetch', { tenantId: tx.tenantId, connectionId: connection.id });

@@ -1,12 +1,12 @@
 import { type Static, Type } from 'typebox';
 import { Value } from 'typebox/value';
 import { parse } from 'yaml';
-import { type FieldError, invalid } from '../base/errors.ts';
 import type { Row } from '../base/database.ts';
-import { compileCondition, compileDirective, type Compiler, type Env, type Read } from '../mapping/directives.ts';
-import { compileMapping } from '../mapping/compile.ts';
-import { MappingFile } from '../mapping/schema.ts';
+import { type FieldError, invalid } from '../base/errors.ts';
 import { ENTITIES, type EntityKind, entityDefinition } from '../kit/index.ts';
+import { compileMapping } from '../mapping/compile.ts';
+import { type Compiler, compileCondition, compileDirective, type Env, type Read } from '../mapping/directives.ts';
+import { MappingFile } from '../mapping/schema.ts';
 
 /** How the rows of a file become records, beside the mapping of those records. */
 export const ImportObject = Type.Object(
@@ -20,7 +20,9 @@ export const ImportObject = Type.Object(
     /** Rows it is made from; others are passed over. */
     when: Type.Optional(Type.Unknown()),
     /** What a row must have; others are parked with the reason. */
-    require: Type.Optional(Type.Array(Type.Object({ test: Type.Unknown(), reason: Type.String() }, { additionalProperties: false }))),
+    require: Type.Optional(
+      Type.Array(Type.Object({ test: Type.Unknown(), reason: Type.String() }, { additionalProperties: false })),
+    ),
   },
   { additionalProperties: false },
 );
@@ -30,7 +32,11 @@ export const ImportMapping = Type.Object(
     name: Type.Optional(Type.String({ maxLength: 100 })),
     file: Type.Optional(
       Type.Object(
-        { delimiter: Type.Optional(Type.String({ minLength: 1, maxLength: 1 })), encoding: Type.Optional(Type.String()), columns: Type.Optional(Type.Array(Type.String())) },
+        {
+          delimiter: Type.Optional(Type.String({ minLength: 1, maxLength: 1 })),
+          encoding: Type.Optional(Type.String()),
+          columns: Type.Optional(Type.Array(Type.String())),
+        },
         { additionalProperties: false },
       ),
     ),
@@ -64,13 +70,28 @@ export function readImportMapping(text: string, name: string, streams: readonly 
     throw invalid(`${name} is not YAML: ${(error as Error).message}`);
   }
   if (!Value.Check(ImportMapping, value)) {
-    const errors = Value.Errors(ImportMapping, value).map((error) => ({ path: error.instancePath.replace(/^\//, '').replaceAll('/', '.') || name, message: error.message }));
-    throw invalid(`${name} does not have the form of an import mapping: ${errors.map((error) => `${error.path} ${error.message}`).join('; ')}`, errors);
+    const errors = Value.Errors(ImportMapping, value).map((error) => ({
+      path: error.instancePath.replace(/^\//, '').replaceAll('/', '.') || name,
+      message: error.message,
+    }));
+    throw invalid(
+      `${name} does not have the form of an import mapping: ${errors.map((error) => `${error.path} ${error.message}`).join('; ')}`,
+      errors,
+    );
   }
-  const { errors } = compileMapping({ streams: value.streams, ...(value.defaults ? { defaults: value.defaults } : {}) }, streams);
+  const { errors } = compileMapping(
+    { streams: value.streams, ...(value.defaults ? { defaults: value.defaults } : {}) },
+    streams,
+  );
   errors.push(...compileObjects(value).errors);
-  for (const object of Object.keys(value.objects)) if (!value.streams[object]) errors.push({ path: `streams.${object}`, message: 'is missing: every object needs a mapping of its fields' });
-  if (errors.length > 0) throw invalid(`${name} has mistakes: ${errors.map((error) => `${error.path} ${error.message}`).join('; ')}`, errors);
+  for (const object of Object.keys(value.objects))
+    if (!value.streams[object])
+      errors.push({ path: `streams.${object}`, message: 'is missing: every object needs a mapping of its fields' });
+  if (errors.length > 0)
+    throw invalid(
+      `${name} has mistakes: ${errors.map((error) => `${error.path} ${error.message}`).join('; ')}`,
+      errors,
+    );
   return value;
 }
 
@@ -83,9 +104,14 @@ export function compileObjects(mapping: ImportMapping): { objects: CompiledObjec
       name,
       id: compileDirective(object.id, `${where}.id`, compiler),
       group: object.group ?? false,
-      pick: object.columns ? (row: Row) => Object.fromEntries(object.columns!.map((column) => [column, row[column] ?? ''])) : (row: Row) => row,
+      pick: object.columns
+        ? (row: Row) => Object.fromEntries(object.columns!.map((column) => [column, row[column] ?? '']))
+        : (row: Row) => row,
       when: object.when === undefined ? () => true : compileCondition(object.when, `${where}.when`, compiler),
-      require: (object.require ?? []).map((rule, at) => ({ test: compileCondition(rule.test, `${where}.require[${at}].test`, compiler), reason: rule.reason })),
+      require: (object.require ?? []).map((rule, at) => ({
+        test: compileCondition(rule.test, `${where}.require[${at}].test`, compiler),
+        reason: rule.reason,
+      })),
     };
   });
   return { objects, errors };
@@ -117,17 +143,26 @@ const SYNONYMS: Record<string, readonly string[]> = {
 };
 const IDS = ['id', 'externalid', 'recordid', 'customerid', 'number', 'invoiceno', 'jobid', 'email'];
 
-const squeeze = (text: string): string => text.toLowerCase().normalize('NFKD').replace(/[^a-z0-9]/g, '');
+const squeeze = (text: string): string =>
+  text
+    .toLowerCase()
+    .normalize('NFKD')
+    .replace(/[^a-z0-9]/g, '');
 
 /**
  * An import mapping guessed from the column names of a file.
  * @throws Problem when nothing in the file can serve as the record's id
  */
 export function guessImportMapping(object: string, kind: EntityKind, columns: readonly string[]): ImportMapping {
-  const find = (names: readonly string[]): string | undefined => names.map((name) => columns.find((column) => squeeze(column) === name)).find((column) => column !== undefined);
+  const find = (names: readonly string[]): string | undefined =>
+    names.map((name) => columns.find((column) => squeeze(column) === name)).find((column) => column !== undefined);
   const id = find([squeeze(`${object.replace(/s$/, '')}id`), ...IDS]);
   if (!id) {
-    throw invalid(`None of the columns (${columns.join(', ')}) looks like the id of a ${kind}.`, undefined, 'Give a mapping file with --map that says which column identifies a row.');
+    throw invalid(
+      `None of the columns (${columns.join(', ')}) looks like the id of a ${kind}.`,
+      undefined,
+      'Give a mapping file with --map that says which column identifies a row.',
+    );
   }
   const fields: Record<string, unknown> = {};
   for (const [name, field] of Object.entries(entityDefinition(kind).fields)) {
@@ -142,9 +177,14 @@ export function guessImportMapping(object: string, kind: EntityKind, columns: re
     else if (reference) references.customer = { email: { path: reference } };
   }
   for (const required of ENTITIES[kind].required) {
-    if (required === 'status' && !fields.status) fields.status = { invoice: 'open', payment: 'succeeded', job: 'completed', subscription: 'active' }[kind as string] ?? null;
+    if (required === 'status' && !fields.status)
+      fields.status =
+        { invoice: 'open', payment: 'succeeded', job: 'completed', subscription: 'active' }[kind as string] ?? null;
   }
-  return { objects: { [object]: { id: { path: id } } }, streams: { [object]: { [kind]: { fields, ...(Object.keys(references).length > 0 ? { references } : {}) } } } } as ImportMapping;
+  return {
+    objects: { [object]: { id: { path: id } } },
+    streams: { [object]: { [kind]: { fields, ...(Object.keys(references).length > 0 ? { references } : {}) } } },
+  } as ImportMapping;
 }
 
 function directiveFor(name: string, type: string, column: string): unknown {

@@ -4,14 +4,20 @@ import { appendEvents } from '../audit/store.ts';
 import { insertRows, one, type Row, type Tx } from '../base/database.ts';
 import { invalid, messageOf, Problem } from '../base/errors.ts';
 import { newId, sha256 } from '../base/ids.ts';
-import { addRoute, type ConnectionRow, findConnection, findConnectionByAccount, insertConnection } from '../connections/store.ts';
+import {
+  addRoute,
+  type ConnectionRow,
+  findConnection,
+  findConnectionByAccount,
+  insertConnection,
+} from '../connections/store.ts';
 import { connectorOf } from '../connections/vendors.ts';
 import type { FileReader, FileRow } from '../kit/index.ts';
 import type { Env } from '../mapping/directives.ts';
 import { loadOverrides, saveOverride } from '../mapping/store.ts';
 import { ValueError } from '../mapping/values.ts';
 import type { SyncDeps } from './deps.ts';
-import { compileObjects, type CompiledObject, guessImportMapping, type ImportMapping } from './importing.ts';
+import { type CompiledObject, compileObjects, guessImportMapping, type ImportMapping } from './importing.ts';
 import { ingest, loadSource, type RawRecord, type Source } from './ingest.ts';
 import { type Parking, park } from './parked.ts';
 import { createStreams } from './store.ts';
@@ -44,28 +50,39 @@ export interface ImportResult extends ImportProgress {
  * same file again changes nothing.
  * @throws Problem when the file or mapping as a whole cannot be used
  */
-export async function importFile(deps: SyncDeps, tenantId: string, request: ImportRequest, onProgress?: (progress: ImportProgress) => void): Promise<ImportResult> {
+export async function importFile(
+  deps: SyncDeps,
+  tenantId: string,
+  request: ImportRequest,
+  onProgress?: (progress: ImportProgress) => void,
+): Promise<ImportResult> {
   const connector = connectorOf(deps.registry, 'csv');
   const reader = connector.files!;
   const fileName = request.fileName ?? path.basename(request.file);
   if (!connector.streams.some((stream) => stream.name === request.object)) {
-    throw invalid(`"${request.object}" cannot be imported; there are ${connector.streams.map((stream) => stream.name).join(', ')}.`);
+    throw invalid(
+      `"${request.object}" cannot be imported; there are ${connector.streams.map((stream) => stream.name).join(', ')}.`,
+    );
   }
-  if (!statSync(request.file, { throwIfNoEntry: false })?.isFile()) throw new Problem(404, 'not_found', `There is no file ${request.file}.`);
+  if (!statSync(request.file, { throwIfNoEntry: false })?.isFile())
+    throw new Problem(404, 'not_found', `There is no file ${request.file}.`);
   const options = { ...request.mapping?.file, ...(request.encoding ? { encoding: request.encoding } : {}) };
-  const mapping = request.mapping ?? (await guess(reader, connector.streams.find((stream) => stream.name === request.object)!.entities[0]!, request, options));
+  const mapping =
+    request.mapping ??
+    (await guess(
+      reader,
+      connector.streams.find((stream) => stream.name === request.object)!.entities[0]!,
+      request,
+      options,
+    ));
   const connectionId = await importConnection(deps, tenantId, mapping, request);
   const source = await loadSource(deps, tenantId, connectionId);
   const id = newId();
   await deps.db.tenant(tenantId, (tx) =>
-    tx.query("insert into import_run (tenant_id, id, connection_id, object, file_name, state, started_at) values ($1, $2, $3, $4, $5, 'running', $6)", [
-      tenantId,
-      id,
-      connectionId,
-      request.object,
-      fileName,
-      deps.clock.now(),
-    ]),
+    tx.query(
+      "insert into import_run (tenant_id, id, connection_id, object, file_name, state, started_at) values ($1, $2, $3, $4, $5, 'running', $6)",
+      [tenantId, id, connectionId, request.object, fileName, deps.clock.now()],
+    ),
   );
   const run = new ImportRun(deps, tenantId, source, compileObjects(mapping).objects, id, fileName);
   try {
@@ -82,7 +99,12 @@ export async function importFile(deps: SyncDeps, tenantId: string, request: Impo
   return { id, connectionId, ...run.progress };
 }
 
-async function guess(reader: FileReader, kind: Parameters<typeof guessImportMapping>[1], request: ImportRequest, options: object): Promise<ImportMapping> {
+async function guess(
+  reader: FileReader,
+  kind: Parameters<typeof guessImportMapping>[1],
+  request: ImportRequest,
+  options: object,
+): Promise<ImportMapping> {
   for await (const item of reader.rows(request.file, options)) {
     if ('row' in item) return guessImportMapping(request.object, kind, Object.keys(item.row));
   }
@@ -102,7 +124,12 @@ async function* batches(rows: AsyncIterable<FileRow>): AsyncGenerator<FileRow[]>
 }
 
 /** The connection that stands for files of this mapping; made when it is not there. */
-async function importConnection(deps: SyncDeps, tenantId: string, mapping: ImportMapping, request: ImportRequest): Promise<string> {
+async function importConnection(
+  deps: SyncDeps,
+  tenantId: string,
+  mapping: ImportMapping,
+  request: ImportRequest,
+): Promise<string> {
   const account = mapping.name ?? 'files';
   return deps.db.tenant(tenantId, async (tx) => {
     const now = deps.clock.now();
@@ -126,12 +153,21 @@ async function importConnection(deps: SyncDeps, tenantId: string, mapping: Impor
     }
     await createStreams(tx, connection.id, Object.keys(mapping.objects), now);
     // Files are not polled.
-    await tx.query("update stream set state = 'off', phase = 'incremental' where tenant_id = $1 and connection_id = $2", [tenantId, connection.id]);
+    await tx.query(
+      "update stream set state = 'off', phase = 'incremental' where tenant_id = $1 and connection_id = $2",
+      [tenantId, connection.id],
+    );
     const override = { streams: mapping.streams, ...(mapping.defaults ? { defaults: mapping.defaults } : {}) };
     const present = (await loadOverrides(tx, 'csv', connection.id)).find((row) => row.connection_id === connection.id);
-    const merged = present ? { ...present.mapping, ...override, streams: { ...present.mapping.streams, ...override.streams } } : override;
+    const merged = present
+      ? { ...present.mapping, ...override, streams: { ...present.mapping.streams, ...override.streams } }
+      : override;
     if (JSON.stringify(present?.mapping) !== JSON.stringify(merged)) {
-      await saveOverride(tx, { connector: 'csv', connectionId: connection.id, mapping: merged, by: request.actor, at: now }, present?.version);
+      await saveOverride(
+        tx,
+        { connector: 'csv', connectionId: connection.id, mapping: merged, by: request.actor, at: now },
+        present?.version,
+      );
     }
     return connection.id;
   });
@@ -147,7 +183,14 @@ class ImportRun {
   private readonly fileName: string;
   private readonly env: Env;
 
-  constructor(deps: SyncDeps, tenantId: string, source: Source, objects: CompiledObject[], id: string, fileName: string) {
+  constructor(
+    deps: SyncDeps,
+    tenantId: string,
+    source: Source,
+    objects: CompiledObject[],
+    id: string,
+    fileName: string,
+  ) {
     this.deps = deps;
     this.tenantId = tenantId;
     this.source = source;
@@ -155,12 +198,21 @@ class ImportRun {
     this.id = id;
     this.fileName = fileName;
     const { country = source.country, currency = source.currency } = source.mapping.defaults;
-    this.env = { zone: source.zone, country, currency, account: source.connection.account_id ?? '', connector: 'csv', lookup: () => undefined };
+    this.env = {
+      zone: source.zone,
+      country,
+      currency,
+      account: source.connection.account_id ?? '',
+      connector: 'csv',
+      lookup: () => undefined,
+    };
   }
 
   /** Takes a batch of rows: one transaction. */
   async take(batch: readonly FileRow[]): Promise<void> {
-    const records = new Map<string, RawRecord[]>(this.objects.filter((object) => !object.group).map((object) => [object.name, []]));
+    const records = new Map<string, RawRecord[]>(
+      this.objects.filter((object) => !object.group).map((object) => [object.name, []]),
+    );
     const staged: Row[] = [];
     const parking: Parking[] = [];
     for (const item of batch) {
@@ -172,7 +224,10 @@ class ImportRun {
       }
     }
     await this.deps.db.tenant(this.tenantId, async (tx) => {
-      await this.store(tx, [...records].map(([stream, list]) => ({ stream, records: list })));
+      await this.store(
+        tx,
+        [...records].map(([stream, list]) => ({ stream, records: list })),
+      );
       await stageRows(tx, this.id, staged);
       await park(tx, parking, this.deps.clock.now());
     });
@@ -217,7 +272,9 @@ class ImportRun {
 
   private async store(tx: Tx, groups: { stream: string; records: RawRecord[] }[]): Promise<void> {
     const result = await ingest(this.deps, tx, this.source, groups, 'backfill');
-    for (const { stream, records } of groups) this.progress.records[stream] = (this.progress.records[stream] ?? 0) + new Set(records.map((record) => record.id)).size;
+    for (const { stream, records } of groups)
+      this.progress.records[stream] =
+        (this.progress.records[stream] ?? 0) + new Set(records.map((record) => record.id)).size;
     this.progress.parked += result.parked;
   }
 
@@ -228,7 +285,10 @@ class ImportRun {
       for (;;) {
         const groups = await this.deps.db.tenant(this.tenantId, async (tx) => {
           const found = await nextGroups(tx, this.id, object.name, after);
-          const records = found.map((group) => ({ id: group.group_key, raw: { first: group.rows[0], rows: group.rows } }));
+          const records = found.map((group) => ({
+            id: group.group_key,
+            raw: { first: group.rows[0], rows: group.rows },
+          }));
           if (records.length > 0) await this.store(tx, [{ stream: object.name, records }]);
           return found;
         });
@@ -244,19 +304,26 @@ class ImportRun {
     await this.deps.db.tenant(this.tenantId, async (tx) => {
       const now = this.deps.clock.now();
       await tx.query('delete from import_row where tenant_id = $1 and import_id = $2', [this.tenantId, this.id]);
-      await tx.query('update import_run set state = $3, error = $4, rows_read = $5, rows_parked = $6, records = $7, ended_at = $8 where tenant_id = $1 and id = $2', [
-        this.tenantId,
-        this.id,
-        state,
-        error,
-        this.progress.rows,
-        this.progress.parked,
-        this.progress.records,
-        now,
+      await tx.query(
+        'update import_run set state = $3, error = $4, rows_read = $5, rows_parked = $6, records = $7, ended_at = $8 where tenant_id = $1 and id = $2',
+        [this.tenantId, this.id, state, error, this.progress.rows, this.progress.parked, this.progress.records, now],
+      );
+      if (state === 'done')
+        await tx.query('update stream set last_complete_at = $3 where tenant_id = $1 and connection_id = $2', [
+          this.tenantId,
+          this.source.connection.id,
+          now,
+        ]);
+      const data = {
+        file: this.fileName,
+        rows: this.progress.rows,
+        parked: this.progress.parked,
+        records: this.progress.records,
+        ...(error ? { error } : {}),
+      };
+      await appendEvents(tx, [
+        { actor, action: `import.${state}`, subject: { kind: 'import', id: this.id }, data, at: now },
       ]);
-      if (state === 'done') await tx.query('update stream set last_complete_at = $3 where tenant_id = $1 and connection_id = $2', [this.tenantId, this.source.connection.id, now]);
-      const data = { file: this.fileName, rows: this.progress.rows, parked: this.progress.parked, records: this.progress.records, ...(error ? { error } : {}) };
-      await appendEvents(tx, [{ actor, action: `import.${state}`, subject: { kind: 'import', id: this.id }, data, at: now }]);
     });
   }
 }
@@ -277,7 +344,12 @@ async function stageRows(tx: Tx, importId: string, rows: readonly Row[]): Promis
   );
 }
 
-async function nextGroups(tx: Tx, importId: string, object: string, after: string): Promise<{ group_key: string; rows: Row[] }[]> {
+async function nextGroups(
+  tx: Tx,
+  importId: string,
+  object: string,
+  after: string,
+): Promise<{ group_key: string; rows: Row[] }[]> {
   const { rows } = await tx.query<{ group_key: string; rows: Row[] }>(
     `select group_key, jsonb_agg(data order by line) as rows from import_row
      where tenant_id = $1 and import_id = $2 and object = $3 and group_key > $4 group by group_key order by group_key limit 200`,

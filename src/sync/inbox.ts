@@ -6,7 +6,8 @@ import type { HookAnswer, RawHook, Secrets } from '../kit/index.ts';
 import type { SyncDeps } from './deps.ts';
 
 /** Headers worth keeping with a post: what later reading of it may need, and nothing that authenticates. */
-const KEPT = /^(content-type|webhook-id|webhook-timestamp|x-hubspot-request-timestamp|x-slack-retry-num|i-twilio-idempotency-token|user-agent)$/;
+const KEPT =
+  /^(content-type|webhook-id|webhook-timestamp|x-hubspot-request-timestamp|x-slack-retry-num|i-twilio-idempotency-token|user-agent)$/;
 
 const OK: HookAnswer = { status: 200 };
 
@@ -21,17 +22,27 @@ export interface Received {
  * verify is never stored.
  * @param connectionId for connectors whose address belongs to one connection
  */
-export async function receiveHook(deps: SyncDeps, connectorId: string, connectionId: string | undefined, hook: RawHook): Promise<Received> {
+export async function receiveHook(
+  deps: SyncDeps,
+  connectorId: string,
+  connectionId: string | undefined,
+  hook: RawHook,
+): Promise<Received> {
   const connector = connectorOf(deps.registry, connectorId);
   const { webhooks } = connector;
-  if (!webhooks || (webhooks.scope === 'connection') !== (connectionId !== undefined)) return refuse(deps, connectorId, 'no_such_address', 404);
+  if (!webhooks || (webhooks.scope === 'connection') !== (connectionId !== undefined))
+    return refuse(deps, connectorId, 'no_such_address', 404);
   let secrets: Secrets = {};
   if (connectionId !== undefined) {
     const route = await routeOfConnection({ query: deps.db.statement }, connectorId, connectionId);
     if (!route) return refuse(deps, connectorId, 'no_such_connection', 404);
     secrets = (await readCredential(deps, route.tenant_id, connectionId)).secrets;
   }
-  const verdict = await webhooks.verify(hook, { app: appSecretsOf(deps.config, connector), connection: secrets }, deps.clock.now());
+  const verdict = await webhooks.verify(
+    hook,
+    { app: appSecretsOf(deps.config, connector), connection: secrets },
+    deps.clock.now(),
+  );
   if (!verdict.ok) return refuse(deps, connectorId, verdict.reason, verdict.status ?? 401);
   const handshake = webhooks.handshake?.(hook);
   if (handshake) return { answer: handshake };
@@ -41,7 +52,13 @@ export async function receiveHook(deps: SyncDeps, connectorId: string, connectio
 }
 
 /** Stores the post and its job in one transaction: answered means kept. A second delivery finds the first. */
-async function storeHook(deps: SyncDeps, connector: string, connectionId: string | undefined, hook: RawHook, key: string): Promise<void> {
+async function storeHook(
+  deps: SyncDeps,
+  connector: string,
+  connectionId: string | undefined,
+  hook: RawHook,
+  key: string,
+): Promise<void> {
   const headers = Object.fromEntries(Object.entries(hook.headers).filter(([name]) => KEPT.test(name)));
   await deps.db.system(async (tx) => {
     const id = newId();

@@ -44,7 +44,9 @@ export async function loadSource(deps: SyncDeps, tenantId: string, connectionId:
         connector.id,
         overrides.map((row) => row.mapping),
       ),
-      streamIds: new Map(streams.filter((stream) => stream.connection_id === connectionId).map((stream) => [stream.name, stream.id])),
+      streamIds: new Map(
+        streams.filter((stream) => stream.connection_id === connectionId).map((stream) => [stream.name, stream.id]),
+      ),
       sourceOf: (streamId) => {
         const known = deps.registry.find(byId.get(streamId) ?? '');
         return known && { connector: known.id, category: known.category };
@@ -112,23 +114,34 @@ export async function ingest(
     const changed = latest
       .map((record) => ({ record, hash: hashOf(record), before: present.get(record.id) }))
       // Two fetches can finish in the other order than they began: what the vendor dates older never replaces the newer.
-      .filter(({ record, before }) => !before?.vendor_at || !record.vendorAt || Date.parse(record.vendorAt) >= before.vendor_at.getTime())
-      .filter(({ record, hash, before }) => options.evenIfSame || !before || !before.hash.equals(hash) || (before.deleted_at !== null) !== (record.deleted === true));
+      .filter(
+        ({ record, before }) =>
+          !before?.vendor_at || !record.vendorAt || Date.parse(record.vendorAt) >= before.vendor_at.getTime(),
+      )
+      .filter(
+        ({ record, hash, before }) =>
+          options.evenIfSame ||
+          !before ||
+          !before.hash.equals(hash) ||
+          (before.deleted_at !== null) !== (record.deleted === true),
+      );
     if (changed.length === 0) continue;
     result.changed += changed.length;
     await writeSources(
       tx,
-      changed.map(({ record, hash }): Row => ({
-        stream_id: streamId,
-        remote_id: record.id,
-        payload: record.raw,
-        hash,
-        vendor_at: record.vendorAt ?? null,
-        first_seen_at: now,
-        changed_at: now,
-        origin,
-        deleted_at: record.deleted ? now : null,
-      })),
+      changed.map(
+        ({ record, hash }): Row => ({
+          stream_id: streamId,
+          remote_id: record.id,
+          payload: record.raw,
+          hash,
+          vendor_at: record.vendorAt ?? null,
+          first_seen_at: now,
+          changed_at: now,
+          origin,
+          deleted_at: record.deleted ? now : null,
+        }),
+      ),
     );
     const outcome = await mapRecords(
       tx,
@@ -144,7 +157,13 @@ export async function ingest(
   }
   result.parked = parking.filter((item) => item.kind === 'record').length;
   await park(tx, parking, now);
-  const context: ApplyContext = { now, origin, zone: source.zone, sourceOf: source.sourceOf, onMerge: deps.listeners.onMerge };
+  const context: ApplyContext = {
+    now,
+    origin,
+    zone: source.zone,
+    sourceOf: source.sourceOf,
+    onMerge: deps.listeners.onMerge,
+  };
   result.changes = await applyRecords(tx, mapped, context, deps.listeners.changes);
   if (origin === 'live' && result.changes.length > 0) await deps.queue.send(tx, 'changes', { tenantId: tx.tenantId });
   return result;
@@ -212,7 +231,11 @@ async function environment(tx: Tx, source: Source, lookups: readonly string[]): 
   return {
     zone: source.connection.account.timeZone ?? source.zone,
     country: (settings.country as string | undefined) ?? source.mapping.defaults.country ?? source.country,
-    currency: (settings.currency as string | undefined) ?? source.connection.account.currency ?? source.mapping.defaults.currency ?? source.currency,
+    currency:
+      (settings.currency as string | undefined) ??
+      source.connection.account.currency ??
+      source.mapping.defaults.currency ??
+      source.currency,
     account: source.connection.account_id ?? '',
     connector: source.connector.id,
     lookup: (stream, id) => tables.get(stream)?.get(id),
@@ -222,7 +245,12 @@ async function environment(tx: Tx, source: Source, lookups: readonly string[]): 
 function toMapped(source: Source, streamId: string, record: RawRecord, entity: MappedEntity, now: Date): Mapped {
   const references: Mapped['references'] = {};
   for (const [name, target] of Object.entries(entity.references)) {
-    const ref = 'key' in target ? `~${target.key}` : source.streamIds.has(target.stream) ? `${source.streamIds.get(target.stream)}/${target.id}` : undefined;
+    const ref =
+      'key' in target
+        ? `~${target.key}`
+        : source.streamIds.has(target.stream)
+          ? `${source.streamIds.get(target.stream)}/${target.id}`
+          : undefined;
     if (ref) references[name as keyof typeof references] = ref;
   }
   const updatedAt = entity.updatedAt ?? record.vendorAt;

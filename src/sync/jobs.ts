@@ -28,10 +28,23 @@ export function syncQueues(deps: () => SyncDeps): QueueDefinition[] {
       batch: 4,
       parallel: 2,
       expireSeconds: 6 * 3600,
-      handle: ({ tenantId, connectionId }) => unlessUnusable(() => readConnection(deps(), tenantId!, connectionId!, { maxPages: PAGES_PER_JOB })),
+      handle: ({ tenantId, connectionId }) =>
+        unlessUnusable(() => readConnection(deps(), tenantId!, connectionId!, { maxPages: PAGES_PER_JOB })),
     },
-    { name: 'discover', role: 'sync', perTenant: 2, batch: 4, handle: ({ tenantId, connectionId }) => unlessUnusable(() => discoverFields(deps(), tenantId!, connectionId!)) },
+    {
+      name: 'discover',
+      role: 'sync',
+      perTenant: 2,
+      batch: 4,
+      handle: ({ tenantId, connectionId }) => unlessUnusable(() => discoverFields(deps(), tenantId!, connectionId!)),
+    },
     { name: 'inbox', role: 'sync', batch: 100, handle: ({ hookId }) => routeHook(deps(), hookId!) },
-    { name: 'refetch', role: 'sync', perTenant: 4, batch: 50, handle: ({ tenantId, connectionId }) => unlessUnusable(() => refetchHints(deps(), tenantId!, connectionId!)) },
+    {
+      name: 'refetch',
+      role: 'sync',
+      perTenant: 4,
+      batch: 50,
+      handle: ({ tenantId, connectionId }) => unlessUnusable(() => refetchHints(deps(), tenantId!, connectionId!)),
+    },
   ];
 }

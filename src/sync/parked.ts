@@ -18,7 +18,8 @@ export interface ParkedRow {
   resolution: string | null;
 }
 
-const ALL = 'id, kind, connection_id, stream_id, remote_id, reference, reason, detail, payload, times, parked_at, last_at, resolved_at, resolution';
+const ALL =
+  'id, kind, connection_id, stream_id, remote_id, reference, reason, detail, payload, times, parked_at, last_at, resolved_at, resolution';
 
 export interface Parking {
   kind: ParkedRow['kind'];
@@ -58,7 +59,13 @@ export async function park(tx: Tx, items: readonly Parking[], now: Date): Promis
 }
 
 /** Closes open items: they were processed after all, or a person decided. @returns how many */
-export async function resolveParked(tx: Tx, kind: ParkedRow['kind'], references: readonly string[], resolution: string, now: Date): Promise<number> {
+export async function resolveParked(
+  tx: Tx,
+  kind: ParkedRow['kind'],
+  references: readonly string[],
+  resolution: string,
+  now: Date,
+): Promise<number> {
   if (references.length === 0) return 0;
   const { rowCount } = await tx.query(
     'update parked_item set resolved_at = $4, resolution = $5 where tenant_id = $1 and kind = $2 and reference = any($3) and resolved_at is null',
@@ -68,11 +75,16 @@ export async function resolveParked(tx: Tx, kind: ParkedRow['kind'], references:
 }
 
 export async function findParked(tx: Tx, id: string): Promise<ParkedRow | undefined> {
-  return one(await tx.query<ParkedRow>(`select ${ALL} from parked_item where tenant_id = $1 and id = $2`, [tx.tenantId, id]));
+  return one(
+    await tx.query<ParkedRow>(`select ${ALL} from parked_item where tenant_id = $1 and id = $2`, [tx.tenantId, id]),
+  );
 }
 
 /** Open items, newest first. */
-export async function listParked(tx: Tx, filter: { kind?: string; streamId?: string; before?: string; limit: number }): Promise<ParkedRow[]> {
+export async function listParked(
+  tx: Tx,
+  filter: { kind?: string; streamId?: string; before?: string; limit: number },
+): Promise<ParkedRow[]> {
   const { rows } = await tx.query<ParkedRow>(
     `select ${ALL} from parked_item where tenant_id = $1 and resolved_at is null and ($2::text is null or kind = $2)
        and ($3::uuid is null or stream_id = $3) and ($4::uuid is null or id < $4) order by id desc limit $5`,

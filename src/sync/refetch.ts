@@ -7,7 +7,7 @@ import { refreshGolden } from '../model/parties.ts';
 import type { Origin } from '../model/types.ts';
 import { markDeleted } from './deletes.ts';
 import type { SyncDeps } from './deps.ts';
-import { ingest, type Ingested, loadSource, type RawRecord, type Source, toRawRecord } from './ingest.ts';
+import { type Ingested, ingest, loadSource, type RawRecord, type Source, toRawRecord } from './ingest.ts';
 import { park } from './parked.ts';
 
 interface HintRow {
@@ -50,7 +50,12 @@ async function openHints(tx: Tx, connectionId: string): Promise<HintRow[]> {
 }
 
 async function closeHints(tx: Tx, connectionId: string, hints: readonly HintRow[], now: Date): Promise<void> {
-  await tx.query('update hint set done_at = $4 where tenant_id = $1 and connection_id = $2 and event_key = any($3)', [tx.tenantId, connectionId, hints.map((hint) => hint.event_key), now]);
+  await tx.query('update hint set done_at = $4 where tenant_id = $1 and connection_id = $2 and event_key = any($3)', [
+    tx.tenantId,
+    connectionId,
+    hints.map((hint) => hint.event_key),
+    now,
+  ]);
 }
 
 /** What came of fetching: records per stream, ids that are gone, and what could not be done. */
@@ -83,7 +88,8 @@ async function fetchHinted(session: Session, source: Source, hints: readonly Hin
       fetched.merges.push({ stream: hint.stream, from: hint.remote_id, into: merged });
     }
     wanted.set(hint.stream, ids);
-    if (hint.change === 'merged' || (!stream.fetchByIds && hint.change !== 'changed')) add(fetched.gone, hint.stream, hint.remote_id);
+    if (hint.change === 'merged' || (!stream.fetchByIds && hint.change !== 'changed'))
+      add(fetched.gone, hint.stream, hint.remote_id);
   }
   for (const [name, ids] of wanted) await fetchIds(session, source, name, [...ids], fetched);
   await fetchImplied(session, source, fetched);
@@ -93,7 +99,13 @@ async function fetchHinted(session: Session, source: Source, hints: readonly Hin
 /**
  * Fetches records by id into `into`. Ids the vendor no longer knows are gone; a merged one may answer with its survivor.
  */
-export async function fetchIds(session: Session, source: Source, name: string, ids: readonly string[], into: Fetched): Promise<void> {
+export async function fetchIds(
+  session: Session,
+  source: Source,
+  name: string,
+  ids: readonly string[],
+  into: Fetched,
+): Promise<void> {
   const stream = source.connector.streams.find((candidate) => candidate.name === name);
   if (!stream?.fetchByIds) return;
   for (let start = 0; start < ids.length; start += stream.fetchByIds.max) {
@@ -110,7 +122,8 @@ export async function fetchIds(session: Session, source: Source, name: string, i
       }
       for (const id of part) if (!found.has(id)) add(into.gone, name, id);
     } catch (error) {
-      if (!(error instanceof VendorError) || !['not_found', 'gone', 'invalid', 'malformed'].includes(error.kind)) throw error;
+      if (!(error instanceof VendorError) || !['not_found', 'gone', 'invalid', 'malformed'].includes(error.kind))
+        throw error;
       if (part.length === 1 && (error.kind === 'not_found' || error.kind === 'gone')) add(into.gone, name, part[0]!);
       // One bad record must not keep the others of its batch back: ask one by one.
       else if (part.length > 1) for (const id of part) await fetchIds(session, source, name, [id], into);
@@ -126,7 +139,8 @@ async function fetchImplied(session: Session, source: Source, fetched: Fetched):
     const stream = source.connector.streams.find((candidate) => candidate.name === name);
     for (const record of records) {
       for (const { stream: other, id } of stream?.implies?.(record.raw) ?? ([] as RecordHint[])) {
-        if (!fetched.records.get(other)?.some((known) => known.id === id)) implied.set(other, (implied.get(other) ?? new Set()).add(id));
+        if (!fetched.records.get(other)?.some((known) => known.id === id))
+          implied.set(other, (implied.get(other) ?? new Set()).add(id));
       }
     }
   }
@@ -134,10 +148,18 @@ async function fetchImplied(session: Session, source: Source, fetched: Fetched):
 }
 
 /** Stores what was fetched, in one transaction. */
-export async function store(deps: SyncDeps, tx: Tx, source: Source, fetched: Fetched, origin: Origin): Promise<Ingested> {
+export async function store(
+  deps: SyncDeps,
+  tx: Tx,
+  source: Source,
+  fetched: Fetched,
+  origin: Origin,
+): Promise<Ingested> {
   // Streams in the connector's order: parents first.
   const order = source.connector.streams.map((stream: Stream) => stream.name);
-  const batches = order.filter((name) => fetched.records.has(name)).map((stream) => ({ stream, records: fetched.records.get(stream)! }));
+  const batches = order
+    .filter((name) => fetched.records.has(name))
+    .map((stream) => ({ stream, records: fetched.records.get(stream)! }));
   const result = await ingest(deps, tx, source, batches, origin);
   for (const merge of fetched.merges) await followVendorMerge(deps, tx, source, merge);
   for (const [name, ids] of fetched.gone) {
@@ -172,7 +194,12 @@ export async function store(deps: SyncDeps, tx: Tx, source: Source, fetched: Fet
  * Reads given records anew right now, for whoever must not act on old facts.
  * @throws VendorError when the vendor does not answer well
  */
-export async function refetchNow(deps: SyncDeps, tenantId: string, connectionId: string, wanted: ReadonlyMap<string, readonly string[]>): Promise<Ingested> {
+export async function refetchNow(
+  deps: SyncDeps,
+  tenantId: string,
+  connectionId: string,
+  wanted: ReadonlyMap<string, readonly string[]>,
+): Promise<Ingested> {
   return withSession(deps, tenantId, connectionId, 'hook', async (session) => {
     const source = await loadSource(deps, tenantId, connectionId);
     const fetched = nothingFetched();
@@ -183,10 +210,18 @@ export async function refetchNow(deps: SyncDeps, tenantId: string, connectionId:
 }
 
 /** The vendor made two records one: so do we, and the old id goes on resolving. */
-async function followVendorMerge(deps: SyncDeps, tx: Tx, source: Source, merge: Fetched['merges'][number]): Promise<void> {
+async function followVendorMerge(
+  deps: SyncDeps,
+  tx: Tx,
+  source: Source,
+  merge: Fetched['merges'][number],
+): Promise<void> {
   const streamId = source.streamIds.get(merge.stream)!;
   const stream = source.connector.streams.find((candidate) => candidate.name === merge.stream);
-  await tx.query('update source_record set merged_into = $4 where tenant_id = $1 and stream_id = $2 and remote_id = $3', [tx.tenantId, streamId, merge.from, merge.into]);
+  await tx.query(
+    'update source_record set merged_into = $4 where tenant_id = $1 and stream_id = $2 and remote_id = $3',
+    [tx.tenantId, streamId, merge.from, merge.into],
+  );
   for (const kind of JOINED_KINDS.filter((candidate) => stream?.entities.includes(candidate))) {
     const found = await loadProjections(tx, kind, [
       { streamId, remoteId: merge.from },
@@ -195,8 +230,24 @@ async function followVendorMerge(deps: SyncDeps, tx: Tx, source: Source, merge: 
     const absorbed = found.get(recordKey(streamId, merge.from))?.entity_id as string | undefined;
     const survivor = found.get(recordKey(streamId, merge.into))?.entity_id as string | undefined;
     if (!absorbed || !survivor || absorbed === survivor) continue;
-    const ctx = { now: deps.clock.now(), origin: 'live' as const, zone: source.zone, sourceOf: source.sourceOf, onMerge: deps.listeners.onMerge };
-    await joinEntities(tx, kind, { survivor, absorbed, evidence: { key: `merged at ${source.connector.name}`, record: `${streamId}/${merge.from}` } }, `vendor:${source.connector.id}`, ctx);
+    const ctx = {
+      now: deps.clock.now(),
+      origin: 'live' as const,
+      zone: source.zone,
+      sourceOf: source.sourceOf,
+      onMerge: deps.listeners.onMerge,
+    };
+    await joinEntities(
+      tx,
+      kind,
+      {
+        survivor,
+        absorbed,
+        evidence: { key: `merged at ${source.connector.name}`, record: `${streamId}/${merge.from}` },
+      },
+      `vendor:${source.connector.id}`,
+      ctx,
+    );
     await refreshGolden(tx, kind, [survivor], ctx);
   }
 }

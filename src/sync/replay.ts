@@ -15,7 +15,12 @@ export interface Replayed {
  * Tries parked items again: records and fields are mapped anew from what is stored, announced records are fetched again,
  * rows of files need their file. Replaying never triggers anything: what happened is not happening now.
  */
-export async function replay(deps: SyncDeps, tenantId: string, which: { id?: string; kind?: string; limit?: number }, actor: string): Promise<Replayed> {
+export async function replay(
+  deps: SyncDeps,
+  tenantId: string,
+  which: { id?: string; kind?: string; limit?: number },
+  actor: string,
+): Promise<Replayed> {
   const items = await deps.db.tenant(tenantId, async (tx) => {
     if (which.id) {
       const item = await findParked(tx, which.id);
@@ -29,19 +34,37 @@ export async function replay(deps: SyncDeps, tenantId: string, which: { id?: str
     else result.stillParked += 1;
   }
   if (items.length > 0) {
-    await deps.db.tenant(tenantId, (tx) => appendEvents(tx, [{ actor, action: 'parked.replayed', subject: { kind: 'parked', id: which.id ?? which.kind ?? 'all' }, data: { ...result }, at: deps.clock.now() }]));
+    await deps.db.tenant(tenantId, (tx) =>
+      appendEvents(tx, [
+        {
+          actor,
+          action: 'parked.replayed',
+          subject: { kind: 'parked', id: which.id ?? which.kind ?? 'all' },
+          data: { ...result },
+          at: deps.clock.now(),
+        },
+      ]),
+    );
   }
   return result;
 }
 
 async function replayOne(deps: SyncDeps, tenantId: string, item: ParkedRow): Promise<boolean> {
-  if (!item.connection_id || !item.stream_id || (item.kind !== 'record' && item.kind !== 'field' && item.kind !== 'hook')) return false;
+  if (
+    !item.connection_id ||
+    !item.stream_id ||
+    (item.kind !== 'record' && item.kind !== 'field' && item.kind !== 'hook')
+  )
+    return false;
   const source = await loadSource(deps, tenantId, item.connection_id);
   const stream = [...source.streamIds].find(([, id]) => id === item.stream_id)?.[0];
   if (!stream) return false;
   if (item.kind === 'hook') {
     await deps.db.tenant(tenantId, async (tx) => {
-      await tx.query('update hint set done_at = null where tenant_id = $1 and connection_id = $2 and stream = $3 and remote_id = $4', [tenantId, item.connection_id, stream, item.remote_id]);
+      await tx.query(
+        'update hint set done_at = null where tenant_id = $1 and connection_id = $2 and stream = $3 and remote_id = $4',
+        [tenantId, item.connection_id, stream, item.remote_id],
+      );
       await resolve(tx, item, deps.clock.now());
       await deps.queue.send(tx, 'refetch', { tenantId, connectionId: item.connection_id! });
     });
@@ -50,13 +73,22 @@ async function replayOne(deps: SyncDeps, tenantId: string, item: ParkedRow): Pro
   const ids = item.kind === 'record' ? [item.remote_id!] : ((item.detail.records as string[] | undefined) ?? []);
   return deps.db.tenant(tenantId, async (tx) => {
     const stored = await loadSources(tx, item.stream_id!, ids);
-    const records: RawRecord[] = stored.map((row) => ({ id: row.remote_id, raw: row.payload, vendorAt: row.vendor_at?.toISOString(), deleted: row.deleted_at !== null }));
+    const records: RawRecord[] = stored.map((row) => ({
+      id: row.remote_id,
+      raw: row.payload,
+      vendorAt: row.vendor_at?.toISOString(),
+      deleted: row.deleted_at !== null,
+    }));
     // A field that still does not fit parks again under the same reference, so it is closed before the try.
     if (item.kind === 'field') await resolve(tx, item, deps.clock.now());
     const outcome = await ingest(deps, tx, source, [{ stream, records }], 'replay', { evenIfSame: true });
-    const open = await tx.query('select 1 from parked_item where tenant_id = $1 and kind = $2 and reference = $3 and resolved_at is null', [tenantId, item.kind, item.reference]);
+    const open = await tx.query(
+      'select 1 from parked_item where tenant_id = $1 and kind = $2 and reference = $3 and resolved_at is null',
+      [tenantId, item.kind, item.reference],
+    );
     return outcome.parked === 0 && open.rowCount === 0;
   });
 }
 
-const resolve = (tx: Tx, item: ParkedRow, now: Date): Promise<number> => resolveParked(tx, item.kind, [item.reference], 'replayed', now);
+const resolve = (tx: Tx, item: ParkedRow, now: Date): Promise<number> =>
+  resolveParked(tx, item.kind, [item.reference], 'replayed', now);

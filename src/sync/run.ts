@@ -10,7 +10,16 @@ import { readTombstones } from './deletes.ts';
 import type { SyncDeps } from './deps.ts';
 import { loadSource } from './ingest.ts';
 import { type RunOptions, type RunResult, runStream } from './reader.ts';
-import { connectionsWithHints, createStreams, dueStreams, listStreams, nextStreamDue, requestRun, type StreamRow, switchOff } from './store.ts';
+import {
+  connectionsWithHints,
+  createStreams,
+  dueStreams,
+  listStreams,
+  nextStreamDue,
+  requestRun,
+  type StreamRow,
+  switchOff,
+} from './store.ts';
 
 /** Streams a connection reads: those whose feature is switched on. */
 export const usableStreams = (connector: Connector, features: readonly string[]): Stream[] =>
@@ -79,8 +88,12 @@ export async function discoverFields(deps: SyncDeps, tenantId: string, connectio
 
 /** Puts a reading job for every connection that has due streams, and says when to look again. */
 export async function startDueReads(deps: SyncDeps, tenantId: string): Promise<void> {
-  const { due, hinted } = await deps.db.tenant(tenantId, async (tx) => ({ due: await dueStreams(tx, deps.clock.now()), hinted: await connectionsWithHints(tx) }));
-  for (const connectionId of new Set(due.map((stream) => stream.connection_id))) await deps.queue.wake('read', { tenantId, connectionId });
+  const { due, hinted } = await deps.db.tenant(tenantId, async (tx) => ({
+    due: await dueStreams(tx, deps.clock.now()),
+    hinted: await connectionsWithHints(tx),
+  }));
+  for (const connectionId of new Set(due.map((stream) => stream.connection_id)))
+    await deps.queue.wake('read', { tenantId, connectionId });
   // Hints whose job failed for good, because the vendor was away for longer than the job's tries.
   for (const connectionId of hinted) await deps.queue.wake('refetch', { tenantId, connectionId });
   await bumpNextRead(deps, tenantId);
@@ -101,15 +114,28 @@ export interface ReadOptions extends RunOptions {
  * Reads the due streams of a connection, parents first. One stream's trouble does not stop the others.
  * @returns what came of each
  */
-export async function readConnection(deps: SyncDeps, tenantId: string, connectionId: string, options: ReadOptions = {}): Promise<Map<string, RunResult>> {
+export async function readConnection(
+  deps: SyncDeps,
+  tenantId: string,
+  connectionId: string,
+  options: ReadOptions = {},
+): Promise<Map<string, RunResult>> {
   const now = deps.clock.now();
   const { connector, rows } = await deps.db.tenant(tenantId, async (tx) => {
     const connection = await findConnection(tx, connectionId);
-    return { connector: connection && connectorOf(deps.registry, connection.connector), rows: await listStreams(tx, connectionId) };
+    return {
+      connector: connection && connectorOf(deps.registry, connection.connector),
+      rows: await listStreams(tx, connectionId),
+    };
   });
   const results = new Map<string, RunResult>();
   if (!connector) return results;
-  const due = rows.filter((row) => row.state !== 'off' && (options.only?.includes(row.name) ?? true) && (options.force || (row.next_due_at !== null && row.next_due_at <= now)));
+  const due = rows.filter(
+    (row) =>
+      row.state !== 'off' &&
+      (options.only?.includes(row.name) ?? true) &&
+      (options.force || (row.next_due_at !== null && row.next_due_at <= now)),
+  );
   for (const name of inOrder(
     connector,
     due.map((row) => row.name),
@@ -125,11 +151,23 @@ export async function readConnection(deps: SyncDeps, tenantId: string, connectio
   return results;
 }
 
-async function afterRun(deps: SyncDeps, tenantId: string, row: StreamRow, result: RunResult, first: boolean): Promise<void> {
+async function afterRun(
+  deps: SyncDeps,
+  tenantId: string,
+  row: StreamRow,
+  result: RunResult,
+  first: boolean,
+): Promise<void> {
   if (first) {
     await deps.db.tenant(tenantId, (tx) =>
       appendEvents(tx, [
-        { actor: 'system', action: 'sync.first_load', subject: { kind: 'stream', id: row.id }, data: { stream: row.name, connection: row.connection_id, records: result.seen }, at: deps.clock.now() },
+        {
+          actor: 'system',
+          action: 'sync.first_load',
+          subject: { kind: 'stream', id: row.id },
+          data: { stream: row.name, connection: row.connection_id, records: result.seen },
+          at: deps.clock.now(),
+        },
       ]),
     );
   }

@@ -56,19 +56,23 @@ export async function createStreams(tx: Tx, connectionId: string, names: readonl
 }
 
 export async function listStreams(tx: Tx, connectionId?: string): Promise<StreamRow[]> {
-  const { rows } = await tx.query<StreamRow>(`select ${STREAM} from stream where tenant_id = $1 and ($2::uuid is null or connection_id = $2) order by id`, [
-    tx.tenantId,
-    connectionId ?? null,
-  ]);
+  const { rows } = await tx.query<StreamRow>(
+    `select ${STREAM} from stream where tenant_id = $1 and ($2::uuid is null or connection_id = $2) order by id`,
+    [tx.tenantId, connectionId ?? null],
+  );
   return rows;
 }
 
 export async function findStream(tx: Tx, id: string): Promise<StreamRow | undefined> {
-  return one(await tx.query<StreamRow>(`select ${STREAM} from stream where tenant_id = $1 and id = $2`, [tx.tenantId, id]));
+  return one(
+    await tx.query<StreamRow>(`select ${STREAM} from stream where tenant_id = $1 and id = $2`, [tx.tenantId, id]),
+  );
 }
 
 /** Connector of every stream of the tenant. */
-export async function streamConnectors(tx: Tx): Promise<{ id: string; name: string; connection_id: string; connector: string }[]> {
+export async function streamConnectors(
+  tx: Tx,
+): Promise<{ id: string; name: string; connection_id: string; connector: string }[]> {
   const { rows } = await tx.query<{ id: string; name: string; connection_id: string; connector: string }>(
     'select s.id, s.name, s.connection_id, c.connector from stream s join connection c on c.tenant_id = s.tenant_id and c.id = s.connection_id where s.tenant_id = $1',
     [tx.tenantId],
@@ -102,7 +106,13 @@ export async function nextStreamDue(tx: Tx): Promise<Date | undefined> {
 }
 
 /** Takes the reading lease of a stream; one reader at a time. */
-export async function leaseStream(tx: Tx, id: string, owner: string, until: Date, now: Date): Promise<StreamRow | undefined> {
+export async function leaseStream(
+  tx: Tx,
+  id: string,
+  owner: string,
+  until: Date,
+  now: Date,
+): Promise<StreamRow | undefined> {
   return one(
     await tx.query<StreamRow>(
       `update stream set lease_owner = $3, lease_until = $4, state = 'running' where tenant_id = $1 and id = $2 and state <> 'off'
@@ -116,7 +126,15 @@ export async function leaseStream(tx: Tx, id: string, owner: string, until: Date
 export async function savePage(
   tx: Tx,
   id: string,
-  page: { owner: string; position: RunPosition; leaseUntil: Date; startedAt: Date; seen: number; changed: number; total: number | null },
+  page: {
+    owner: string;
+    position: RunPosition;
+    leaseUntil: Date;
+    startedAt: Date;
+    seen: number;
+    changed: number;
+    total: number | null;
+  },
 ): Promise<boolean> {
   const { rowCount } = await tx.query(
     `update stream set position = $4, lease_until = $5, run_started_at = $6, run_seen = run_seen + $7, run_changed = run_changed + $8,
@@ -127,18 +145,25 @@ export async function savePage(
 }
 
 /** A run began: its counters start at zero. */
-export async function beginRun(tx: Tx, id: string, owner: string, startedAt: Date, total: number | null): Promise<void> {
-  await tx.query('update stream set run_started_at = $4, run_seen = 0, run_changed = 0, position = null, total = $5 where tenant_id = $1 and id = $2 and lease_owner = $3', [
-    tx.tenantId,
-    id,
-    owner,
-    startedAt,
-    total,
-  ]);
+export async function beginRun(
+  tx: Tx,
+  id: string,
+  owner: string,
+  startedAt: Date,
+  total: number | null,
+): Promise<void> {
+  await tx.query(
+    'update stream set run_started_at = $4, run_seen = 0, run_changed = 0, position = null, total = $5 where tenant_id = $1 and id = $2 and lease_owner = $3',
+    [tx.tenantId, id, owner, startedAt, total],
+  );
 }
 
 /** A run reached the last page: only now, and only here, the cursor moves. */
-export async function finishRun(tx: Tx, id: string, done: { owner: string; cursor: StreamCursor; nextDueAt: Date; now: Date }): Promise<boolean> {
+export async function finishRun(
+  tx: Tx,
+  id: string,
+  done: { owner: string; cursor: StreamCursor; nextDueAt: Date; now: Date },
+): Promise<boolean> {
   const { rowCount } = await tx.query(
     `update stream set phase = 'incremental', state = 'waiting', cursor = $4, position = null, error = null, failures = 0,
        last_complete_at = $6, next_due_at = $5, lease_owner = null, lease_until = null where tenant_id = $1 and id = $2 and lease_owner = $3`,
@@ -148,7 +173,11 @@ export async function finishRun(tx: Tx, id: string, done: { owner: string; curso
 }
 
 /** A run was interrupted: position and cursor stay, so it goes on from the same page. */
-export async function interruptRun(tx: Tx, id: string, stop: { owner: string; state: 'waiting' | 'stopped'; error: string | null; nextDueAt: Date; failed: boolean }): Promise<void> {
+export async function interruptRun(
+  tx: Tx,
+  id: string,
+  stop: { owner: string; state: 'waiting' | 'stopped'; error: string | null; nextDueAt: Date; failed: boolean },
+): Promise<void> {
   await tx.query(
     `update stream set state = $4, error = $5, next_due_at = $6, failures = case when $7 then failures + 1 else 0 end, lease_owner = null, lease_until = null
      where tenant_id = $1 and id = $2 and lease_owner = $3`,
@@ -173,7 +202,11 @@ export async function requestRun(tx: Tx, ids: readonly string[], now: Date, full
 
 /** Streams that nobody asks for: their records come by webhook or file. */
 export async function switchOff(tx: Tx, ids: readonly string[]): Promise<void> {
-  if (ids.length > 0) await tx.query("update stream set state = 'off', phase = 'incremental' where tenant_id = $1 and id = any($2)", [tx.tenantId, ids]);
+  if (ids.length > 0)
+    await tx.query("update stream set state = 'off', phase = 'incremental' where tenant_id = $1 and id = any($2)", [
+      tx.tenantId,
+      ids,
+    ]);
 }
 
 export interface SourceRow {
@@ -184,11 +217,10 @@ export interface SourceRow {
 }
 
 export async function loadHashes(tx: Tx, streamId: string, ids: readonly string[]): Promise<Map<string, SourceRow>> {
-  const { rows } = await tx.query<SourceRow>('select remote_id, hash, vendor_at, deleted_at from source_record where tenant_id = $1 and stream_id = $2 and remote_id = any($3)', [
-    tx.tenantId,
-    streamId,
-    ids,
-  ]);
+  const { rows } = await tx.query<SourceRow>(
+    'select remote_id, hash, vendor_at, deleted_at from source_record where tenant_id = $1 and stream_id = $2 and remote_id = any($3)',
+    [tx.tenantId, streamId, ids],
+  );
   return new Map(rows.map((row) => [row.remote_id, row]));
 }
 
@@ -218,8 +250,17 @@ export async function writeSources(tx: Tx, rows: readonly Row[]): Promise<void> 
 }
 
 /** Stored raw records, for a replay or a look-up; by id when ids are given. */
-export async function loadSources(tx: Tx, streamId: string, ids?: readonly string[]): Promise<{ remote_id: string; payload: unknown; vendor_at: Date | null; deleted_at: Date | null }[]> {
-  const { rows } = await tx.query<{ remote_id: string; payload: unknown; vendor_at: Date | null; deleted_at: Date | null }>(
+export async function loadSources(
+  tx: Tx,
+  streamId: string,
+  ids?: readonly string[],
+): Promise<{ remote_id: string; payload: unknown; vendor_at: Date | null; deleted_at: Date | null }[]> {
+  const { rows } = await tx.query<{
+    remote_id: string;
+    payload: unknown;
+    vendor_at: Date | null;
+    deleted_at: Date | null;
+  }>(
     'select remote_id, payload, vendor_at, deleted_at from source_record where tenant_id = $1 and stream_id = $2 and ($3::text[] is null or remote_id = any($3))',
     [tx.tenantId, streamId, ids ?? null],
   );

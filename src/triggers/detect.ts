@@ -2,11 +2,24 @@ import type { Tx } from '../base/database.ts';
 import { addDays, type LocalDate, localDate } from '../base/time.ts';
 import { tenantZone } from '../settings/store.ts';
 import { triggerDefinition } from './catalogue.ts';
-import { type Candidate, CATCH_UP_DAYS, type DetectEnv } from './schema.ts';
-import { insertOccurrences, listTriggers, noteChecked, type OccurrenceRow, settleOccurrences, takeChanges, type TriggerRow } from './store.ts';
+import { CATCH_UP_DAYS, type Candidate, type DetectEnv } from './schema.ts';
+import {
+  insertOccurrences,
+  listTriggers,
+  noteChecked,
+  type OccurrenceRow,
+  settleOccurrences,
+  type TriggerRow,
+  takeChanges,
+} from './store.ts';
 
 /** Starts what an occurrence is for. Lives in the sequences room. */
-export type StartRuns = (tx: Tx, trigger: TriggerRow, occurrences: readonly OccurrenceRow[], now: Date) => Promise<{ id: string; outcome: string; runId: string | null }[]>;
+export type StartRuns = (
+  tx: Tx,
+  trigger: TriggerRow,
+  occurrences: readonly OccurrenceRow[],
+  now: Date,
+) => Promise<{ id: string; outcome: string; runId: string | null }[]>;
 
 /** More than this many of our own writes in a row are a loop. */
 const MAX_DEPTH = 5;
@@ -55,7 +68,13 @@ const minimum = (a: LocalDate, b: LocalDate): LocalDate => (a < b ? a : b);
 const maximum = (a: LocalDate, b: LocalDate): LocalDate => (a > b ? a : b);
 
 /** Writes occurrences and starts the fresh ones. Also the way in for occurrences that are not found in data. */
-export async function fire(tx: Tx, trigger: TriggerRow, candidates: readonly Candidate[], now: Date, start: StartRuns): Promise<OccurrenceRow[]> {
+export async function fire(
+  tx: Tx,
+  trigger: TriggerRow,
+  candidates: readonly Candidate[],
+  now: Date,
+  start: StartRuns,
+): Promise<OccurrenceRow[]> {
   if (candidates.length === 0) return [];
   const maxAge = triggerDefinition(trigger.name).maxAgeHours * 3_600_000;
   const fresh = await insertOccurrences(
@@ -91,7 +110,13 @@ export interface DetectedRow {
  * What the given triggers would find for a range of local dates, from facts as stored. Writes and sends nothing.
  * @param triggers name and settings of each; see `analysedTriggers` for the default choice
  */
-export async function analyse(tx: Tx, triggers: readonly { name: string; settings: Record<string, unknown> }[], from: LocalDate, to: LocalDate, now: Date): Promise<(DetectedRow & { customerId: string | null })[]> {
+export async function analyse(
+  tx: Tx,
+  triggers: readonly { name: string; settings: Record<string, unknown> }[],
+  from: LocalDate,
+  to: LocalDate,
+  now: Date,
+): Promise<(DetectedRow & { customerId: string | null })[]> {
   const env: DetectEnv = { now, zone: await tenantZone(tx) };
   const found: (DetectedRow & { customerId: string | null })[] = [];
   const seen = new Set<string>();
@@ -100,17 +125,28 @@ export async function analyse(tx: Tx, triggers: readonly { name: string; setting
       const key = `${name} ${candidate.businessKey}`;
       if (seen.has(key)) continue;
       seen.add(key);
-      found.push({ trigger: name, subject: candidate.subject.label, businessKey: candidate.businessKey, occurredOn: candidate.occurredOn, customerId: candidate.customerId });
+      found.push({
+        trigger: name,
+        subject: candidate.subject.label,
+        businessKey: candidate.businessKey,
+        occurredOn: candidate.occurredOn,
+        customerId: candidate.customerId,
+      });
     }
   }
   return found.sort((a, b) => (a.occurredOn === b.occurredOn ? 0 : a.occurredOn < b.occurredOn ? -1 : 1));
 }
 
 /** The tenant's triggers, or, where a kind has none, the kind with its defaults: a rehearsal needs no set-up. */
-export async function analysedTriggers(tx: Tx, names: readonly string[]): Promise<{ name: string; settings: Record<string, unknown> }[]> {
+export async function analysedTriggers(
+  tx: Tx,
+  names: readonly string[],
+): Promise<{ name: string; settings: Record<string, unknown> }[]> {
   const own = await listTriggers(tx);
   return names.flatMap((name) => {
     const mine = own.filter((trigger) => trigger.name === name);
-    return mine.length > 0 ? mine.map(({ settings }) => ({ name, settings })) : [{ name, settings: triggerDefinition(name).defaults as Record<string, unknown> }];
+    return mine.length > 0
+      ? mine.map(({ settings }) => ({ name, settings }))
+      : [{ name, settings: triggerDefinition(name).defaults as Record<string, unknown> }];
   });
 }

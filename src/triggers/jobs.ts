@@ -24,12 +24,23 @@ export async function runDetection(deps: TriggerJobDeps, tenantId: string): Prom
     await detectByClock(tx, now, deps.start);
     return tenantZone(tx);
   });
-  await bumpDue({ query: deps.db.statement }, tenantId, 'detect', instantOf(addDays(localDate(now, zone), 1), '00:01', zone));
+  await bumpDue(
+    { query: deps.db.statement },
+    tenantId,
+    'detect',
+    instantOf(addDays(localDate(now, zone), 1), '00:01', zone),
+  );
 }
 
 export function triggerQueues(deps: () => TriggerJobDeps): QueueDefinition[] {
   return [
-    { name: 'changes', role: 'engine', perTenant: 1, batch: 100, handle: ({ tenantId }) => runChanges(deps(), tenantId!) },
+    {
+      name: 'changes',
+      role: 'engine',
+      perTenant: 1,
+      batch: 100,
+      handle: ({ tenantId }) => runChanges(deps(), tenantId!),
+    },
     { name: 'detect', role: 'engine', perTenant: 1, handle: ({ tenantId }) => runDetection(deps(), tenantId!) },
   ];
 }

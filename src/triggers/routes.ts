@@ -8,7 +8,16 @@ import type { App } from '../http/app.ts';
 import { caller, cursorId, expectedVersion, IdParams, PageQuery, pageOf, ref, tag, toPage } from '../http/helpers.ts';
 import { CATALOGUE, triggerDefinition } from './catalogue.ts';
 import { Occurrence, Trigger, TriggerInput } from './schema.ts';
-import { deleteTrigger, findTrigger, insertTrigger, listOccurrences, listTriggers, type OccurrenceRow, type TriggerRow, updateTrigger } from './store.ts';
+import {
+  deleteTrigger,
+  findTrigger,
+  insertTrigger,
+  listOccurrences,
+  listTriggers,
+  type OccurrenceRow,
+  type TriggerRow,
+  updateTrigger,
+} from './store.ts';
 
 const toTrigger = (row: TriggerRow) => ({
   id: row.id,
@@ -39,73 +48,210 @@ function checkSettings(name: string, settings: Record<string, unknown>): Record<
   const definition = triggerDefinition(name);
   const merged = { ...(definition.defaults as Record<string, unknown>), ...settings };
   if (Value.Check(definition.settings, merged)) return merged;
-  const fields = Value.Errors(definition.settings, merged).map((error) => ({ path: `settings${error.instancePath.replaceAll('/', '.')}`, message: error.message }));
-  throw invalid(`The settings of ${name} cannot be like this: ${fields.map((field) => `${field.path} ${field.message}`).join('; ')}.`, fields);
+  const fields = Value.Errors(definition.settings, merged).map((error) => ({
+    path: `settings${error.instancePath.replaceAll('/', '.')}`,
+    message: error.message,
+  }));
+  throw invalid(
+    `The settings of ${name} cannot be like this: ${fields.map((field) => `${field.path} ${field.message}`).join('; ')}.`,
+    fields,
+  );
 }
 
 /** The catalogue of triggers, a tenant's triggers, and what they found. */
 export function triggerRoutes(app: App, deps: { db: Database; clock: Clock }): void {
-  app.get('/v1/trigger-catalogue', { config: { permission: 'read' }, schema: { tags: ['triggers'], summary: 'Every kind of trigger, in words', response: { 200: Type.Object({ items: Type.Array(Type.Unknown()) }) } } }, async () => ({
-    items: CATALOGUE.map((definition) => ({ name: definition.name, title: definition.title, arms: definition.arms, key: definition.key, settings: definition.settings, defaults: definition.defaults, maxAgeHours: definition.maxAgeHours })),
-  }));
+  app.get(
+    '/v1/trigger-catalogue',
+    {
+      config: { permission: 'read' },
+      schema: {
+        tags: ['triggers'],
+        summary: 'Every kind of trigger, in words',
+        response: { 200: Type.Object({ items: Type.Array(Type.Unknown()) }) },
+      },
+    },
+    async () => ({
+      items: CATALOGUE.map((definition) => ({
+        name: definition.name,
+        title: definition.title,
+        arms: definition.arms,
+        key: definition.key,
+        settings: definition.settings,
+        defaults: definition.defaults,
+        maxAgeHours: definition.maxAgeHours,
+      })),
+    }),
+  );
 
-  app.get('/v1/triggers', { config: { permission: 'read' }, schema: { tags: ['triggers'], summary: 'Triggers of the business', response: { 200: Type.Object({ items: Type.Array(ref(Trigger)) }) } } }, async (request) => ({
-    items: (await deps.db.tenant(caller(request).tenantId, (tx) => listTriggers(tx))).map(toTrigger),
-  }));
+  app.get(
+    '/v1/triggers',
+    {
+      config: { permission: 'read' },
+      schema: {
+        tags: ['triggers'],
+        summary: 'Triggers of the business',
+        response: { 200: Type.Object({ items: Type.Array(ref(Trigger)) }) },
+      },
+    },
+    async (request) => ({
+      items: (await deps.db.tenant(caller(request).tenantId, (tx) => listTriggers(tx))).map(toTrigger),
+    }),
+  );
 
-  app.get('/v1/triggers/:id', { config: { permission: 'read' }, schema: { tags: ['triggers'], summary: 'One trigger', params: IdParams, response: { 200: ref(Trigger) } } }, async (request, reply) => {
-    const row = await deps.db.tenant(caller(request).tenantId, (tx) => findTrigger(tx, request.params.id));
-    if (!row) throw notFound('trigger', request.params.id);
-    tag(reply, row.version);
-    return toTrigger(row);
-  });
+  app.get(
+    '/v1/triggers/:id',
+    {
+      config: { permission: 'read' },
+      schema: { tags: ['triggers'], summary: 'One trigger', params: IdParams, response: { 200: ref(Trigger) } },
+    },
+    async (request, reply) => {
+      const row = await deps.db.tenant(caller(request).tenantId, (tx) => findTrigger(tx, request.params.id));
+      if (!row) throw notFound('trigger', request.params.id);
+      tag(reply, row.version);
+      return toTrigger(row);
+    },
+  );
 
-  app.post('/v1/triggers', { config: { permission: 'integrate' }, schema: { tags: ['triggers'], summary: 'Make a trigger; it counts from now on', body: ref(TriggerInput), response: { 201: ref(Trigger) } } }, async (request, reply) => {
-    const { tenantId, actor } = caller(request);
-    const { name, title, settings, sequenceId, enabled } = request.body;
-    const checked = checkSettings(name, settings ?? {});
-    const row = await deps.db.tenant(tenantId, async (tx) => {
-      const id = await insertTrigger(tx, { name, title: title ?? triggerDefinition(name).title, settings: checked, sequence_id: sequenceId ?? null, enabled: enabled ?? false }, deps.clock.now());
-      await appendEvents(tx, [{ actor, action: 'trigger.created', subject: { kind: 'trigger', id }, data: { name, settings: checked }, at: deps.clock.now() }]);
-      return (await findTrigger(tx, id))!;
-    });
-    tag(reply, row.version);
-    return reply.code(201).send(toTrigger(row));
-  });
+  app.post(
+    '/v1/triggers',
+    {
+      config: { permission: 'integrate' },
+      schema: {
+        tags: ['triggers'],
+        summary: 'Make a trigger; it counts from now on',
+        body: ref(TriggerInput),
+        response: { 201: ref(Trigger) },
+      },
+    },
+    async (request, reply) => {
+      const { tenantId, actor } = caller(request);
+      const { name, title, settings, sequenceId, enabled } = request.body;
+      const checked = checkSettings(name, settings ?? {});
+      const row = await deps.db.tenant(tenantId, async (tx) => {
+        const id = await insertTrigger(
+          tx,
+          {
+            name,
+            title: title ?? triggerDefinition(name).title,
+            settings: checked,
+            sequence_id: sequenceId ?? null,
+            enabled: enabled ?? false,
+          },
+          deps.clock.now(),
+        );
+        await appendEvents(tx, [
+          {
+            actor,
+            action: 'trigger.created',
+            subject: { kind: 'trigger', id },
+            data: { name, settings: checked },
+            at: deps.clock.now(),
+          },
+        ]);
+        return (await findTrigger(tx, id))!;
+      });
+      tag(reply, row.version);
+      return reply.code(201).send(toTrigger(row));
+    },
+  );
 
-  app.patch('/v1/triggers/:id', { config: { permission: 'integrate' }, schema: { tags: ['triggers'], summary: 'Change a trigger or switch it on or off', params: IdParams, body: Type.Partial(Type.Omit(TriggerInput, ['name']), { additionalProperties: false }), response: { 200: ref(Trigger) } } }, async (request, reply) => {
-    const { tenantId, actor } = caller(request);
-    const expected = expectedVersion(request);
-    const row = await deps.db.tenant(tenantId, async (tx) => {
-      const before = await findTrigger(tx, request.params.id);
-      if (!before) throw notFound('trigger', request.params.id);
-      const { title, settings, sequenceId, enabled } = request.body;
-      const checked = settings ? checkSettings(before.name, settings) : before.settings;
-      const change = { title: title ?? before.title, settings: checked, sequenceId: sequenceId === undefined ? before.sequence_id : sequenceId, enabled: enabled ?? before.enabled, expected, now: deps.clock.now() };
-      if (!(await updateTrigger(tx, before.id, change))) throw stale('trigger');
-      await appendEvents(tx, [{ actor, action: 'trigger.changed', subject: { kind: 'trigger', id: before.id }, data: { before: { settings: before.settings, enabled: before.enabled }, after: { settings: checked, enabled: change.enabled } }, at: change.now }]);
-      return (await findTrigger(tx, before.id))!;
-    });
-    tag(reply, row.version);
-    return toTrigger(row);
-  });
+  app.patch(
+    '/v1/triggers/:id',
+    {
+      config: { permission: 'integrate' },
+      schema: {
+        tags: ['triggers'],
+        summary: 'Change a trigger or switch it on or off',
+        params: IdParams,
+        body: Type.Partial(Type.Omit(TriggerInput, ['name']), { additionalProperties: false }),
+        response: { 200: ref(Trigger) },
+      },
+    },
+    async (request, reply) => {
+      const { tenantId, actor } = caller(request);
+      const expected = expectedVersion(request);
+      const row = await deps.db.tenant(tenantId, async (tx) => {
+        const before = await findTrigger(tx, request.params.id);
+        if (!before) throw notFound('trigger', request.params.id);
+        const { title, settings, sequenceId, enabled } = request.body;
+        const checked = settings ? checkSettings(before.name, settings) : before.settings;
+        const change = {
+          title: title ?? before.title,
+          settings: checked,
+          sequenceId: sequenceId === undefined ? before.sequence_id : sequenceId,
+          enabled: enabled ?? before.enabled,
+          expected,
+          now: deps.clock.now(),
+        };
+        if (!(await updateTrigger(tx, before.id, change))) throw stale('trigger');
+        await appendEvents(tx, [
+          {
+            actor,
+            action: 'trigger.changed',
+            subject: { kind: 'trigger', id: before.id },
+            data: {
+              before: { settings: before.settings, enabled: before.enabled },
+              after: { settings: checked, enabled: change.enabled },
+            },
+            at: change.now,
+          },
+        ]);
+        return (await findTrigger(tx, before.id))!;
+      });
+      tag(reply, row.version);
+      return toTrigger(row);
+    },
+  );
 
-  app.delete('/v1/triggers/:id', { config: { permission: 'integrate' }, schema: { tags: ['triggers'], summary: 'Remove a trigger; what it found stays', params: IdParams } }, async (request, reply) => {
-    const { tenantId, actor } = caller(request);
-    await deps.db.tenant(tenantId, async (tx) => {
-      if (!(await deleteTrigger(tx, request.params.id))) throw notFound('trigger', request.params.id);
-      await appendEvents(tx, [{ actor, action: 'trigger.deleted', subject: { kind: 'trigger', id: request.params.id }, at: deps.clock.now() }]);
-    });
-    return reply.code(204).send();
-  });
+  app.delete(
+    '/v1/triggers/:id',
+    {
+      config: { permission: 'integrate' },
+      schema: { tags: ['triggers'], summary: 'Remove a trigger; what it found stays', params: IdParams },
+    },
+    async (request, reply) => {
+      const { tenantId, actor } = caller(request);
+      await deps.db.tenant(tenantId, async (tx) => {
+        if (!(await deleteTrigger(tx, request.params.id))) throw notFound('trigger', request.params.id);
+        await appendEvents(tx, [
+          {
+            actor,
+            action: 'trigger.deleted',
+            subject: { kind: 'trigger', id: request.params.id },
+            at: deps.clock.now(),
+          },
+        ]);
+      });
+      return reply.code(204).send();
+    },
+  );
 
   app.get(
     '/v1/occurrences',
-    { config: { permission: 'read' }, schema: { tags: ['triggers'], summary: 'What triggers found and what came of it, newest first', querystring: Type.Object({ ...PageQuery.properties, customerId: Type.Optional(Type.String({ format: 'uuid' })), trigger: Type.Optional(Type.String({ maxLength: 100 })) }), response: { 200: pageOf(ref(Occurrence)) } } },
+    {
+      config: { permission: 'read' },
+      schema: {
+        tags: ['triggers'],
+        summary: 'What triggers found and what came of it, newest first',
+        querystring: Type.Object({
+          ...PageQuery.properties,
+          customerId: Type.Optional(Type.String({ format: 'uuid' })),
+          trigger: Type.Optional(Type.String({ maxLength: 100 })),
+        }),
+        response: { 200: pageOf(ref(Occurrence)) },
+      },
+    },
     async (request) => {
       const { cursor, limit, customerId, trigger } = request.query;
       const before = cursorId(cursor);
-      const rows = await deps.db.tenant(caller(request).tenantId, (tx) => listOccurrences(tx, { ...(customerId ? { customerId } : {}), ...(trigger ? { name: trigger } : {}), ...(before ? { before } : {}), limit: limit + 1 }));
+      const rows = await deps.db.tenant(caller(request).tenantId, (tx) =>
+        listOccurrences(tx, {
+          ...(customerId ? { customerId } : {}),
+          ...(trigger ? { name: trigger } : {}),
+          ...(before ? { before } : {}),
+          limit: limit + 1,
+        }),
+      );
       return toPage(rows, limit, toOccurrence);
     },
   );

@@ -38,9 +38,20 @@ export interface TriggerDefinition<Settings extends TObject = TObject> {
   key: string;
   /** Facts older than this update state and never start anything. */
   maxAgeHours: number;
-  fromChanges?: (tx: Tx, changes: readonly Change[], settings: Static<Settings>, env: DetectEnv) => Promise<Candidate[]>;
+  fromChanges?: (
+    tx: Tx,
+    changes: readonly Change[],
+    settings: Static<Settings>,
+    env: DetectEnv,
+  ) => Promise<Candidate[]>;
   /** Occurrences dated within [from, to]. Reads index ranges: its cost follows what is due. */
-  between?: (tx: Tx, from: LocalDate, to: LocalDate, settings: Static<Settings>, env: DetectEnv) => Promise<Candidate[]>;
+  between?: (
+    tx: Tx,
+    from: LocalDate,
+    to: LocalDate,
+    settings: Static<Settings>,
+    env: DetectEnv,
+  ) => Promise<Candidate[]>;
 }
 
 /** Gives a definition its type; states nothing by itself. */

@@ -21,20 +21,32 @@ export interface TriggerRow {
 const ALL = 'id, name, title, settings, sequence_id, enabled, enabled_at, checked_on, created_at, updated_at, version';
 
 export async function listTriggers(tx: Tx, enabledOnly = false): Promise<TriggerRow[]> {
-  const { rows } = await tx.query<TriggerRow>(`select ${ALL} from trigger where tenant_id = $1 and (enabled or not $2) order by id`, [tx.tenantId, enabledOnly]);
+  const { rows } = await tx.query<TriggerRow>(
+    `select ${ALL} from trigger where tenant_id = $1 and (enabled or not $2) order by id`,
+    [tx.tenantId, enabledOnly],
+  );
   return rows;
 }
 
 export async function findTrigger(tx: Tx, id: string): Promise<TriggerRow | undefined> {
-  return one(await tx.query<TriggerRow>(`select ${ALL} from trigger where tenant_id = $1 and id = $2`, [tx.tenantId, id]));
+  return one(
+    await tx.query<TriggerRow>(`select ${ALL} from trigger where tenant_id = $1 and id = $2`, [tx.tenantId, id]),
+  );
 }
 
 export async function triggersOfSequence(tx: Tx, sequenceId: string): Promise<TriggerRow[]> {
-  const { rows } = await tx.query<TriggerRow>(`select ${ALL} from trigger where tenant_id = $1 and sequence_id = $2 order by id`, [tx.tenantId, sequenceId]);
+  const { rows } = await tx.query<TriggerRow>(
+    `select ${ALL} from trigger where tenant_id = $1 and sequence_id = $2 order by id`,
+    [tx.tenantId, sequenceId],
+  );
   return rows;
 }
 
-export async function insertTrigger(tx: Tx, row: Pick<TriggerRow, 'name' | 'title' | 'settings' | 'sequence_id' | 'enabled'>, now: Date): Promise<string> {
+export async function insertTrigger(
+  tx: Tx,
+  row: Pick<TriggerRow, 'name' | 'title' | 'settings' | 'sequence_id' | 'enabled'>,
+  now: Date,
+): Promise<string> {
   const id = newId();
   await tx.query(
     `insert into trigger (tenant_id, id, name, title, settings, sequence_id, enabled, enabled_at, created_at, updated_at)
@@ -48,7 +60,14 @@ export async function insertTrigger(tx: Tx, row: Pick<TriggerRow, 'name' | 'titl
 export async function updateTrigger(
   tx: Tx,
   id: string,
-  change: { title: string; settings: Record<string, unknown>; sequenceId: string | null; enabled: boolean; expected: number; now: Date },
+  change: {
+    title: string;
+    settings: Record<string, unknown>;
+    sequenceId: string | null;
+    enabled: boolean;
+    expected: number;
+    now: Date;
+  },
 ): Promise<boolean> {
   const { rowCount } = await tx.query(
     `update trigger set title = $3, settings = $4, sequence_id = $5, enabled = $6, updated_at = $8, version = version + 1,
@@ -85,7 +104,8 @@ export interface OccurrenceRow {
   depth: number;
 }
 
-const OCCURRENCE = 'id, trigger_id, trigger_name, business_key, subject_kind, subject_id, subject_label, customer_id, occurred_on, occurred_at, detected_at, data, outcome, run_id, depth';
+const OCCURRENCE =
+  'id, trigger_id, trigger_name, business_key, subject_kind, subject_id, subject_label, customer_id, occurred_on, occurred_at, detected_at, data, outcome, run_id, depth';
 
 const COLUMNS = [
   { name: 'id', type: 'uuid' },
@@ -111,36 +131,55 @@ export async function insertOccurrences(
   candidates: readonly (Candidate & { outcome: string })[],
   now: Date,
 ): Promise<OccurrenceRow[]> {
-  const rows = [...new Map(candidates.map((candidate) => [candidate.businessKey, candidate])).values()].map((candidate) => ({
-    id: newId(),
-    trigger_id: trigger.id,
-    trigger_name: trigger.name,
-    business_key: candidate.businessKey,
-    subject_kind: candidate.subject.kind,
-    subject_id: candidate.subject.id,
-    subject_label: candidate.subject.label,
-    customer_id: candidate.customerId,
-    occurred_on: candidate.occurredOn,
-    occurred_at: candidate.occurredAt,
-    detected_at: now,
-    data: candidate.data,
-    outcome: candidate.outcome,
-    depth: candidate.depth ?? 0,
-  }));
-  return insertRows<OccurrenceRow>(tx, 'occurrence', COLUMNS, rows, `on conflict (tenant_id, trigger_id, business_key) do nothing returning ${OCCURRENCE}`);
+  const rows = [...new Map(candidates.map((candidate) => [candidate.businessKey, candidate])).values()].map(
+    (candidate) => ({
+      id: newId(),
+      trigger_id: trigger.id,
+      trigger_name: trigger.name,
+      business_key: candidate.businessKey,
+      subject_kind: candidate.subject.kind,
+      subject_id: candidate.subject.id,
+      subject_label: candidate.subject.label,
+      customer_id: candidate.customerId,
+      occurred_on: candidate.occurredOn,
+      occurred_at: candidate.occurredAt,
+      detected_at: now,
+      data: candidate.data,
+      outcome: candidate.outcome,
+      depth: candidate.depth ?? 0,
+    }),
+  );
+  return insertRows<OccurrenceRow>(
+    tx,
+    'occurrence',
+    COLUMNS,
+    rows,
+    `on conflict (tenant_id, trigger_id, business_key) do nothing returning ${OCCURRENCE}`,
+  );
 }
 
 /** What came of occurrences. */
-export async function settleOccurrences(tx: Tx, outcomes: readonly { id: string; outcome: string; runId: string | null }[]): Promise<void> {
+export async function settleOccurrences(
+  tx: Tx,
+  outcomes: readonly { id: string; outcome: string; runId: string | null }[],
+): Promise<void> {
   if (outcomes.length === 0) return;
   await tx.query(
     `update occurrence o set outcome = i.outcome, run_id = i.run_id from unnest($2::uuid[], $3::text[], $4::uuid[]) as i(id, outcome, run_id)
      where o.tenant_id = $1 and o.id = i.id`,
-    [tx.tenantId, outcomes.map((item) => item.id), outcomes.map((item) => item.outcome), outcomes.map((item) => item.runId)],
+    [
+      tx.tenantId,
+      outcomes.map((item) => item.id),
+      outcomes.map((item) => item.outcome),
+      outcomes.map((item) => item.runId),
+    ],
   );
 }
 
-export async function listOccurrences(tx: Tx, filter: { customerId?: string; name?: string; before?: string; limit: number }): Promise<OccurrenceRow[]> {
+export async function listOccurrences(
+  tx: Tx,
+  filter: { customerId?: string; name?: string; before?: string; limit: number },
+): Promise<OccurrenceRow[]> {
   const { rows } = await tx.query<OccurrenceRow>(
     `select ${OCCURRENCE} from occurrence where tenant_id = $1 and ($2::uuid is null or customer_id = $2) and ($3::text is null or trigger_name = $3)
        and ($4::uuid is null or id < $4) order by id desc limit $5`,
@@ -150,7 +189,10 @@ export async function listOccurrences(tx: Tx, filter: { customerId?: string; nam
 }
 
 export async function countOccurrences(tx: Tx): Promise<{ name: string; n: number }[]> {
-  const { rows } = await tx.query<{ name: string; n: number }>('select trigger_name as name, count(*)::int as n from occurrence where tenant_id = $1 group by 1 order by 1', [tx.tenantId]);
+  const { rows } = await tx.query<{ name: string; n: number }>(
+    'select trigger_name as name, count(*)::int as n from occurrence where tenant_id = $1 group by 1 order by 1',
+    [tx.tenantId],
+  );
   return rows;
 }
 

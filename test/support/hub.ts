@@ -47,7 +47,12 @@ export interface Answer<Body = Record<string, any>> {
 }
 
 /** Calls the API as one key. */
-export type Api = <Body = Record<string, any>>(method: string, path: string, body?: unknown, headers?: Record<string, string>) => Promise<Answer<Body>>;
+export type Api = <Body = Record<string, any>>(
+  method: string,
+  path: string,
+  body?: unknown,
+  headers?: Record<string, string>,
+) => Promise<Answer<Body>>;
 
 export interface TestHub {
   hub: Hub;
@@ -85,7 +90,11 @@ export const apiFor =
   async (method, path, body, headers = {}) => {
     const answer = await fetch(`${url}${path}`, {
       method,
-      headers: { authorization: `Bearer ${key}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+      headers: {
+        authorization: `Bearer ${key}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
+      },
       ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     });
     const text = await answer.text();
@@ -102,7 +111,15 @@ const KEYS = `k1:${Buffer.alloc(32, 7).toString('base64')}`;
 
 /** Configuration of a hub under test. */
 export const testConfig = (port: number, env: Record<string, string> = {}): Config =>
-  loadConfig({ RAPPORT_DATA: '/nonexistent', DATABASE_URL: 'postgres://unused', RAPPORT_KEYS: KEYS, PORT: String(port), RAPPORT_ALLOW_PRIVATE: '127.0.0.1,localhost', LOG_LEVEL: 'debug', ...env });
+  loadConfig({
+    RAPPORT_DATA: '/nonexistent',
+    DATABASE_URL: 'postgres://unused',
+    RAPPORT_KEYS: KEYS,
+    PORT: String(port),
+    RAPPORT_ALLOW_PRIVATE: '127.0.0.1,localhost',
+    LOG_LEVEL: 'debug',
+    ...env,
+  });
 
 /** A hub on a database of its own, with a clock that is moved by hand and no sweeping by itself. */
 export async function startTestHub(options: TestHubOptions = {}): Promise<TestHub> {
@@ -112,10 +129,23 @@ export async function startTestHub(options: TestHubOptions = {}): Promise<TestHu
   const port = options.port ?? (await freePort());
   const config = testConfig(port, { ...(options.roles ? { ROLES: options.roles } : {}), ...options.env });
   const registry = await loadRegistry(options.connectors);
-  const hub = await startHub({ config, clock, log, registry, databaseUrl: database.url, sweep: false, perMinute: options.perMinute ?? 100_000 });
+  const hub = await startHub({
+    config,
+    clock,
+    log,
+    registry,
+    databaseUrl: database.url,
+    sweep: false,
+    perMinute: options.perMinute ?? 100_000,
+  });
   const url = `http://127.0.0.1:${port}`;
   const makeTenant = async (name: string): Promise<{ tenantId: string; api: Api }> => {
-    const tenantId = await createTenant(hub.access, { business: name, zone: options.zone ?? 'America/New_York', country: 'US', currency: 'USD' });
+    const tenantId = await createTenant(hub.access, {
+      business: name,
+      zone: options.zone ?? 'America/New_York',
+      country: 'US',
+      currency: 'USD',
+    });
     const { key } = await makeApiKey(hub.access, tenantId, { name: 'test', role: 'admin', by: 'system' });
     return { tenantId, api: apiFor(url, key) };
   };
@@ -138,7 +168,10 @@ export async function startTestHub(options: TestHubOptions = {}): Promise<TestHu
     otherTenant: (name = 'Other business') => makeTenant(name),
     connect: async (connector, more = {}) => {
       const call = more.api ?? api;
-      const started = await call('POST', '/v1/connections', { connector, ...(more.features ? { features: more.features } : {}) });
+      const started = await call('POST', '/v1/connections', {
+        connector,
+        ...(more.features ? { features: more.features } : {}),
+      });
       if (started.status !== 200) throw new Error(`Connecting ${connector} failed: ${JSON.stringify(started.body)}`);
       const page = await decideOnPage(started.body.authorizeUrl as string, 'allow');
       if (page.status !== 200) throw new Error(`The way back from ${connector} failed: ${page.body}`);

@@ -54,7 +54,10 @@ export function createFaults(seed = 1): Faults {
     },
     clear: () => void active.splice(0),
     strike(request) {
-      const entry = active.find(({ fault, left }) => left > 0 && (fault.match?.test(request) ?? true) && (fault.chance === undefined || random() < fault.chance));
+      const entry = active.find(
+        ({ fault, left }) =>
+          left > 0 && (fault.match?.test(request) ?? true) && (fault.chance === undefined || random() < fault.chance),
+      );
       if (entry) entry.left -= 1;
       return entry?.fault;
     },

@@ -44,28 +44,38 @@ export interface SandboxOAuth {
   counts: { codes: number; refreshes: number; reused: number };
 }
 
-const escape = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
+const escapeHtml = (text: string): string =>
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
 
 /** The vendor's own pages and token endpoint: a page with "Allow" and "Deny", codes, PKCE, refresh, rotation. */
 export function installOAuth(app: FastifyInstance, options: SandboxOAuthOptions): SandboxOAuth {
-  const codes = new Map<string, { account: string; scopes: string[]; redirectUri: string; challenge: string | undefined; expiresAt: number }>();
+  const codes = new Map<
+    string,
+    { account: string; scopes: string[]; redirectUri: string; challenge: string | undefined; expiresAt: number }
+  >();
   const access = new Map<string, { grant: Grant; expiresAt: number }>();
   const refresh = new Map<string, Grant>();
   const spent = new Map<string, Grant>();
   const counts = { codes: 0, refreshes: 0, reused: 0 };
   const token = (kind: string): string => `${kind}-${randomBytes(24).toString('hex')}`;
   const now = (): number => options.clock.now().getTime();
-  const refuse = options.refuse ?? ((reply, error, error_description) => reply.code(error === 'invalid_client' ? 401 : 400).send({ error, error_description }));
+  const refuse =
+    options.refuse ??
+    ((reply, error, error_description) =>
+      reply.code(error === 'invalid_client' ? 401 : 400).send({ error, error_description }));
 
   app.get(options.authorizePath, async (request, reply) => {
     const query = request.query as Record<string, string>;
-    if (query.client_id !== options.clientId || !query.redirect_uri) return reply.code(400).type('text/html').send('<h1>Unknown app</h1>');
-    const hidden = Object.entries(query).map(([name, value]) => `<input type="hidden" name="${escape(name)}" value="${escape(value)}">`);
-    const scopes = (query.scope ?? '').split(options.scopeSeparator).map((scope) => `<li>${escape(scope)}</li>`);
+    if (query.client_id !== options.clientId || !query.redirect_uri)
+      return reply.code(400).type('text/html').send('<h1>Unknown app</h1>');
+    const hidden = Object.entries(query).map(
+      ([name, value]) => `<input type="hidden" name="${escapeHtml(name)}" value="${escapeHtml(value)}">`,
+    );
+    const scopes = (query.scope ?? '').split(options.scopeSeparator).map((scope) => `<li>${escapeHtml(scope)}</li>`);
     return reply
       .type('text/html')
       .send(
-        `<!doctype html><title>${escape(options.vendor)} (simulation)</title><h1>${escape(options.vendor)}, simulated</h1><p>An app asks for access to <b>${escape(options.account())}</b>:</p><ul>${scopes.join('')}</ul><form method="post">${hidden.join('')}<button name="decision" value="allow">Allow</button><button name="decision" value="deny">Deny</button></form>`,
+        `<!doctype html><title>${escapeHtml(options.vendor)} (simulation)</title><h1>${escapeHtml(options.vendor)}, simulated</h1><p>An app asks for access to <b>${escapeHtml(options.account())}</b>:</p><ul>${scopes.join('')}</ul><form method="post">${hidden.join('')}<button name="decision" value="allow">Allow</button><button name="decision" value="deny">Deny</button></form>`,
       );
   });
 
@@ -80,16 +90,26 @@ export function installOAuth(app: FastifyInstance, options: SandboxOAuthOptions)
       const withheld = options.withheldScopes?.() ?? [];
       const scopes = asked.split(options.scopeSeparator).filter((scope) => scope !== '' && !withheld.includes(scope));
       const code = token('code');
-      codes.set(code, { account, scopes, redirectUri: form.redirect_uri!, challenge: form.code_challenge, expiresAt: now() + 600_000 });
+      codes.set(code, {
+        account,
+        scopes,
+        redirectUri: form.redirect_uri!,
+        challenge: form.code_challenge,
+        expiresAt: now() + 600_000,
+      });
       back.searchParams.set('code', code);
-      for (const [name, value] of Object.entries(options.redirectExtra?.(account) ?? {})) back.searchParams.set(name, value);
+      for (const [name, value] of Object.entries(options.redirectExtra?.(account) ?? {}))
+        back.searchParams.set(name, value);
     }
     return reply.redirect(back.href);
   });
 
   const issue = (grant: Grant, refreshed: boolean): Record<string, unknown> => {
     const accessToken = token('access');
-    access.set(accessToken, { grant, expiresAt: options.accessTtl === undefined ? Number.POSITIVE_INFINITY : now() + options.accessTtl * 1000 });
+    access.set(accessToken, {
+      grant,
+      expiresAt: options.accessTtl === undefined ? Number.POSITIVE_INFINITY : now() + options.accessTtl * 1000,
+    });
     refresh.set(grant.refreshToken, grant);
     return options.answer(grant, accessToken, refreshed);
   };
@@ -100,10 +120,20 @@ export function installOAuth(app: FastifyInstance, options: SandboxOAuthOptions)
     if (form.grant_type === 'authorization_code') {
       const found = codes.get(form.code ?? '');
       codes.delete(form.code ?? '');
-      if (!found || found.expiresAt < now() || found.redirectUri !== form.redirect_uri) return refuse(reply, 'invalid_grant', 'The code is not valid.');
-      if (found.challenge && createHash('sha256').update(form.code_verifier ?? '').digest('base64url') !== found.challenge) return refuse(reply, 'invalid_grant', 'The verifier does not match.');
+      if (!found || found.expiresAt < now() || found.redirectUri !== form.redirect_uri)
+        return refuse(reply, 'invalid_grant', 'The code is not valid.');
+      if (
+        found.challenge &&
+        createHash('sha256')
+          .update(form.code_verifier ?? '')
+          .digest('base64url') !== found.challenge
+      )
+        return refuse(reply, 'invalid_grant', 'The verifier does not match.');
       counts.codes += 1;
-      return issue({ account: found.account, scopes: found.scopes, refreshToken: token('refresh'), revoked: false }, false);
+      return issue(
+        { account: found.account, scopes: found.scopes, refreshToken: token('refresh'), revoked: false },
+        false,
+      );
     }
     if (form.grant_type === 'refresh_token') {
       const grant = refresh.get(form.refresh_token ?? '');
@@ -125,8 +155,11 @@ export function installOAuth(app: FastifyInstance, options: SandboxOAuthOptions)
   });
 
   function clientMatches(request: FastifyRequest, form: Record<string, string>): boolean {
-    if (options.clientAuth === 'post') return form.client_id === options.clientId && form.client_secret === options.clientSecret;
-    const [user, password] = Buffer.from((request.headers.authorization ?? '').replace(/^Basic /i, ''), 'base64').toString().split(':');
+    if (options.clientAuth === 'post')
+      return form.client_id === options.clientId && form.client_secret === options.clientSecret;
+    const [user, password] = Buffer.from((request.headers.authorization ?? '').replace(/^Basic /i, ''), 'base64')
+      .toString()
+      .split(':');
     return user === options.clientId && password === options.clientSecret;
   }
 

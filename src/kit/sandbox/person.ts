@@ -5,11 +5,19 @@ import { request } from 'undici';
  * @param decision which button
  * @returns what the hub's page said in the end
  */
-export async function decideOnPage(authorizeUrl: string, decision: 'allow' | 'deny', cookies?: string): Promise<{ status: number; body: string }> {
+export async function decideOnPage(
+  authorizeUrl: string,
+  decision: 'allow' | 'deny',
+  cookies?: string,
+): Promise<{ status: number; body: string }> {
   const shown = await request(authorizeUrl);
   const html = await shown.body.text();
-  if (shown.statusCode !== 200) throw new Error(`The vendor's page did not open: ${shown.statusCode} ${html.slice(0, 200)}`);
-  const fields = [...html.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)">/g)].map(([, name, value]) => [unescape(name!), unescape(value!)]);
+  if (shown.statusCode !== 200)
+    throw new Error(`The vendor's page did not open: ${shown.statusCode} ${html.slice(0, 200)}`);
+  const fields = [...html.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)">/g)].map(([, name, value]) => [
+    unescapeHtml(name!),
+    unescapeHtml(value!),
+  ]);
   const sent = await request(new URL(authorizeUrl).origin + new URL(authorizeUrl).pathname, {
     method: 'POST',
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
@@ -22,4 +30,5 @@ export async function decideOnPage(authorizeUrl: string, decision: 'allow' | 'de
   return { status: arrived.statusCode, body: await arrived.body.text() };
 }
 
-const unescape = (text: string): string => text.replaceAll('&quot;', '"').replaceAll('&lt;', '<').replaceAll('&amp;', '&');
+const unescapeHtml = (text: string): string =>
+  text.replaceAll('&quot;', '"').replaceAll('&lt;', '<').replaceAll('&amp;', '&');

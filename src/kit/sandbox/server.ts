@@ -44,20 +44,24 @@ export interface ServerOptions {
   report: () => Record<string, number>;
 }
 
-const escape = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
+const escapeHtml = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
 
 /**
  * A small HTTP server that plays a vendor: bodies parsed, calls noted, faults struck. Routes are added to `app` before
  * `listen`, which `start` of a simulation calls last.
  */
-export function createSandboxServer(options: ServerOptions): Omit<SandboxServer, 'url'> & { listen(): Promise<string> } {
+export function createSandboxServer(
+  options: ServerOptions,
+): Omit<SandboxServer, 'url'> & { listen(): Promise<string> } {
   const faults = createFaults();
   const journal: Exchange[] = [];
   const deliveries: Delivery[] = [];
   const limit = options.journal ?? 5000;
   const app = Fastify({ bodyLimit: 16 * 1024 * 1024, routerOptions: { maxParamLength: 1000 } });
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', { parseAs: 'buffer' }, (request, body, done) => done(null, parse(body as Buffer, request.headers['content-type'] ?? '')));
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (request, body, done) =>
+    done(null, parse(body as Buffer, request.headers['content-type'] ?? '')),
+  );
 
   app.addHook('onRequest', async (request, reply) => {
     const fault = faults.strike(`${request.method} ${request.url.split('?')[0]}`);
@@ -65,7 +69,10 @@ export function createSandboxServer(options: ServerOptions): Omit<SandboxServer,
     (request as Faulty).fault = fault;
     switch (fault.kind) {
       case 'status':
-        await reply.code(fault.status).headers(fault.headers ?? {}).send(fault.body ?? {});
+        await reply
+          .code(fault.status)
+          .headers(fault.headers ?? {})
+          .send(fault.body ?? {});
         return;
       case 'cut':
         request.raw.socket.destroy();
@@ -87,7 +94,10 @@ export function createSandboxServer(options: ServerOptions): Omit<SandboxServer,
     if (fault?.kind === 'cut_after') request.raw.socket.destroy();
     if (fault?.kind === 'malformed') return '{"broken": [1, 2';
     if (fault?.kind === 'truncated') {
-      reply.raw.writeHead(reply.statusCode, { 'content-type': 'application/json', 'content-length': String(String(payload).length) });
+      reply.raw.writeHead(reply.statusCode, {
+        'content-type': 'application/json',
+        'content-length': String(String(payload).length),
+      });
       reply.raw.write(String(payload).slice(0, Math.floor(String(payload).length / 2)));
       setImmediate(() => request.raw.socket.destroy());
       reply.hijack();
@@ -112,8 +122,14 @@ export function createSandboxServer(options: ServerOptions): Omit<SandboxServer,
   }
 
   app.get('/_sandbox', async (_request, reply) => {
-    const rows = Object.entries(options.report()).map(([name, count]) => `<tr><td>${escape(name)}</td><td>${count}</td></tr>`);
-    return reply.type('text/html').send(`<!doctype html><title>${escape(options.name)} (simulation)</title><h1>${escape(options.name)}, simulated</h1><p>This is a simulation of the vendor's API, not the vendor.</p><table>${rows.join('')}</table>`);
+    const rows = Object.entries(options.report()).map(
+      ([name, count]) => `<tr><td>${escapeHtml(name)}</td><td>${count}</td></tr>`,
+    );
+    return reply
+      .type('text/html')
+      .send(
+        `<!doctype html><title>${escapeHtml(options.name)} (simulation)</title><h1>${escapeHtml(options.name)}, simulated</h1><p>This is a simulation of the vendor's API, not the vendor.</p><table>${rows.join('')}</table>`,
+      );
   });
 
   return {

@@ -25,7 +25,10 @@ export const invoiceOverdue = defineTrigger({
   arms: 'Fires for an invoice once at each number of days past its due date, while money is open. A payment ends it; a new due date arms the thresholds that lie ahead of it again only if they have not fired.',
   key: 'invoice + threshold',
   maxAgeHours: 24 * 4,
-  settings: Type.Object({ days: Type.Array(Type.Integer({ minimum: 0, maximum: 365 }), { minItems: 1, maxItems: 20, uniqueItems: true }) }, { additionalProperties: false }),
+  settings: Type.Object(
+    { days: Type.Array(Type.Integer({ minimum: 0, maximum: 365 }), { minItems: 1, maxItems: 20, uniqueItems: true }) },
+    { additionalProperties: false },
+  ),
   defaults: { days: [1, 7, 14, 30, 60] },
   between: async (tx, from, to, settings, env) => {
     const { rows } = await tx.query<InvoiceRow>(
@@ -36,14 +39,16 @@ export const invoiceOverdue = defineTrigger({
        order by i.due_on + d.days, i.entity_id`,
       [tx.tenantId, from, to, settings.days],
     );
-    return rows.map((row): Candidate => ({
-      businessKey: `${row.entity_id}:${row.days}`,
-      subject: { kind: 'invoice', id: row.entity_id, label: label(row) },
-      customerId: row.customer_id,
-      occurredOn: row.on,
-      occurredAt: instantOf(row.on, '00:00', env.zone),
-      data: { days: row.days, number: row.number, balance: row.balance, currency: row.currency },
-    }));
+    return rows.map(
+      (row): Candidate => ({
+        businessKey: `${row.entity_id}:${row.days}`,
+        subject: { kind: 'invoice', id: row.entity_id, label: label(row) },
+        customerId: row.customer_id,
+        occurredOn: row.on,
+        occurredAt: instantOf(row.on, '00:00', env.zone),
+        data: { days: row.days, number: row.number, balance: row.balance, currency: row.currency },
+      }),
+    );
   },
 });
 
@@ -56,7 +61,9 @@ export const invoicePaid = defineTrigger({
   settings: Type.Object({}, { additionalProperties: false }),
   defaults: {},
   fromChanges: async (tx, changes, _settings, env) => {
-    const settled = changes.filter((change) => change.kind === 'invoice' && change.after?.paid_on && !change.before?.paid_on);
+    const settled = changes.filter(
+      (change) => change.kind === 'invoice' && change.after?.paid_on && !change.before?.paid_on,
+    );
     if (settled.length === 0) return [];
     const byId = new Map(settled.map((change) => [change.entity_id, change]));
     const { rows } = await tx.query<InvoiceRow>(
@@ -64,7 +71,11 @@ export const invoicePaid = defineTrigger({
        from invoice i where i.tenant_id = $1 and i.entity_id = any($2) and i.paid_on is not null and i.duplicate_of is null`,
       [tx.tenantId, [...byId.keys()]],
     );
-    return rows.map((row) => ({ ...paid(row, env.zone), occurredAt: byId.get(row.entity_id)!.occurred_at, depth: byId.get(row.entity_id)!.depth }));
+    return rows.map((row) => ({
+      ...paid(row, env.zone),
+      occurredAt: byId.get(row.entity_id)!.occurred_at,
+      depth: byId.get(row.entity_id)!.depth,
+    }));
   },
   between: async (tx, from, to, _settings, env) => {
     const { rows } = await tx.query<InvoiceRow>(

@@ -35,7 +35,10 @@ export const paymentFailed = defineTrigger({
     const failed = changes.filter((change) => change.kind === 'payment' && change.after?.status === 'failed');
     if (failed.length === 0) return [];
     const byId = new Map(failed.map((change) => [change.entity_id, change]));
-    const { rows } = await tx.query<PaymentRow>(`select ${COLUMNS} from payment where tenant_id = $1 and entity_id = any($2) and status = 'failed'`, [tx.tenantId, [...byId.keys()]]);
+    const { rows } = await tx.query<PaymentRow>(
+      `select ${COLUMNS} from payment where tenant_id = $1 and entity_id = any($2) and status = 'failed'`,
+      [tx.tenantId, [...byId.keys()]],
+    );
     return rows.map((row) => {
       const { occurred_at: at, depth } = byId.get(row.entity_id)!;
       return { ...toCandidate(row, row.paid_on ?? localDate(at, env.zone), at), depth };
