@@ -5,6 +5,7 @@ import * as accessSchema from './access/schema.ts';
 import type { ActionDeps } from './actions/deps.ts';
 import { keywordListener, optOutDeps, takeEvent, unfreezeListener } from './actions/events.ts';
 import { actionQueues } from './actions/jobs.ts';
+import { oversightRoutes } from './actions/oversight.routes.ts';
 import { sequencePorts } from './actions/plan.ts';
 import { actionRoutes } from './actions/routes.ts';
 import * as actionSchema from './actions/schema.ts';
@@ -285,6 +286,7 @@ export async function startHub(options: HubOptions): Promise<Hub> {
       wake: (tenantId) => queue.wake('dispatch', { tenantId }),
     });
     actionRoutes(app, deps);
+    oversightRoutes(app, deps);
     await browserRoutes(app, { ...deps, ...access, onConnected, secureCookies }, (inner) =>
       consentRoutes(inner, { db, clock, optOut: optOutDeps(deps) }),
     );

@@ -9,8 +9,9 @@ import type { ChangeListener } from '../model/types.ts';
 import { acknowledge } from '../sequences/escalating.ts';
 import { escalationOfToken } from './content.ts';
 import type { ActionDeps } from './deps.ts';
-import { afterEnd } from './dispatch.ts';
-import { cancelRequests, noteNativeState, unfreeze } from './store.ts';
+import { afterEnd } from './ending.ts';
+import { noteNativeState } from './store.ts';
+import { cancelRequests, unfreeze } from './transitions.ts';
 
 /** What opting out needs from this room: queued messages end, and their enrolments go on another way. */
 export const optOutDeps = (deps: ActionDeps): OptOutDeps => ({

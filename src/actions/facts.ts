@@ -1,27 +1,20 @@
 import type { Tx } from '../base/database.ts';
 import { addDays, instantOf, localDate } from '../base/time.ts';
-import {
-  type ConsentRow,
-  consentsOf,
-  type SuppressionRow,
-  suppressionsOf,
-  type TouchRow,
-  touchesSince,
-} from '../consent/store.ts';
+import type { SuppressionRow, TouchRow } from '../consent/store.ts';
 import { zonesOf } from '../consent/zones.ts';
-import { EXIT_WORDS, settledCustomers } from '../sequences/exits.ts';
-import { type HoldRow, openHolds } from '../sequences/holds.ts';
+import { EXIT_WORDS } from '../sequences/exits.ts';
+import type { HoldRow } from '../sequences/holds.ts';
 import type { ExitRule } from '../sequences/schema.ts';
-import { listTemplates, loadDefinition, type TemplateRow } from '../sequences/store.ts';
+import { loadDefinition } from '../sequences/store.ts';
 import type { Cap, SettingValue } from '../settings/schema.ts';
-import { setting } from '../settings/store.ts';
 import { buildContent } from './content.ts';
-import { type Contexts, loadContexts, type Person } from './context.ts';
+import type { Person } from './context.ts';
 import type { ActionDeps } from './deps.ts';
 import type { Freshness } from './freshness.ts';
 import { decide, type Facts, type Verdict } from './gate.ts';
-import { loadRoutes, type Route, type Routes } from './routing.ts';
-import { type KillSwitch, listKillSwitches, type RequestRow } from './store.ts';
+import { isCustomerFacing, type Loaded, loadFacts } from './loaded.ts';
+import type { Route } from './routing.ts';
+import type { RequestRow } from './store.ts';
 import { TemplateError } from './templates.ts';
 
 /** What the gate decided about one request, with what it looked at. */
@@ -32,106 +25,6 @@ export interface Decision {
   route: Route | undefined;
   content: Record<string, unknown> | undefined;
   companyId: string | null;
-}
-
-interface RunFacts {
-  id: string;
-  state: string;
-  step_id: string;
-  visit: number;
-  waiting_for: string | null;
-  sequence_id: string;
-  version: number;
-  sequence_key: string;
-  sequence_state: string;
-}
-
-/** Everything the decisions of a batch need, in a handful of queries. */
-interface Loaded {
-  now: Date;
-  kills: KillSwitch[];
-  runs: Map<string, RunFacts>;
-  contexts: Contexts;
-  routes: Routes;
-  templates: TemplateRow[];
-  suppressions: SuppressionRow[];
-  consents: ConsentRow[];
-  holds: HoldRow[];
-  settled: Set<string>;
-  touches: TouchRow[];
-  quietHours: SettingValue<'quietHours'>;
-  caps: SettingValue<'caps'>;
-  zone: string;
-  parked: Map<string, Date>;
-  hashOf: (request: Pick<RequestRow, 'channel' | 'recipient'>) => Buffer;
-}
-
-const RUN = `select r.id, r.state, r.step_id, r.visit, r.waiting_for, r.sequence_id, r.version, s.key as sequence_key, s.state as sequence_state
-  from run r join sequence s on s.tenant_id = r.tenant_id and s.id = r.sequence_id where r.tenant_id = $1 and r.id = any($2) order by r.id`;
-
-const isCustomerFacing = (request: Pick<RequestRow, 'class'>): boolean => request.class !== 'internal';
-
-/** Longest window any cap looks back over. */
-const longest = (caps: SettingValue<'caps'>): number =>
-  Math.max(1, ...[...caps.marketing, ...caps.marketingPerCompany].map((cap) => cap.days));
-
-async function load(deps: ActionDeps, tx: Tx, requests: readonly RequestRow[], now: Date): Promise<Loaded> {
-  const runIds = [...new Set(requests.map((request) => request.run_id).filter((id) => id !== null))];
-  const customers = [...new Set(requests.map((request) => request.customer_id).filter((id) => id !== null))];
-  const caps = await setting(tx, 'caps');
-  const contexts = await loadContexts(tx, customers, now);
-  const zone = (await setting(tx, 'business')).zone;
-  const companies = [...contexts.people.values()].map((person) => person.company_id).filter((id) => id !== null);
-  const addresses = requests
-    .filter(isCustomerFacing)
-    .map((request) => ({ channel: request.channel, hash: deps.hash(tx.tenantId, request.channel, request.recipient) }));
-  const runs = runIds.length > 0 ? (await tx.query<RunFacts>(RUN, [tx.tenantId, runIds])).rows : [];
-  const routes = await loadRoutes(tx, deps.registry);
-  return {
-    now,
-    kills: await listKillSwitches(tx),
-    runs: new Map(runs.map((run) => [run.id, run])),
-    contexts,
-    routes,
-    templates: requests.some((request) => request.plan.type === 'message') ? await listTemplates(tx) : [],
-    suppressions: await suppressionsOf(tx, addresses),
-    consents: requests.some((request) => request.class === 'marketing') ? await consentsOf(tx, customers) : [],
-    holds: await openHolds(tx, customers, contexts.today),
-    settled: await settledCustomers(tx, customers, now),
-    touches: requests.some((request) => request.class === 'marketing')
-      ? await touchesSince(tx, customers, companies, new Date(now.getTime() - longest(caps) * 86_400_000))
-      : [],
-    quietHours: await setting(tx, 'quietHours'),
-    caps,
-    zone,
-    parked: await parkedConnections(tx, routes, requests),
-    hashOf: (request) => deps.hash(tx.tenantId, request.channel, request.recipient),
-  };
-}
-
-/** Platforms that said "not before": known from the shared buckets. */
-async function parkedConnections(tx: Tx, routes: Routes, requests: readonly RequestRow[]): Promise<Map<string, Date>> {
-  const accounts = new Map<string, string>();
-  for (const kind of new Set(requests.map((request) => request.kind))) {
-    const route = routes.of(kind);
-    if ('connection' in route)
-      for (const budget of route.connector.limits)
-        accounts.set(
-          `${route.connector.id}:${budget.name}:${budget.scope === 'app' ? '*' : route.connection.account_id}`,
-          route.connection.id,
-        );
-  }
-  if (accounts.size === 0) return new Map();
-  const { rows } = await tx.query<{ key: string; parked_until: Date }>(
-    'select key, parked_until from rate_bucket where key = any($1) and parked_until is not null',
-    [[...accounts.keys()]],
-  );
-  const parked = new Map<string, Date>();
-  for (const row of rows) {
-    const id = accounts.get(row.key)!;
-    if (!parked.has(id) || parked.get(id)! < row.parked_until) parked.set(id, row.parked_until);
-  }
-  return parked;
 }
 
 /**
@@ -145,7 +38,7 @@ export async function decideBatch(
   now: Date,
   freshness: ReadonlyMap<string, Freshness>,
 ): Promise<Decision[]> {
-  const loaded = await load(deps, tx, requests, now);
+  const loaded = await loadFacts(deps, tx, requests, now);
   const reserved: TouchRow[] = [];
   const decisions: Decision[] = [];
   for (const request of requests) {

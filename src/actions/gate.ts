@@ -2,7 +2,8 @@ import type { ConsentRow } from '../consent/store.ts';
 import { nextOpenInAll } from '../consent/windows.ts';
 import type { ZoneSource } from '../consent/zones.ts';
 import type { Window } from '../settings/schema.ts';
-import type { KillSwitch, RequestRow } from './store.ts';
+import type { RequestRow } from './store.ts';
+import type { KillSwitch } from './switches.ts';
 
 /** What the gate says. A reason is a stable word; the detail is a sentence with the fact behind it. */
 export type Verdict =

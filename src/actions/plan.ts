@@ -8,7 +8,8 @@ import type { RunRow } from '../sequences/store.ts';
 import type { Channel } from '../settings/schema.ts';
 import { loadPeople, type Person } from './context.ts';
 import type { ActionDeps } from './deps.ts';
-import { cancelRequests, insertRequest, type NewRequest, type RequestRow, requestsOfEscalation } from './store.ts';
+import { insertRequest, type NewRequest, type RequestRow, requestsOfEscalation } from './store.ts';
+import { cancelRequests } from './transitions.ts';
 
 /** The action that carries a message on a channel. */
 export const KIND_OF_CHANNEL: Record<Channel, ActionKind> = {

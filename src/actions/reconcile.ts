@@ -4,8 +4,9 @@ import { openSession } from '../connections/session.ts';
 import { VendorError } from '../kit/index.ts';
 import { actionEnded } from '../sequences/engine.ts';
 import type { ActionDeps } from './deps.ts';
-import { afterEnd } from './dispatch.ts';
-import { expireSending, noteStillUnknown, type RequestRow, settleRequest, unknownRequests } from './store.ts';
+import { afterEnd } from './ending.ts';
+import type { RequestRow } from './store.ts';
+import { expireSending, noteStillUnknown, settleRequest, unknownRequests } from './transitions.ts';
 
 /** Between two looks at the same unknown. */
 const LOOK_EVERY_MS = 60_000;

@@ -9,24 +9,23 @@ import { caller, cursorId, expectedVersion, IdParams, PageQuery, pageOf, ref, ta
 import { findCustomer } from '../model/store.ts';
 import { CUSTOMER_KINDS } from './content.ts';
 import type { ActionDeps } from './deps.ts';
-import { afterEnd } from './dispatch.ts';
-import { explainCustomer, gateView } from './explain.ts';
+import { afterEnd } from './ending.ts';
+import { gateView } from './explain.ts';
 import { decideBatch } from './facts.ts';
 import { explain } from './gate.ts';
 import { reconcile } from './reconcile.ts';
-import { ActionPreview, ActionRequestBody, ActionView, Explanation } from './schema.ts';
+import { ActionPreview, ActionRequestBody, ActionView } from './schema.ts';
 import {
-  clearKillSwitch,
+  type AttemptRow,
+  attemptsOf,
   findRequest,
   findRequestByKey,
   insertRequest,
-  listKillSwitches,
   listRequests,
   type NewRequest,
   type RequestRow,
-  setKillSwitch,
-  settleRequest,
 } from './store.ts';
+import { settleRequest } from './transitions.ts';
 
 const toAction = (row: RequestRow): Static<typeof ActionView> => ({
   id: row.id,
@@ -58,6 +57,16 @@ const toAction = (row: RequestRow): Static<typeof ActionView> => ({
   createdAt: row.created_at.toISOString(),
   endedAt: row.ended_at?.toISOString() ?? null,
   version: row.version,
+});
+
+const toTry = (row: AttemptRow): NonNullable<Static<typeof ActionView>['tries']>[number] => ({
+  number: row.number,
+  startedAt: row.started_at.toISOString(),
+  endedAt: row.ended_at?.toISOString() ?? null,
+  outcome: row.outcome,
+  status: row.status,
+  errorKind: row.error_kind,
+  message: row.message,
 });
 
 const CHANNEL_OF: Partial<Record<string, string>> = {
@@ -117,9 +126,11 @@ export function actionRoutes(app: App, deps: ActionDeps): void {
       schema: { tags: ['actions'], summary: 'One action', params: IdParams, response: { 200: ref(ActionView) } },
     },
     async (request, reply) => {
-      const row = await load(caller(request).tenantId, request.params.id);
+      const { tenantId } = caller(request);
+      const row = await load(tenantId, request.params.id);
+      const tries = await deps.db.tenant(tenantId, (tx) => attemptsOf(tx, row.id));
       tag(reply, row.version);
-      return toAction(row);
+      return { ...toAction(row), tries: tries.map(toTry) };
     },
   );
 
@@ -233,112 +244,6 @@ export function actionRoutes(app: App, deps: ActionDeps): void {
       });
       tag(reply, row.version);
       return toAction(row);
-    },
-  );
-
-  app.get(
-    '/v1/customers/:id/explain',
-    {
-      config: { permission: 'read' },
-      schema: {
-        tags: ['actions'],
-        summary: 'Why this customer got or did not get something, and what comes next',
-        params: IdParams,
-        querystring: Type.Object({ sequence: Type.Optional(Type.String({ maxLength: 60 })) }),
-        response: { 200: ref(Explanation) },
-      },
-    },
-    async (request) => {
-      const { tenantId } = caller(request);
-      const customer = await deps.db.tenant(tenantId, (tx) => findCustomer(tx, request.params.id));
-      if (!customer) throw notFound('customer', request.params.id);
-      return explainCustomer(deps, tenantId, customer.id, request.query.sequence);
-    },
-  );
-
-  const Switch = Type.Object({
-    scope: Type.String(),
-    reason: Type.String(),
-    setBy: Type.String(),
-    setAt: Type.String(),
-  });
-  app.get(
-    '/v1/kill-switches',
-    {
-      config: { permission: 'read' },
-      schema: {
-        tags: ['actions'],
-        summary: 'What is switched off',
-        response: { 200: Type.Object({ items: Type.Array(Switch) }) },
-      },
-    },
-    async (request) => ({
-      items: (await deps.db.tenant(caller(request).tenantId, listKillSwitches)).map((row) => ({
-        scope: row.scope,
-        reason: row.reason,
-        setBy: row.set_by,
-        setAt: row.set_at.toISOString(),
-      })),
-    }),
-  );
-
-  const ScopeParams = Type.Object({
-    scope: Type.String({
-      pattern: '^(\\*|channel:[a-z_]+|sequence:[a-z0-9-]+)$',
-      description: '* for everything, channel:sms, or sequence:overdue-chase',
-    }),
-  });
-  app.put(
-    '/v1/kill-switches/:scope',
-    {
-      config: { permission: 'operate' },
-      schema: {
-        tags: ['actions'],
-        summary: 'Switch off at once what was not handed to a platform yet; nothing is lost',
-        params: ScopeParams,
-        body: Type.Object({ reason: Type.String({ minLength: 3, maxLength: 500 }) }, { additionalProperties: false }),
-      },
-    },
-    async (request, reply) => {
-      const { tenantId, actor } = caller(request);
-      await deps.db.tenant(tenantId, async (tx) => {
-        await setKillSwitch(tx, request.params.scope, request.body.reason, actor, deps.clock.now());
-        await appendEvents(tx, [
-          {
-            actor,
-            action: 'kill_switch.set',
-            subject: { kind: 'kill_switch', id: request.params.scope },
-            data: { reason: request.body.reason },
-            at: deps.clock.now(),
-          },
-        ]);
-      });
-      return reply.code(204).send();
-    },
-  );
-
-  app.delete(
-    '/v1/kill-switches/:scope',
-    {
-      config: { permission: 'operate' },
-      schema: { tags: ['actions'], summary: 'Switch on again', params: ScopeParams },
-    },
-    async (request, reply) => {
-      const { tenantId, actor } = caller(request);
-      await deps.db.tenant(tenantId, async (tx) => {
-        if (!(await clearKillSwitch(tx, request.params.scope, deps.clock.now())))
-          throw notFound('kill switch', request.params.scope);
-        await appendEvents(tx, [
-          {
-            actor,
-            action: 'kill_switch.cleared',
-            subject: { kind: 'kill_switch', id: request.params.scope },
-            at: deps.clock.now(),
-          },
-        ]);
-        await deps.queue.send(tx, 'dispatch', { tenantId });
-      });
-      return reply.code(204).send();
     },
   );
 }

@@ -30,6 +30,20 @@ export const ActionView = Type.Object(
       }),
     ),
     attempts: Type.Integer(),
+    tries: Type.Optional(
+      Type.Array(
+        Type.Object({
+          number: Type.Integer(),
+          startedAt: Instant,
+          endedAt: nullable(Instant),
+          outcome: nullable(Type.String()),
+          status: nullable(Type.Integer()),
+          errorKind: nullable(Type.String()),
+          message: nullable(Type.String()),
+        }),
+        { description: 'Every call of the platform; told for a single action only' },
+      ),
+    ),
     createdBy: Type.String(),
     createdAt: Instant,
     endedAt: nullable(Instant),

@@ -69,6 +69,8 @@ export function toProblem(error: unknown): Problem {
       },
     );
   }
+  if (known.statusCode === 503)
+    return new Problem(503, 'unavailable', messageOf(error), { fix: 'Send the same request again in a moment.' });
   if (typeof known.statusCode === 'number' && known.statusCode >= 400 && known.statusCode < 500) {
     const fix =
       known.statusCode === 429

@@ -12,6 +12,7 @@ import type { TSchema } from 'typebox';
 import type { AccessDeps } from '../access/identity.ts';
 import type { Config } from '../base/config.ts';
 import type { Database } from '../base/database.ts';
+import { Problem } from '../base/errors.ts';
 import { hashToken, newId } from '../base/ids.ts';
 import type { Logger } from '../base/log.ts';
 import type { Metrics } from '../base/metrics.ts';
@@ -46,6 +47,9 @@ const STRICT = {
   allErrors: true,
   strict: false,
 } as const;
+
+/** Addresses that whoever watches the hub must reach especially when it is overloaded. */
+const WATCHED = new Set(['/health', '/ready', '/metrics']);
 
 /** The HTTP application without its routes: validation, security, limits, problems, reference page. */
 export async function createServer(options: ServerOptions): Promise<App> {
@@ -98,10 +102,18 @@ export async function createServer(options: ServerOptions): Promise<App> {
     allowList: (request) => request.url.startsWith('/hooks/') || request.url === '/health',
   });
   await app.register(underPressure, {
-    maxEventLoopDelay: 2_000,
-    message: 'The hub has too much to do right now.',
-    retryAfter: 5,
+    // Over a while, so that a single long step (the start itself) does not count as overload.
+    sampleInterval: 5_000,
+    maxEventLoopDelay: 1_000,
     exposeStatusRoute: false,
+    pressureHandler: (request, reply, _measure, value) => {
+      // Right after a start there is nothing measured yet, which comes as Infinity.
+      if (!Number.isFinite(value) || WATCHED.has(request.url)) return;
+      reply.header('retry-after', '5');
+      throw new Problem(503, 'overloaded', 'The hub has too much to do right now.', {
+        fix: 'Wait as long as the Retry-After header says, then send the same request again.',
+      });
+    },
   });
   await app.register(swagger, {
     openapi: {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:net';
 import pg from 'pg';
-import { inject } from 'vitest';
+import { afterEach, inject } from 'vitest';
 import { createTenant, makeApiKey } from '../../src/access/identity.ts';
 import { type ManualClock, manualClock } from '../../src/base/clock.ts';
 import { type Config, loadConfig } from '../../src/base/config.ts';
@@ -121,11 +121,22 @@ export const testConfig = (port: number, env: Record<string, string> = {}): Conf
     ...env,
   });
 
+// What the hub itself said about a failure is half of finding it.
+const running = new Set<{ lines: string[] }>();
+const troubles = (lines: readonly string[]): string[] =>
+  lines.filter((line) => /"level":"(warn|error|fatal)"/.test(line)).slice(-20);
+afterEach(({ task }) => {
+  if (task.result?.state !== 'fail') return;
+  for (const { lines } of running) for (const line of troubles(lines)) console.error(line);
+});
+
 /** A hub on a database of its own, with a clock that is moved by hand and no sweeping by itself. */
 export async function startTestHub(options: TestHubOptions = {}): Promise<TestHub> {
   const database = options.databaseUrl ? { url: options.databaseUrl, drop: async () => {} } : await testDatabase();
   const clock = manualClock(options.at ?? '2026-03-02T15:00:00Z');
   const { log, lines } = captureLog();
+  const entry = { lines };
+  running.add(entry);
   const port = options.port ?? (await freePort());
   const config = testConfig(port, { ...(options.roles ? { ROLES: options.roles } : {}), ...options.env });
   const registry = await loadRegistry(options.connectors);
@@ -172,7 +183,10 @@ export async function startTestHub(options: TestHubOptions = {}): Promise<TestHu
         connector,
         ...(more.features ? { features: more.features } : {}),
       });
-      if (started.status !== 200) throw new Error(`Connecting ${connector} failed: ${JSON.stringify(started.body)}`);
+      if (started.status !== 200)
+        throw new Error(
+          `Connecting ${connector} failed: ${JSON.stringify(started.body)}\n${troubles(lines).join('\n')}`,
+        );
       const page = await decideOnPage(started.body.authorizeUrl as string, 'allow');
       if (page.status !== 200) throw new Error(`The way back from ${connector} failed: ${page.body}`);
       const { body } = await call('GET', '/v1/connections');
@@ -184,6 +198,7 @@ export async function startTestHub(options: TestHubOptions = {}): Promise<TestHu
       await settle();
     },
     stop: async () => {
+      running.delete(entry);
       await hub.stop();
       await database.drop();
     },

@@ -1,0 +1,65 @@
+import { appendEvents } from '../audit/store.ts';
+import type { Tx } from '../base/database.ts';
+import { releaseTouch } from '../consent/store.ts';
+import { actionEnded } from '../sequences/engine.ts';
+import type { ActionDeps } from './deps.ts';
+import { planNextChannel } from './plan.ts';
+import type { RequestRow } from './store.ts';
+
+/** Skips after which another channel may still reach the person. */
+const CHANNEL_CLOSED = new Set([
+  'no_address',
+  'suppressed',
+  'opted_out',
+  'no_connection',
+  'recipient_opted_out',
+  'recipient_invalid',
+]);
+
+/** What follows the end of a request, in the transaction of the end. */
+export async function afterEnd(deps: ActionDeps, tx: Tx, request: RequestRow, now: Date): Promise<void> {
+  if (request.state === 'failed' || request.state === 'skipped') await releaseTouch(tx, request.id);
+  await appendEvents(tx, [
+    {
+      actor: request.created_by,
+      action: `action.${request.state}`,
+      subject: { kind: 'action', id: request.id },
+      customerId: request.customer_id,
+      data: {
+        kind: request.kind,
+        channel: request.channel,
+        class: request.class,
+        reason: request.reason,
+        detail: request.reason_detail,
+        nativeId: request.native_id,
+        step: request.step_id,
+      },
+      at: now,
+    },
+  ]);
+  if (!request.run_id || request.state === 'planned') return;
+  // The enrolment waits for the look-up, so that a message that never left can still go out.
+  if (request.state === 'unknown' && (await canBeLookedUp(deps, tx, request))) return;
+  const closed =
+    (request.state === 'skipped' || request.state === 'failed') && CHANNEL_CLOSED.has(request.reason ?? '');
+  if (closed && (await planNextChannel(deps, tx, request, now))) return;
+  const step = {
+    runId: request.run_id,
+    stepId: request.step_id!,
+    visit: request.visit!,
+    outcome: request.state,
+    detail: request.reason_detail ?? request.reason,
+  };
+  await actionEnded(deps.ports, tx, step, now);
+}
+
+async function canBeLookedUp(deps: ActionDeps, tx: Tx, request: RequestRow): Promise<boolean> {
+  const { rows } = await tx.query<{ connector: string }>(
+    'select connector from connection where tenant_id = $1 and id = $2',
+    [tx.tenantId, request.connection_id],
+  );
+  const action = deps.registry
+    .find(rows[0]?.connector ?? '')
+    ?.actions.find((candidate) => candidate.kind === request.kind);
+  return action !== undefined && action.idempotency.kind !== 'none';
+}

@@ -1,0 +1,222 @@
+import type { Tx } from '../base/database.ts';
+import { bumpDue } from '../base/due.ts';
+import { messageOf } from '../base/errors.ts';
+import { newId, sha256 } from '../base/ids.ts';
+import { openSession, type Session } from '../connections/session.ts';
+import { suppress } from '../consent/store.ts';
+import { type ActionDefinition, type ActionMeta, type Receipt, VendorError } from '../kit/index.ts';
+import type { ActionDeps } from './deps.ts';
+import { afterEnd } from './ending.ts';
+import type { RequestRow } from './store.ts';
+import { beginSending, type Settlement, settleRequest } from './transitions.ts';
+
+const LEASE_MS = 120_000;
+/** Tries of something the platform definitely did not do. */
+const MAX_ATTEMPTS = 5;
+
+/** Sends committed requests: takes them into sending, calls the platforms, settles what came back. */
+export async function sendChunk(deps: ActionDeps, tenantId: string, ids: readonly string[]): Promise<number> {
+  const owner = `${deps.processId}:${newId()}`;
+  const now = deps.clock.now();
+  const taken = await deps.db.tenant(tenantId, (tx) =>
+    beginSending(tx, ids, { owner, until: new Date(now.getTime() + LEASE_MS) }, now),
+  );
+  if (taken.length === 0) return 0;
+  const sessions = new Map<string, Promise<Session>>();
+  const sessionOf = (connectionId: string): Promise<Session> => {
+    if (!sessions.has(connectionId)) sessions.set(connectionId, openSession(deps, tenantId, connectionId, 'action'));
+    return sessions.get(connectionId)!;
+  };
+  const settlements = await Promise.all(
+    taken.map(async (request) => ({ request, settlement: await perform(deps, request, sessionOf) })),
+  );
+  await deps.db.tenant(tenantId, async (tx) => {
+    for (const { request, settlement } of settlements) await settle(deps, tx, request, settlement, owner);
+  });
+  for (const session of sessions.values()) await session.then((open) => open.close()).catch(() => {});
+  if (settlements.some(({ settlement }) => settlement.state === 'unknown'))
+    await bumpDue({ query: deps.db.statement }, tenantId, 'reconcile', deps.clock.now());
+  return settlements.filter(({ settlement }) => settlement.state === 'sent').length;
+}
+
+async function perform(
+  deps: ActionDeps,
+  request: RequestRow,
+  sessionOf: (connectionId: string) => Promise<Session>,
+): Promise<Settlement> {
+  try {
+    const session = await sessionOf(request.connection_id!);
+    const action = session.connector.actions.find((candidate) => candidate.kind === request.kind);
+    if (!action)
+      return failed(
+        request,
+        'no_connection',
+        `${session.connector.name} cannot ${request.kind.replaceAll('_', ' ')} any more.`,
+      );
+    const receipt = await execute(session, action, request);
+    return {
+      id: request.id,
+      state: 'sent',
+      reason: null,
+      detail: null,
+      nativeId: receipt.nativeId,
+      nativeUrl: receipt.url ?? null,
+      nativeState: receipt.state ?? null,
+    };
+  } catch (error) {
+    return afterFailure(deps, request, error);
+  }
+}
+
+/**
+ * Runs an action once. A request that was tried before looks first whether that try left its mark.
+ * @throws VendorError
+ */
+export async function execute(session: Session, action: ActionDefinition, request: RequestRow): Promise<Receipt> {
+  const input = request.content as never;
+  const meta: ActionMeta = { requestId: request.id, firstTriedAt: request.committed_at ?? request.created_at };
+  if (request.attempts > 1 && action.idempotency.kind === 'marker') {
+    const { find } = action.idempotency;
+    const earlier = await asking(() => find(session.ctx, input, meta));
+    if (earlier) return earlier;
+  }
+  const before = await asking(() => action.before?.(session.ctx, input) ?? Promise.resolve(undefined));
+  let reply: Awaited<ReturnType<Session['call']>>;
+  try {
+    reply = await session.call(
+      action.request(session.ctx, input, { ...meta, ...(before === undefined ? {} : { before }) }),
+    );
+  } catch (error) {
+    // It is there already under our own key: an earlier try made it.
+    if (
+      error instanceof VendorError &&
+      error.kind === 'conflict' &&
+      error.existingId &&
+      action.idempotency.kind !== 'none'
+    )
+      return { nativeId: error.existingId };
+    throw error;
+  }
+  return action.receipt(reply, session.ctx, input);
+}
+
+/** A question that went unanswered changed nothing, so the action itself has not been tried. */
+async function asking<T>(question: () => Promise<T>): Promise<T> {
+  try {
+    return await question();
+  } catch (error) {
+    if (!(error instanceof VendorError) || !error.mayHaveActed) throw error;
+    throw new VendorError(error.kind, error.message, {
+      ...(error.status === undefined ? {} : { status: error.status }),
+      ...(error.until ? { until: error.until } : {}),
+      cause: error,
+    });
+  }
+}
+
+const failed = (request: RequestRow, reason: string, detail: string, error?: VendorError): Settlement => ({
+  id: request.id,
+  state: 'failed',
+  reason,
+  detail,
+  status: error?.status ?? null,
+  errorKind: error?.kind ?? null,
+});
+
+/** One policy per kind of refusal. What may have happened is unknown; what definitely did not may be tried again. */
+function afterFailure(deps: ActionDeps, request: RequestRow, error: unknown): Settlement {
+  const now = deps.clock.now();
+  const detail = messageOf(error);
+  if (!(error instanceof VendorError)) {
+    deps.log.error({ err: error, request: request.id }, 'an action failed inside the hub');
+    return failed(request, 'internal', detail);
+  }
+  const attempt = { status: error.status ?? null, errorKind: error.kind };
+  const again = (seconds: number, reason: string): Settlement => ({
+    id: request.id,
+    state: 'planned',
+    reason,
+    detail,
+    notBefore: error.until ?? new Date(now.getTime() + seconds * 1000),
+    ...attempt,
+  });
+  if (error.mayHaveActed) return { id: request.id, state: 'unknown', reason: 'no_good_answer', detail, ...attempt };
+  switch (error.kind) {
+    case 'rate_limited':
+    case 'quota_exhausted':
+      return again(60, 'rate_limited');
+    case 'transient':
+      return request.attempts < MAX_ATTEMPTS
+        ? again(30 * 4 ** request.attempts, 'transient')
+        : failed(request, 'transient', detail, error);
+    case 'auth_expired':
+    case 'auth_revoked':
+    case 'paused':
+    case 'operator':
+      return again(600, 'connection_unusable');
+    case 'recipient_opted_out':
+    case 'recipient_invalid':
+      return failed(request, error.kind, detail, error);
+    default:
+      return failed(request, error.kind, detail, error);
+  }
+}
+
+async function settle(
+  deps: ActionDeps,
+  tx: Tx,
+  request: RequestRow,
+  settlement: Settlement,
+  owner: string,
+): Promise<void> {
+  const now = deps.clock.now();
+  const row = await settleRequest(tx, settlement, owner, now);
+  if (!row) return;
+  if (settlement.reason === 'recipient_opted_out' || settlement.reason === 'recipient_invalid') {
+    // The platform knows something we did not: nothing goes there any more.
+    await suppress(tx, {
+      channel: request.channel,
+      addressHash: deps.hash(tx.tenantId, request.channel, request.recipient),
+      scope: 'all',
+      reason: settlement.reason,
+      source: 'platform',
+      evidence: { request: request.id, detail: settlement.detail },
+      at: now,
+    });
+  }
+  if (row.state === 'sent') await rememberWrites(deps, tx, row, now);
+  await afterEnd(deps, tx, row, now);
+}
+
+/** Notes what we wrote, so that it is recognised when the platform tells us of it. */
+async function rememberWrites(deps: ActionDeps, tx: Tx, request: RequestRow, now: Date): Promise<void> {
+  const { rows } = await tx.query<{ connector: string }>(
+    'select connector from connection where tenant_id = $1 and id = $2',
+    [tx.tenantId, request.connection_id],
+  );
+  const action = deps.registry
+    .find(rows[0]?.connector ?? '')
+    ?.actions.find((candidate) => candidate.kind === request.kind);
+  for (const write of action?.writes?.(request.content as never) ?? []) {
+    for (const [field, value] of Object.entries(write.fields)) {
+      await tx.query(
+        `insert into write_ledger (tenant_id, connection_id, object, remote_id, field, value_hash, request_id, depth, written_at, expires_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+         on conflict (tenant_id, connection_id, object, remote_id, field) do update set value_hash = excluded.value_hash, request_id = excluded.request_id,
+           depth = excluded.depth, written_at = excluded.written_at, expires_at = excluded.expires_at`,
+        [
+          tx.tenantId,
+          request.connection_id,
+          write.stream,
+          write.id,
+          field,
+          sha256(String(value ?? '')),
+          request.id,
+          request.depth + 1,
+          now,
+          new Date(now.getTime() + 86_400_000),
+        ],
+      );
+    }
+  }
+}

@@ -1,0 +1,234 @@
+import { one, type Tx } from '../base/database.ts';
+import { ALL, type RequestRow } from './store.ts';
+
+/** Requests whose time has come, without locks: what they need is locked in a fixed order afterwards. */
+export async function dueRequests(tx: Tx, now: Date, limit: number): Promise<RequestRow[]> {
+  const { rows } = await tx.query<RequestRow>(
+    `select ${ALL} from action_request where tenant_id = $1 and state in ('planned', 'committed') and not_before <= $2 order by priority desc, not_before, id limit $3`,
+    [tx.tenantId, now, limit],
+  );
+  return rows;
+}
+
+/** Locks those that are still due and that nobody else works on. */
+export async function lockRequests(tx: Tx, ids: readonly string[], now: Date): Promise<RequestRow[]> {
+  const { rows } = await tx.query<RequestRow>(
+    `select ${ALL} from action_request where tenant_id = $1 and id = any($2) and state in ('planned', 'committed') and not_before <= $3
+     order by priority desc, not_before, id for update skip locked`,
+    [tx.tenantId, ids, now],
+  );
+  return rows;
+}
+
+export async function nextRequestDue(tx: Tx): Promise<Date | undefined> {
+  return (
+    one(
+      await tx.query<{ at: Date | null }>(
+        "select min(not_before) as at from action_request where tenant_id = $1 and state in ('planned', 'committed')",
+        [tx.tenantId],
+      ),
+    )?.at ?? undefined
+  );
+}
+
+/** The gate said yes: content is frozen, and from now on this is what goes out or nothing. */
+export async function commitRequests(
+  tx: Tx,
+  rows: readonly { id: string; connectionId: string; content: Record<string, unknown> }[],
+  now: Date,
+): Promise<void> {
+  if (rows.length === 0) return;
+  await tx.query(
+    `update action_request r set state = 'committed', content = i.content::jsonb, connection_id = i.connection_id, reason = null, reason_detail = null, held = false,
+       committed_at = $5, updated_at = $5, version = r.version + 1
+     from unnest($2::uuid[], $3::uuid[], $4::text[]) as i(id, connection_id, content) where r.tenant_id = $1 and r.id = i.id`,
+    [
+      tx.tenantId,
+      rows.map((row) => row.id),
+      rows.map((row) => row.connectionId),
+      rows.map((row) => JSON.stringify(row.content)),
+      now,
+    ],
+  );
+}
+
+/** The gate said not now, or not without something that is missing. Content is frozen anew when it says yes. */
+export async function postponeRequests(
+  tx: Tx,
+  rows: readonly { id: string; reason: string; detail: string; until: Date; held: boolean }[],
+  now: Date,
+): Promise<void> {
+  if (rows.length === 0) return;
+  await tx.query(
+    `update action_request r set state = 'planned', content = null, reason = i.reason, reason_detail = i.detail, not_before = i.until, held = i.held, updated_at = $7, version = r.version + 1
+     from unnest($2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::boolean[]) as i(id, reason, detail, until, held) where r.tenant_id = $1 and r.id = i.id`,
+    [
+      tx.tenantId,
+      rows.map((row) => row.id),
+      rows.map((row) => row.reason),
+      rows.map((row) => row.detail),
+      rows.map((row) => row.until),
+      rows.map((row) => row.held),
+      now,
+    ],
+  );
+}
+
+/** Takes committed requests into sending, each with a new attempt: after this, silence means unknown. */
+export async function beginSending(
+  tx: Tx,
+  ids: readonly string[],
+  lease: { owner: string; until: Date },
+  now: Date,
+): Promise<RequestRow[]> {
+  const { rows } = await tx.query<RequestRow>(
+    `update action_request set state = 'sending', lease_owner = $3, lease_until = $4, attempts = attempts + 1, updated_at = $5, version = version + 1
+     where tenant_id = $1 and id = any($2) and state = 'committed' returning ${ALL}`,
+    [tx.tenantId, ids, lease.owner, lease.until, now],
+  );
+  if (rows.length > 0) {
+    await tx.query(
+      'insert into action_attempt (tenant_id, request_id, number, started_at) select $1, id, number, $4 from unnest($2::uuid[], $3::int[]) as i(id, number) on conflict do nothing',
+      [tx.tenantId, rows.map((row) => row.id), rows.map((row) => row.attempts), now],
+    );
+  }
+  return rows;
+}
+
+export interface Settlement {
+  id: string;
+  state: 'sent' | 'failed' | 'skipped' | 'unknown' | 'planned';
+  reason: string | null;
+  detail: string | null;
+  nativeId?: string | null;
+  nativeUrl?: string | null;
+  nativeState?: string | null;
+  notBefore?: Date;
+  /** Of the attempt. */
+  status?: number | null;
+  errorKind?: string | null;
+}
+
+/** What came of sending. Only the holder of the lease settles. */
+export async function settleRequest(
+  tx: Tx,
+  settlement: Settlement,
+  owner: string | undefined,
+  now: Date,
+): Promise<RequestRow | undefined> {
+  const row = one(
+    await tx.query<RequestRow>(
+      `update action_request set state = $3, reason = $4, reason_detail = $5, native_id = coalesce($6, native_id), native_url = coalesce($7, native_url),
+         native_state = coalesce($8, native_state), native_state_at = case when $8::text is null then native_state_at else $9::timestamptz end,
+         ended_at = case when $3 in ('sent', 'failed', 'skipped') then $9::timestamptz end, not_before = coalesce($10, not_before), lease_owner = null, lease_until = null,
+         held = false, updated_at = $9, version = version + 1
+       where tenant_id = $1 and id = $2 and ($11::text is null and state in ('planned', 'committed', 'unknown') or state = 'sending' and lease_owner = $11) returning ${ALL}`,
+      [
+        tx.tenantId,
+        settlement.id,
+        settlement.state,
+        settlement.reason,
+        settlement.detail,
+        settlement.nativeId ?? null,
+        settlement.nativeUrl ?? null,
+        settlement.nativeState ?? null,
+        now,
+        settlement.notBefore ?? null,
+        owner ?? null,
+      ],
+    ),
+  );
+  if (row && row.attempts > 0) {
+    await tx.query(
+      'update action_attempt set ended_at = $4, outcome = $5, status = $6, error_kind = $7, message = $8 where tenant_id = $1 and request_id = $2 and number = $3 and ended_at is null',
+      [
+        tx.tenantId,
+        row.id,
+        row.attempts,
+        now,
+        settlement.state,
+        settlement.status ?? null,
+        settlement.errorKind ?? null,
+        settlement.detail,
+      ],
+    );
+  }
+  return row;
+}
+
+/** Sendings whose lease ran out: the process died with bytes possibly on their way. */
+export async function expireSending(tx: Tx, now: Date): Promise<RequestRow[]> {
+  const { rows } = await tx.query<RequestRow>(
+    `update action_request set state = 'unknown', reason = 'lost', reason_detail = 'The process stopped while it was sending; it is not known whether the platform acted.',
+       lease_owner = null, lease_until = null, updated_at = $2, version = version + 1
+     where tenant_id = $1 and state = 'sending' and lease_until <= $2 returning ${ALL}`,
+    [tx.tenantId, now],
+  );
+  return rows;
+}
+
+/** Requests with an unknown outcome that were not looked at since `before`. */
+export async function unknownRequests(tx: Tx, before: Date, limit: number): Promise<RequestRow[]> {
+  const { rows } = await tx.query<RequestRow>(
+    `select ${ALL} from action_request where tenant_id = $1 and state = 'unknown' and updated_at <= $2 order by updated_at limit $3`,
+    [tx.tenantId, before, limit],
+  );
+  return rows;
+}
+
+/** Looked at again, still unknown. */
+export async function noteStillUnknown(tx: Tx, id: string, detail: string, now: Date): Promise<void> {
+  await tx.query(
+    "update action_request set reason_detail = $3, updated_at = $4 where tenant_id = $1 and id = $2 and state = 'unknown'",
+    [tx.tenantId, id, detail, now],
+  );
+}
+
+/** Cancels what was not handed to a platform yet. @returns the cancelled requests */
+export async function cancelRequests(
+  tx: Tx,
+  where: {
+    runIds?: readonly string[];
+    customerId?: string;
+    channel?: string | undefined;
+    topic?: string | undefined;
+    marketingOnly?: boolean;
+    reason: string;
+    detail: string;
+  },
+  now: Date,
+): Promise<RequestRow[]> {
+  const { rows } = await tx.query<RequestRow>(
+    `update action_request set state = 'skipped', reason = $3, reason_detail = $4, ended_at = $5, updated_at = $5, version = version + 1
+     where tenant_id = $1 and state in ('planned', 'committed') and class <> 'internal'
+       and ($2::uuid[] is null or run_id = any($2)) and ($6::uuid is null or customer_id = $6) and ($7::text is null or channel = $7)
+       and ($8::text is null or topic = $8) and (not $9 or class = 'marketing') returning ${ALL}`,
+    [
+      tx.tenantId,
+      where.runIds ?? null,
+      where.reason,
+      where.detail,
+      now,
+      where.customerId ?? null,
+      where.channel ?? null,
+      where.topic ?? null,
+      where.marketingOnly ?? false,
+    ],
+  );
+  if (rows.length > 0)
+    await tx.query('delete from touch where tenant_id = $1 and request_id = any($2)', [
+      tx.tenantId,
+      rows.map((row) => row.id),
+    ]);
+  return rows;
+}
+
+/** Committed messages of these customers are looked at again: what they say is no longer true. */
+export async function unfreeze(tx: Tx, customerIds: readonly string[], now: Date): Promise<number> {
+  const { rowCount } = await tx.query(
+    `update action_request set state = 'planned', content = null, updated_at = $3, version = version + 1
+     where tenant_id = $1 and customer_id = any($2) and state = 'committed' and class <> 'internal' and run_id is not null`,
+    [tx.tenantId, customerIds, now],
+  );
+  return rowCount;
+}
