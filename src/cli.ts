@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { enableCompileCache } from 'node:module';
 import { Command } from 'commander';
+import { connectCommands } from './cli/connect.ts';
 import { dataCommands } from './cli/data.ts';
 import { operateCommands } from './cli/operate.ts';
 
@@ -27,6 +28,7 @@ First steps:
 Commands work next to a running hub or alone. Configuration comes from the environment; see the README.`,
   );
 
+connectCommands(program);
 operateCommands(program);
 dataCommands(program);
 

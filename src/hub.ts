@@ -1,5 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import type { AccessDeps } from './access/identity.ts';
+import { apiKeyRoutes } from './access/key.routes.ts';
 import { accessRoutes } from './access/routes.ts';
 import * as accessSchema from './access/schema.ts';
 import type { ActionDeps } from './actions/deps.ts';
@@ -14,16 +15,15 @@ import { auditRoutes } from './audit/routes.ts';
 import * as auditSchema from './audit/schema.ts';
 import { type Clock, systemClock } from './base/clock.ts';
 import { type Config, ConfigError } from './base/config.ts';
-import { type Database, openDatabase } from './base/database.ts';
+import type { Database } from './base/database.ts';
 import { type DueKind, sweepDue } from './base/due.ts';
-import { startEmbedded } from './base/embedded.ts';
 import { newId } from './base/ids.ts';
 import { createKeyring } from './base/keyring.ts';
 import { createLogger, type Logger } from './base/log.ts';
 import { createMetrics } from './base/metrics.ts';
-import { migrate } from './base/migrate.ts';
 import { openQueue, type Queue } from './base/queue.ts';
 import { createBudgets } from './connections/budgets.ts';
+import { connectionCareRoutes } from './connections/care.routes.ts';
 import { connectionRoutes } from './connections/routes.ts';
 import * as connectionSchema from './connections/schema.ts';
 import { checkVendorConfig, type Registry } from './connections/vendors.ts';
@@ -42,15 +42,20 @@ import { mappingRoutes } from './mapping/routes.ts';
 import * as mappingSchema from './mapping/schema.ts';
 import { modelRoutes } from './model/routes.ts';
 import * as modelSchema from './model/schema.ts';
+import { openStore } from './open.ts';
 import { loadRegistry } from './registry.ts';
 import { startRuns } from './sequences/engine.ts';
+import { enrolmentRoutes } from './sequences/enrolment.routes.ts';
 import { exitListener } from './sequences/exits.ts';
+import { holdRoutes } from './sequences/hold.routes.ts';
 import { bumpNextWake, sequenceQueues } from './sequences/jobs.ts';
 import { mergeRuns } from './sequences/manual.ts';
-import * as peopleSchema from './sequences/people.routes.ts';
+import { peopleRoutes } from './sequences/people.routes.ts';
+import * as peopleSchema from './sequences/people.schema.ts';
 import { sequenceRoutes } from './sequences/routes.ts';
 import * as sequenceSchema from './sequences/schema.ts';
 import { staffFromOwners } from './sequences/staff.ts';
+import { templateRoutes } from './sequences/template.routes.ts';
 import { settingRoutes } from './settings/routes.ts';
 import { syncQueues } from './sync/jobs.ts';
 import { syncRoutes } from './sync/routes.ts';
@@ -117,64 +122,6 @@ const schemasOf = (...rooms: object[]): { $id: string }[] =>
       (value): value is { $id: string } =>
         value !== null && typeof value === 'object' && typeof (value as { $id?: unknown }).$id === 'string',
     );
-
-/**
- * Opens the database (starting the embedded one when none is configured), applies migrations and checks that the keys
- * open what is stored.
- * @throws ConfigError when the keys are not the ones this database was sealed with
- */
-export async function openStore(
-  options: HubOptions,
-  log: Logger,
-): Promise<{ ownerUrl: string; db: Database; release: () => Promise<void> }> {
-  const { config } = options;
-  const configured = options.databaseUrl ?? config.databaseUrl;
-  const server = configured
-    ? undefined
-    : await startEmbedded(config.dataDir, { settings: options.databaseSettings ?? [], log: (text) => log.warn(text) });
-  const ownerUrl = configured ?? server!.url();
-  const applied = await migrate(ownerUrl);
-  if (applied.length > 0) log.info({ applied }, 'migrations applied');
-  const db = openDatabase({
-    ownerUrl,
-    appUrl: configured === config.databaseUrl ? config.databaseAppUrl : undefined,
-    prepared: config.preparedStatements,
-  });
-  const release = async (): Promise<void> => {
-    await db.close();
-    await server?.release();
-  };
-  try {
-    await checkKeys(db, config);
-  } catch (error) {
-    await release();
-    throw error;
-  }
-  return { ownerUrl, db, release };
-}
-
-/** A sealed word stands in the database: keys that do not open it would fail later, at the worst moment. */
-async function checkKeys(db: Database, config: Config): Promise<void> {
-  const keyring = createKeyring(config.keys);
-  const purpose = 'key-check';
-  const { rows } = await db.statement<{ subject: { sealed: string } }>(
-    'select subject from link_route where token_hash = $1',
-    [purpose],
-  );
-  const sealed = rows[0]?.subject.sealed;
-  if (sealed === undefined) {
-    await db.statement(
-      "insert into link_route (token_hash, tenant_id, purpose, subject, created_at) values ($1, '00000000-0000-0000-0000-000000000000', $1, $2, now()) on conflict do nothing",
-      [purpose, { sealed: keyring.seal('rapport', purpose).toString('base64') }],
-    );
-    return;
-  }
-  try {
-    keyring.open(Buffer.from(sealed, 'base64'), purpose);
-  } catch (error) {
-    throw new ConfigError([`RAPPORT_KEYS does not open the secrets in this database. ${(error as Error).message}`]);
-  }
-}
 
 /** Puts the rooms together and starts what the configured roles say. */
 export async function startHub(options: HubOptions): Promise<Hub> {
@@ -270,21 +217,20 @@ export async function startHub(options: HubOptions): Promise<Hub> {
     });
     systemRoutes(app, { config, db, queue, metrics, stopping: () => stopping });
     accessRoutes(app, { ...access, secureCookies });
+    apiKeyRoutes(app, access);
     settingRoutes(app, { db, clock });
     auditRoutes(app, { db });
     connectionRoutes(app, { ...deps, onConnected, secureCookies });
+    connectionCareRoutes(app, deps);
     syncRoutes(app, deps);
     mappingRoutes(app, deps);
     modelRoutes(app, { db, clock });
     triggerRoutes(app, { db, clock });
     sequenceRoutes(app, { db, clock, ports, start });
-    peopleSchema.peopleRoutes(app, {
-      db,
-      clock,
-      ports,
-      templateProblem,
-      wake: (tenantId) => queue.wake('dispatch', { tenantId }),
-    });
+    enrolmentRoutes(app, { db, clock, ports, start });
+    peopleRoutes(app, { db, clock, ports });
+    holdRoutes(app, { db, clock, wake: (tenantId) => queue.wake('dispatch', { tenantId }) });
+    templateRoutes(app, { db, clock, templateProblem });
     actionRoutes(app, deps);
     oversightRoutes(app, deps);
     await browserRoutes(app, { ...deps, ...access, onConnected, secureCookies }, (inner) =>

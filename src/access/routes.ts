@@ -1,31 +1,18 @@
 import { Type } from 'typebox';
 import { appendEvents } from '../audit/store.ts';
-import { conflict, forbidden, notFound, Problem, stale } from '../base/errors.ts';
+import { conflict, forbidden, notFound, stale } from '../base/errors.ts';
 import { words } from '../base/schema.ts';
 import type { App } from '../http/app.ts';
 import { caller, expectedVersion, IdParams, ref, tag } from '../http/helpers.ts';
 import { SESSION_COOKIE } from '../http/security.ts';
-import { type AccessDeps, addUser, logIn, logOut, makeApiKey, openUserSession, setUp } from './identity.ts';
+import { type AccessDeps, addUser, logIn, logOut, openUserSession, setUp } from './identity.ts';
+import { LoginRequest, SessionAnswer, SetupRequest, USER_ROLES, User, UserInput } from './schema.ts';
 import {
-  ApiKey,
-  ApiKeyInput,
-  LoginRequest,
-  SessionAnswer,
-  SetupRequest,
-  USER_ROLES,
-  User,
-  UserInput,
-} from './schema.ts';
-import {
-  type ApiKeyRow,
   countOwners,
   deleteMembership,
   deleteSessionsOf,
-  findApiKey,
   hubIsFresh,
-  listApiKeys,
   listUsers,
-  revokeApiKey,
   type UserRow,
   updateMembership,
 } from './store.ts';
@@ -37,19 +24,6 @@ const toUser = (row: UserRow) => ({
   role: row.role,
   createdAt: row.created_at.toISOString(),
   version: row.version,
-});
-
-const toApiKey = (row: ApiKeyRow, key?: string) => ({
-  id: row.id,
-  name: row.name,
-  prefix: row.prefix,
-  role: row.role,
-  scopes: row.scopes,
-  createdAt: row.created_at.toISOString(),
-  lastUsedOn: row.last_used_on,
-  revokedAt: row.revoked_at?.toISOString() ?? null,
-  version: row.version,
-  ...(key ? { key } : {}),
 });
 
 const strict = { rateLimit: { max: 10, timeWindow: '1 minute' } };
@@ -237,70 +211,6 @@ export function accessRoutes(app: App, deps: AccessDeps & { secureCookies: boole
             action: 'user.removed',
             subject: { kind: 'user', id: before.id },
             data: { email: before.email },
-            at: deps.clock.now(),
-          },
-        ]);
-      });
-      return reply.code(204).send();
-    },
-  );
-
-  app.get(
-    '/v1/api-keys',
-    {
-      config: { permission: 'admin' },
-      schema: {
-        tags: ['access'],
-        summary: 'API keys',
-        response: { 200: Type.Object({ items: Type.Array(ref(ApiKey)) }) },
-      },
-    },
-    async (request) => ({
-      items: (await deps.db.tenant(caller(request).tenantId, listApiKeys)).map((row) => toApiKey(row)),
-    }),
-  );
-
-  app.post(
-    '/v1/api-keys',
-    {
-      config: { permission: 'admin' },
-      schema: {
-        tags: ['access'],
-        summary: 'Make an API key; its text is shown this once',
-        body: ref(ApiKeyInput),
-        response: { 201: ref(ApiKey) },
-      },
-    },
-    async (request, reply) => {
-      const { tenantId, actor } = caller(request);
-      const made = await makeApiKey(deps, tenantId, {
-        name: request.body.name,
-        role: request.body.role,
-        scopes: request.body.scopes,
-        by: actor,
-      });
-      const row = await deps.db.tenant(tenantId, (tx) => findApiKey(tx, made.id));
-      if (!row) throw new Problem(500, 'internal', 'The key was not stored.');
-      return reply.code(201).send(toApiKey(row, made.key));
-    },
-  );
-
-  app.delete(
-    '/v1/api-keys/:id',
-    {
-      config: { permission: 'admin' },
-      schema: { tags: ['access'], summary: 'Revoke an API key at once', params: IdParams },
-    },
-    async (request, reply) => {
-      const { tenantId, actor } = caller(request);
-      await deps.db.tenant(tenantId, async (tx) => {
-        if (!(await revokeApiKey(tx, request.params.id, deps.clock.now())))
-          throw notFound('API key', request.params.id);
-        await appendEvents(tx, [
-          {
-            actor,
-            action: 'api_key.revoked',
-            subject: { kind: 'api_key', id: request.params.id },
             at: deps.clock.now(),
           },
         ]);

@@ -1,6 +1,7 @@
 import { appendEvents } from '../audit/store.ts';
 import type { Tx } from '../base/database.ts';
-import { type ConnectionRow, removeRoutes, setConnectionState } from '../connections/store.ts';
+import { removeRoutes } from '../connections/coordinator.ts';
+import { type ConnectionRow, setConnectionState } from '../connections/store.ts';
 import { type OptOutDeps, optIn, optOut } from '../consent/optout.ts';
 import { suppress } from '../consent/store.ts';
 import { keywordOf } from '../consent/words.ts';

@@ -3,16 +3,15 @@ import { appendEvents } from '../audit/store.ts';
 import { conflict, invalid, messageOf } from '../base/errors.ts';
 import { newId } from '../base/ids.ts';
 import { type Account, type Connector, type Secrets, VendorError } from '../kit/index.ts';
+import { addRoute, removeRoutes } from './coordinator.ts';
 import { storeSecrets } from './credentials.ts';
 import type { ConnectionDeps } from './deps.ts';
 import { type Session, sessionFor } from './session.ts';
 import {
-  addRoute,
   type ConnectionRow,
   findConnection,
   findConnectionByAccount,
   insertConnection,
-  removeRoutes,
   renewConnection,
 } from './store.ts';
 

@@ -3,9 +3,10 @@ import { conflict, messageOf, Problem } from '../base/errors.ts';
 import { hashToken, sameBytes } from '../base/ids.ts';
 import { type Connector, encodeParameters, type OAuth2, VendorError } from '../kit/index.ts';
 import { type Authorised, establish, type OnConnected } from './connect.ts';
-import { expiry, oauthClient, secretsOf, tokenAnswer } from './credentials.ts';
+import { insertOAuthState, oauthOutcome, settleOAuthState, useOAuthState } from './coordinator.ts';
 import type { ConnectionDeps } from './deps.ts';
-import { type ConnectionRow, insertOAuthState, oauthOutcome, settleOAuthState, useOAuthState } from './store.ts';
+import type { ConnectionRow } from './store.ts';
+import { expiry, oauthClient, secretsOf, tokenAnswer } from './tokens.ts';
 import { appCredentials, connectorOf, originOf } from './vendors.ts';
 
 /** A person has this long to say yes on the platform's page. */

@@ -1,6 +1,17 @@
 import jsonata from 'jsonata';
-import type { FieldError } from '../base/errors.ts';
 import { at, splitPath } from '../kit/index.ts';
+import {
+  type Compiler,
+  checkOptions,
+  type Env,
+  EXPRESSION_LIMITS,
+  fail,
+  hasValue,
+  isObject,
+  type Make,
+  orNothing,
+  type Read,
+} from './compiler.ts';
 import {
   toBoolean,
   toCountry,
@@ -14,57 +25,6 @@ import {
   toText,
   ValueError,
 } from './values.ts';
-
-/** What a directive may know besides the record. */
-export interface Env {
-  zone: string;
-  country?: string | undefined;
-  currency?: string | undefined;
-  account: string;
-  connector: string;
-  /** A record of a small stream of the same connection (pipelines), by id. */
-  lookup: (stream: string, id: string) => unknown;
-  /** Results of `expr` directives for the record in hand, in the order they were compiled. */
-  expressions?: unknown[];
-}
-
-export type Read = (record: unknown, env: Env) => unknown;
-
-/** Collects what compiling a mapping finds out. */
-export interface Compiler {
-  errors: FieldError[];
-  /** Every record path that is read: connectors ask for these fields. */
-  paths: Set<string>;
-  /** Streams whose records are looked up. */
-  lookups: Set<string>;
-  expressions: ReturnType<typeof jsonata>[];
-}
-
-/** An expression somebody types in must not hang or fill the memory of the process it runs in. */
-const EXPRESSION_LIMITS: NonNullable<Parameters<typeof jsonata>[1]> = {
-  recover: false,
-  timeout: 200,
-  stack: 100,
-  sequence: 10_000,
-  // Patterns are not stopped by the time limit.
-  RegexEngine: class {
-    constructor() {
-      throw new Error('regular expressions are switched off; use $contains, $split or $substringBefore with text');
-    }
-  } as unknown as RegExpConstructor,
-};
-
-type Make = (argument: unknown, where: string, compiler: Compiler) => Read;
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  value !== null && typeof value === 'object' && !Array.isArray(value);
-
-const nothing: Read = () => null;
-
-function fail(compiler: Compiler, path: string, message: string): Read {
-  compiler.errors.push({ path, message });
-  return nothing;
-}
 
 /** Turns one directive into a function, once; running it is then a few property reads. */
 export function compileDirective(directive: unknown, where: string, compiler: Compiler): Read {
@@ -112,9 +72,6 @@ function readPath(path: string, where: string, compiler: Compiler): Read {
   };
 }
 
-const hasValue = (value: unknown): boolean =>
-  value !== null && value !== undefined && value !== '' && !(Array.isArray(value) && value.length === 0);
-
 /** `{of: directive, ...options}` or the directive itself. */
 function operand(
   argument: unknown,
@@ -128,31 +85,6 @@ function operand(
   return { read: compileDirective(argument, where, compiler), options: {} };
 }
 
-function checkOptions(
-  options: Record<string, unknown>,
-  known: readonly string[],
-  where: string,
-  compiler: Compiler,
-): void {
-  for (const name of Object.keys(options)) {
-    if (!known.includes(name))
-      compiler.errors.push({
-        path: `${where}.${name}`,
-        message: `is not an option here; there are ${['of', ...known].join(', ')}`,
-      });
-  }
-}
-
-/** The value, or null where it does not fit: for helpers of other fields, which report it themselves. */
-function orNothing<T>(work: () => T): T | null {
-  try {
-    return work();
-  } catch (error) {
-    if (error instanceof ValueError) return null;
-    throw error;
-  }
-}
-
 /** A directive that converts one value. */
 const convert =
   (known: readonly string[], run: (value: unknown, env: Env, options: Record<string, unknown>) => unknown): Make =>
@@ -164,6 +96,7 @@ const convert =
 
 const asFormat = (options: Record<string, unknown>): string | undefined =>
   typeof options.format === 'string' ? options.format : undefined;
+
 const asZone = (options: Record<string, unknown>, env: Env): string =>
   typeof options.zone === 'string' ? options.zone : env.zone;
 

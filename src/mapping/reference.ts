@@ -1,5 +1,6 @@
 import { type EntityKind, entityDefinition, type Reference } from '../kit/index.ts';
-import { type Compiler, compileDirective, type Env } from './directives.ts';
+import type { Compiler, Env } from './compiler.ts';
+import { compileDirective } from './directives.ts';
 import type { MappingFile } from './schema.ts';
 import { toEmail, toPhone, toText } from './values.ts';
 

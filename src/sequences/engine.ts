@@ -8,19 +8,9 @@ import { fire } from '../triggers/detect.ts';
 import { listTriggers, type OccurrenceRow, type TriggerRow } from '../triggers/store.ts';
 import { openEscalation } from './escalations.ts';
 import type { SequencePorts } from './ports.ts';
+import { enterStep, insertRun, leaveStep, lockRun, type RunRow, runsOfKey, saveRun } from './runs.ts';
 import { type Definition, type Step, stepKind } from './schema.ts';
-import {
-  enterStep,
-  findSequence,
-  insertRun,
-  leaveStep,
-  loadDefinition,
-  lockRun,
-  type RunRow,
-  runsOfKey,
-  type SequenceRow,
-  saveRun,
-} from './store.ts';
+import { findSequence, loadDefinition, type SequenceRow } from './store.ts';
 
 /** A definition cannot have more steps than this without a wait in between, so a run always comes to rest. */
 const MAX_STEPS_AT_ONCE = 100;

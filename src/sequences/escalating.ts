@@ -9,7 +9,8 @@ import {
   tellAudit,
 } from './escalations.ts';
 import type { SequencePorts } from './ports.ts';
-import { loadDefinition, lockRun } from './store.ts';
+import { lockRun } from './runs.ts';
+import { loadDefinition } from './store.ts';
 
 /** The clock ran out: the next person is told. After the last one it stays open for everybody to see. */
 export async function escalateFurther(ports: SequencePorts, tx: Tx, row: EscalationRow, now: Date): Promise<void> {

@@ -4,9 +4,9 @@ import { newId } from '../base/ids.ts';
 import { localDate } from '../base/time.ts';
 import { addWorkingMinutes } from '../consent/windows.ts';
 import { setting, tenantZone } from '../settings/store.ts';
+import type { RunRow } from './runs.ts';
 import type { Step } from './schema.ts';
 import { personFor, type StaffRow } from './staff.ts';
-import type { RunRow } from './store.ts';
 
 type EscalateStep = Extract<Step, { escalate: unknown }>;
 

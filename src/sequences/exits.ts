@@ -6,8 +6,9 @@ import type { Change, ChangeListener } from '../model/types.ts';
 import { tenantZone } from '../settings/store.ts';
 import { closeEscalations } from './escalations.ts';
 import type { SequencePorts } from './ports.ts';
+import { exitRuns, leaveStep, type RunRow, runningRuns } from './runs.ts';
 import type { ExitRule } from './schema.ts';
-import { exitRuns, leaveStep, loadDefinition, type RunRow, runningRuns } from './store.ts';
+import { loadDefinition } from './store.ts';
 
 /** What ends an enrolment, in words. */
 export const EXIT_WORDS: Record<ExitRule, string> = {

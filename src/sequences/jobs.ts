@@ -6,7 +6,8 @@ import { proceed } from './engine.ts';
 import { escalateFurther } from './escalating.ts';
 import { claimDueEscalations, nextEscalation } from './escalations.ts';
 import type { SequencePorts } from './ports.ts';
-import { claimDueRuns, loadDefinition, nextWake } from './store.ts';
+import { claimDueRuns, nextWake } from './runs.ts';
+import { loadDefinition } from './store.ts';
 
 export interface SequenceJobDeps {
   db: Database;

@@ -9,7 +9,8 @@ import { fire, type StartRuns } from '../triggers/detect.ts';
 import { findTrigger, insertTrigger, triggersOfSequence } from '../triggers/store.ts';
 import { closeEscalations } from './escalations.ts';
 import type { SequencePorts } from './ports.ts';
-import { findRun, leaveStep, type RunRow, type SequenceRow } from './store.ts';
+import { findRun, leaveStep, type RunRow } from './runs.ts';
+import type { SequenceRow } from './store.ts';
 
 export interface ManualOutcome {
   customerId: string;

@@ -1,7 +1,7 @@
 import type { Tx } from '../base/database.ts';
 import type { EscalationRow } from './escalations.ts';
+import type { RunRow } from './runs.ts';
 import type { Definition, Step } from './schema.ts';
-import type { RunRow } from './store.ts';
 
 /** What sequences ask of the actions room, which lies above them. */
 export interface SequencePorts {

@@ -5,7 +5,8 @@ import type { Origin } from '../model/types.ts';
 import type { SyncDeps } from './deps.ts';
 import { type Ingested, ingest, type Source } from './ingest.ts';
 import { park } from './parked.ts';
-import { loadSources, noteDeletesRead, type StreamRow } from './store.ts';
+import { loadSources } from './sources.ts';
+import { noteDeletesRead, type StreamRow } from './store.ts';
 
 const MAX_PAGES = 1000;
 

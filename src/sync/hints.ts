@@ -1,12 +1,7 @@
 import { insertRows, type Tx } from '../base/database.ts';
 import { messageOf } from '../base/errors.ts';
-import {
-  type ConnectionRow,
-  findConnection,
-  type Route,
-  routeOfConnection,
-  routesOfAccount,
-} from '../connections/store.ts';
+import { type Route, routeOfConnection, routesOfAccount } from '../connections/coordinator.ts';
+import { type ConnectionRow, findConnection } from '../connections/store.ts';
 import { connectorOf } from '../connections/vendors.ts';
 import type { HookEvent, RawHook } from '../kit/index.ts';
 import type { SyncDeps } from './deps.ts';

@@ -1,6 +1,6 @@
 import { newId, sha256 } from '../base/ids.ts';
+import { routeOfConnection } from '../connections/coordinator.ts';
 import { readCredential } from '../connections/credentials.ts';
-import { routeOfConnection } from '../connections/store.ts';
 import { appSecretsOf, connectorOf } from '../connections/vendors.ts';
 import type { HookAnswer, RawHook, Secrets } from '../kit/index.ts';
 import type { SyncDeps } from './deps.ts';

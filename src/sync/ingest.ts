@@ -4,7 +4,7 @@ import { type ConnectionRow, findConnection } from '../connections/store.ts';
 import { connectorOf } from '../connections/vendors.ts';
 import type { Connector, Stream } from '../kit/index.ts';
 import type { CompiledMapping, Issue, MappedEntity } from '../mapping/compile.ts';
-import type { Env } from '../mapping/directives.ts';
+import type { Env } from '../mapping/compiler.ts';
 import { effectiveMapping } from '../mapping/load.ts';
 import { loadOverrides } from '../mapping/store.ts';
 import { applyRecords } from '../model/apply.ts';
@@ -12,7 +12,8 @@ import type { ApplyContext, Change, Mapped, Origin } from '../model/types.ts';
 import { setting } from '../settings/store.ts';
 import type { SyncDeps } from './deps.ts';
 import { type Parking, park, resolveParked } from './parked.ts';
-import { loadHashes, loadSources, streamConnectors, writeSources } from './store.ts';
+import { loadHashes, loadSources, writeSources } from './sources.ts';
+import { streamConnectors } from './store.ts';
 
 /** Everything that is needed to bring records of one connection into the model, loaded once per piece of work. */
 export interface Source {

@@ -1,24 +1,16 @@
 import { messageOf } from '../base/errors.ts';
-import { newId, sha256 } from '../base/ids.ts';
+import { newId } from '../base/ids.ts';
 import { openSession, type Session } from '../connections/session.ts';
-import { type ListPosition, type Paging, type Purpose, type Reply, type Stream, VendorError } from '../kit/index.ts';
+import { type Purpose, type Stream, VendorError } from '../kit/index.ts';
 import { setting } from '../settings/store.ts';
 import type { SyncDeps } from './deps.ts';
-import { ingest, loadSource, type RawRecord, type Source, toRawRecord } from './ingest.ts';
+import { ingest, loadSource, type Source } from './ingest.ts';
+import { nextCursor, nextPosition, overlapped, readPage, wayOf } from './paging.ts';
 import { park } from './parked.ts';
-import {
-  beginRun,
-  findStream,
-  finishRun,
-  interruptRun,
-  leaseStream,
-  type RunPosition,
-  type StreamCursor,
-  type StreamRow,
-  savePage,
-} from './store.ts';
+import { beginRun, findStream, finishRun, interruptRun, leaseStream, type StreamRow, savePage } from './store.ts';
 
 const LEASE_MS = 120_000;
+
 /** A vendor gone wrong is asked again at growing distances up to this. */
 const MAX_BACKOFF_MS = 30 * 60_000;
 
@@ -171,149 +163,6 @@ async function readPages(
   if (!finished) throw new LeaseLost();
   return true;
 }
-
-type Way = NonNullable<Stream['initial']>;
-
-/** How this run asks for pages. */
-function wayOf(stream: Stream, initial: boolean): Way {
-  if (initial && stream.initial) return stream.initial;
-  if (!stream.list || !stream.paging)
-    throw new VendorError('invalid', `${stream.title} cannot be asked for; it comes by itself.`);
-  return { list: stream.list, paging: stream.paging };
-}
-
-/** Milliseconds of one step of the vendor's clock. */
-const stepOf = (stream: Stream): number =>
-  ({ millisecond: 1, second: 1000, day: 86_400_000 })[stream.incremental?.granularity ?? 'millisecond'];
-
-/** Boundaries are read again from one step earlier; what was read before is recognised by its hash. */
-const overlapped = (stream: Stream, since: string): string =>
-  new Date(new Date(since).getTime() - stepOf(stream)).toISOString();
-
-/** Never past the start of the run minus the vendor's lag, and never back. */
-function nextCursor(stream: Stream, before: StreamCursor, startedAt: Date): StreamCursor {
-  if (!stream.incremental) return {};
-  const limit = new Date(startedAt.getTime() - stream.incremental.lagSeconds * 1000).toISOString();
-  return { since: before.since !== undefined && before.since > limit ? before.since : limit };
-}
-
-interface Page {
-  reply: Reply;
-  records: RawRecord[];
-  /** Records as listed, before any was left out. */
-  size: number;
-  nameless: number;
-}
-
-async function readPage(session: Session, stream: Stream, way: Way, position: RunPosition): Promise<Page> {
-  const { lastIds: _ids, pages: _pages, ...start } = position;
-  const at: ListPosition = { limit: way.paging.kind === 'single' ? 0 : way.paging.size, ...start };
-  if (way.paging.kind === 'offset' && at.offset === undefined) at.offset = way.paging.first ?? 0;
-  if (way.paging.kind === 'page' && at.page === undefined) at.page = way.paging.first ?? 1;
-  const reply = await session.call({ safe: true, ...way.list(session.ctx, at) });
-  const listed = recordsOf(stream, reply);
-  const complete = stream.complete && listed.length > 0 ? await stream.complete(session.ctx, listed) : listed;
-  const records = complete.map((raw) => toRawRecord(stream, raw)).filter((record) => record !== undefined);
-  return { reply, records, size: listed.length, nameless: complete.length - records.length };
-}
-
-/** @throws VendorError `malformed` when the answer does not hold the list it should */
-export function recordsOf(stream: Stream, reply: Reply): unknown[] {
-  let records: unknown;
-  try {
-    records = stream.records ? stream.records(reply) : reply.body;
-  } catch (cause) {
-    throw new VendorError(
-      'malformed',
-      `The list of ${stream.title} has another form than expected: ${messageOf(cause)}`,
-      { cause },
-    );
-  }
-  if (!Array.isArray(records))
-    throw new VendorError(
-      'malformed',
-      `The list of ${stream.title} has another form than expected: there is no list of records in it.`,
-    );
-  return records;
-}
-
-/** Where the next page starts, or undefined after the last. A vendor that does not move on is an error, not a loop. */
-function nextPosition(paging: Paging, stream: Stream, position: RunPosition, page: Page): RunPosition | undefined {
-  const ids = sha256(page.records.map((record) => record.id).join('\n')).toString('base64');
-  const pages = position.pages + 1;
-  if (ids === position.lastIds && (page.size > 0 || paging.kind === 'token')) {
-    throw new VendorError(
-      'malformed',
-      `${stream.title}: the platform sent the same page again and again; reading stopped after ${pages} pages.`,
-    );
-  }
-  const carried = { pages, ...(position.since === undefined ? {} : { since: position.since }), lastIds: ids };
-  switch (paging.kind) {
-    case 'single':
-      return undefined;
-    case 'token': {
-      const token = paging.next(page.reply);
-      if (token === undefined || token === '') return undefined;
-      if (token === position.token)
-        throw new VendorError(
-          'malformed',
-          `${stream.title}: the platform names the same next page again; reading stopped.`,
-        );
-      return { ...carried, token };
-    }
-    case 'offset':
-      return page.size < paging.size
-        ? undefined
-        : { ...carried, offset: (position.offset ?? paging.first ?? 0) + page.size };
-    case 'page':
-      return page.size < paging.size ? undefined : { ...carried, page: (position.page ?? paging.first ?? 1) + 1 };
-    case 'keyset':
-      return nextKeyset(paging, stream, position, page, carried);
-  }
-}
-
-/** The next query of keyset paging starts at the last moment seen; equal moments beyond a page are walked apart. */
-function nextKeyset(
-  paging: Extract<Paging, { kind: 'keyset' }>,
-  stream: Stream,
-  position: RunPosition,
-  page: Page,
-  carried: RunPosition,
-): RunPosition | undefined {
-  const last = page.records.at(-1);
-  const { tie } = position;
-  if (tie) {
-    if (page.size >= paging.size && last) {
-      if (paging.ties === 'offset') return { ...carried, tie: { at: tie.at, offset: (tie.offset ?? 0) + page.size } };
-      if (tie.afterId !== undefined && compareIds(last.id, tie.afterId) <= 0)
-        throw new VendorError('malformed', `${stream.title}: the platform ignores the order by id; reading stopped.`);
-      return { ...carried, tie: { at: tie.at, afterId: last.id } };
-    }
-    // The equal moments are read: go on behind them.
-    return { pages: carried.pages, since: new Date(new Date(tie.at).getTime() + stepOf(stream)).toISOString() };
-  }
-  if (page.size < paging.size || !last) return undefined;
-  const times = page.records.map((record) => record.vendorAt);
-  if (times.some((time, at) => time === undefined || (at > 0 && time < times[at - 1]!))) {
-    throw new VendorError(
-      'malformed',
-      `${stream.title}: the platform ignores the order by time; reading stopped so that nothing is skipped.`,
-    );
-  }
-  const moment = last.vendorAt!;
-  // The walk by id begins with records this page held too; that is no repetition.
-  if (moment === times[0])
-    return {
-      pages: carried.pages,
-      tie: { at: moment },
-      ...(position.since === undefined ? {} : { since: position.since }),
-    };
-  return { ...carried, since: moment };
-}
-
-/** Ids that are numbers are compared as numbers, as the vendors do. */
-const compareIds = (a: string, b: string): number =>
-  /^\d+$/.test(a) && /^\d+$/.test(b) ? Number(BigInt(a) - BigInt(b)) : a < b ? -1 : a > b ? 1 : 0;
 
 async function interrupt(run: Run, counts: { seen: number; changed: number }): Promise<RunResult> {
   const now = run.deps.clock.now();

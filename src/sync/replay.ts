@@ -3,7 +3,7 @@ import type { Tx } from '../base/database.ts';
 import type { SyncDeps } from './deps.ts';
 import { ingest, loadSource, type RawRecord } from './ingest.ts';
 import { findParked, listParked, type ParkedRow, resolveParked } from './parked.ts';
-import { loadSources } from './store.ts';
+import { loadSources } from './sources.ts';
 
 export interface Replayed {
   tried: number;

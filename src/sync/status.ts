@@ -2,7 +2,8 @@ import type { Clock } from '../base/clock.ts';
 import type { Database } from '../base/database.ts';
 import { findConnection } from '../connections/store.ts';
 import { countParked } from './parked.ts';
-import { countSources, listStreams } from './store.ts';
+import { countSources } from './sources.ts';
+import { listStreams } from './store.ts';
 
 /** How every stream of a tenant stands, in figures. */
 export async function streamInfos(deps: { db: Database; clock: Clock }, tenantId: string, connectionId?: string) {
