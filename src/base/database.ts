@@ -87,20 +87,18 @@ export function openDatabase(options: DatabaseOptions): Database {
       const client = await pool.connect();
       const after: (() => void | Promise<void>)[] = [];
       let broken: Error | undefined;
+      let result: T;
       try {
         await client.query(begin);
         const sql: Sql = {
           query: async (text, values) => {
             const name = nameOf(text);
-            const result = await client.query({ ...(name ? { name } : {}), text, values: values as unknown[] });
+            const result = await client.query({ ...(name ? { name } : {}), text, values: storable(values) });
             return { rows: result.rows, rowCount: result.rowCount ?? 0 };
           },
         };
-        const result = await work(sql, after);
+        result = await work(sql, after);
         await client.query('commit');
-        client.release();
-        for (const todo of after) await todo();
-        return result;
       } catch (error) {
         await client.query('rollback').catch((failure: Error) => {
           broken = failure;
@@ -109,7 +107,11 @@ export function openDatabase(options: DatabaseOptions): Database {
         if (!RETRYABLE.has((error as { code?: string }).code ?? '') || attempt > RETRIES) throw error;
         // Spread the competitors, so that they do not meet again in the same order.
         await new Promise((resolve) => setTimeout(resolve, Math.random() * 20 * attempt));
+        continue;
       }
+      client.release();
+      for (const todo of after) await todo();
+      return result;
     }
   }
 
@@ -140,12 +142,39 @@ export function openDatabase(options: DatabaseOptions): Database {
     system: (work) => transact('begin', (sql, after) => work({ ...sql, afterCommit: (todo) => after.push(todo) })),
     statement: async (text, values) => {
       const name = nameOf(text);
-      const result = await pool.query({ ...(name ? { name } : {}), text, values: values as unknown[] });
+      const result = await pool.query({ ...(name ? { name } : {}), text, values: storable(values) });
       return { rows: result.rows, rowCount: result.rowCount ?? 0 };
     },
     load: () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }),
     close: () => pool.end(),
   };
+}
+
+const withoutZero = (text: string): string => (text.includes('\0') ? text.replaceAll('\0', '') : text);
+
+/** Values as Postgres can hold them: neither its text nor its JSON knows the zero character, and vendors send it. */
+const storable = (values: readonly unknown[] = []): unknown[] =>
+  values.map((value) => {
+    if (typeof value === 'string') return withoutZero(value);
+    if (Array.isArray(value)) return value.map((item) => (typeof item === 'string' ? withoutZero(item) : item));
+    const isJson =
+      value !== null && typeof value === 'object' && !(value instanceof Date) && !ArrayBuffer.isView(value);
+    return isJson ? storableJson(value) : value;
+  });
+
+/** JSON text without zero characters and halves of characters, which a JSON column refuses. */
+export function storableJson(value: unknown): string {
+  const text = JSON.stringify(value);
+  return text.includes('\\u0000') || text.includes('\\ud') ? JSON.stringify(wellFormed(value)) : text;
+}
+
+function wellFormed(value: unknown): unknown {
+  if (typeof value === 'string') return withoutZero(value).toWellFormed();
+  if (Array.isArray(value)) return value.map(wellFormed);
+  if (value === null || typeof value !== 'object' || 'toJSON' in value) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [withoutZero(key).toWellFormed(), wellFormed(item)]),
+  );
 }
 
 /** The one row of an answer, or undefined. */
@@ -165,7 +194,7 @@ const arrayLiteral = (items: readonly unknown[]): string =>
 
 function encode(value: unknown, type: string): unknown {
   if (value === null || value === undefined) return null;
-  if (type === 'jsonb') return JSON.stringify(value);
+  if (type === 'jsonb') return storableJson(value);
   if (type === 'bytea') return `\\x${(value as Buffer).toString('hex')}`;
   return type.endsWith('[]') ? arrayLiteral(value as unknown[]) : value;
 }

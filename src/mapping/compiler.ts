@@ -24,6 +24,8 @@ export interface Compiler {
   /** Streams whose records are looked up. */
   lookups: Set<string>;
   expressions: ReturnType<typeof jsonata>[];
+  /** Compiling what is read from items of a list in the record, not from the record. */
+  inItem?: true;
 }
 
 /** An expression somebody types in must not hang or fill the memory of the process it runs in. */

@@ -190,7 +190,7 @@ const DIRECTIVES: Record<string, Make> = {
       return fail(compiler, where, 'must have of (a list in the record) and as (fields of each item)');
     const read = compileDirective(argument.of, `${where}.of`, compiler);
     // Paths inside the items are not paths of the record.
-    const inner: Compiler = { ...compiler, paths: new Set() };
+    const inner: Compiler = { ...compiler, paths: new Set(), inItem: true };
     const members = Object.entries(argument.as).map(
       ([name, item]) => [name, compileDirective(item, `${where}.as.${name}`, inner)] as const,
     );
@@ -207,7 +207,7 @@ const DIRECTIVES: Record<string, Make> = {
     if (!isObject(argument))
       return fail(compiler, where, 'must have of (a list in the record) and as (the number of each item)');
     const read = compileDirective(argument.of, `${where}.of`, compiler);
-    const member = compileDirective(argument.as, `${where}.as`, { ...compiler, paths: new Set() });
+    const member = compileDirective(argument.as, `${where}.as`, { ...compiler, paths: new Set(), inItem: true });
     return (record, env) => {
       const items = read(record, env);
       if (!Array.isArray(items)) return null;
@@ -255,6 +255,7 @@ const DIRECTIVES: Record<string, Make> = {
 
   expr(argument, where, compiler) {
     if (typeof argument !== 'string') return fail(compiler, where, 'must be a JSONata expression');
+    if (compiler.inItem) return fail(compiler, where, 'reads the whole record; use it around the list instead');
     try {
       compiler.expressions.push(jsonata(argument, EXPRESSION_LIMITS));
     } catch (error) {

@@ -57,9 +57,11 @@ export function overlay(base: MappingFile, override: MappingOverride | undefined
   if (!override) return base;
   const streams: MappingFile['streams'] = structuredClone(base.streams);
   for (const [stream, kinds] of Object.entries(override.streams ?? {})) {
-    streams[stream] ??= {};
+    // Own members only: a stream called "constructor" must not reach into what every object inherits.
+    const own: MappingFile['streams'][string] = Object.hasOwn(streams, stream) ? streams[stream]! : {};
+    streams[stream] = own;
     for (const [kind, change] of Object.entries(kinds)) {
-      const present = streams[stream][kind] ?? { fields: {} };
+      const present = Object.hasOwn(own, kind) ? own[kind]! : { fields: {} };
       const merged = {
         ...present,
         ...change,
@@ -71,7 +73,7 @@ export function overlay(base: MappingFile, override: MappingOverride | undefined
         for (const [name, directive] of Object.entries(merged[group] ?? {}))
           if (directive === null) delete merged[group]![name];
       }
-      streams[stream][kind] = merged;
+      own[kind] = merged;
     }
   }
   const result: MappingFile = { streams };

@@ -1,8 +1,9 @@
 import { Type } from 'typebox';
 import { appendEvents } from '../audit/store.ts';
-import { invalid, notFound, stale } from '../base/errors.ts';
+import type { Tx } from '../base/database.ts';
+import { type FieldError, invalid, notFound, stale } from '../base/errors.ts';
 import type { ConnectionDeps } from '../connections/deps.ts';
-import { findConnection } from '../connections/store.ts';
+import { findConnection, listConnections } from '../connections/store.ts';
 import { connectorOf } from '../connections/vendors.ts';
 import type { App } from '../http/app.ts';
 import { caller, expectedVersion, IdParams, ref, tag } from '../http/helpers.ts';
@@ -10,7 +11,7 @@ import { ENTITIES } from '../kit/index.ts';
 import { compileMapping } from './compile.ts';
 import { defaultMapping, overlay, shapeErrors } from './load.ts';
 import { MappingFile, MappingOverride } from './schema.ts';
-import { listFields, loadOverrides, saveOverride } from './store.ts';
+import { listFields, loadOverrides, saveOverride, WHOLE_TENANT } from './store.ts';
 
 const Answer = Type.Object({
   connector: Type.String(),
@@ -29,20 +30,68 @@ const Field = Type.Object({
   gone: Type.Boolean(),
 });
 
-/** Mappings of a connection, the native fields that can be mapped, and the canonical model. */
+const listed = (errors: readonly FieldError[]): string =>
+  errors.map((error) => `${error.path} ${error.message}`).join('; ');
+
+/** How much an override applies to: one connection, or every connection of a connector. */
+interface Level {
+  connector: string;
+  connectionId: string;
+  subject: { kind: string; id: string };
+}
+
+/** Mappings on their three levels, the native fields that can be mapped, and the canonical model. */
 export function mappingRoutes(app: App, deps: ConnectionDeps): void {
-  const load = (tenantId: string, id: string) =>
-    deps.db.tenant(tenantId, async (tx) => {
-      const connection = await findConnection(tx, id);
-      if (!connection) throw notFound('connection', id);
-      const overrides = await loadOverrides(tx, connection.connector, id);
-      const own = overrides.find((row) => row.connection_id === id);
-      const effective = overrides.reduce(
-        (file, row) => overlay(file, row.mapping),
-        defaultMapping(connection.connector),
-      );
-      return { connection, own, effective };
-    });
+  const ofConnection = async (tx: Tx, id: string): Promise<Level> => {
+    const connection = await findConnection(tx, id);
+    if (!connection) throw notFound('connection', id);
+    return { connector: connection.connector, connectionId: id, subject: { kind: 'connection', id } };
+  };
+  const ofConnector = async (_tx: Tx, id: string): Promise<Level> => ({
+    connector: connectorOf(deps.registry, id).id,
+    connectionId: WHOLE_TENANT,
+    subject: { kind: 'connector', id },
+  });
+
+  const load = async (tx: Tx, level: Level) => {
+    const overrides = await loadOverrides(tx, level.connector, level.connectionId);
+    const own = overrides.find((row) => row.connection_id === level.connectionId);
+    const below = overrides.filter((row) => row !== own).map((row) => row.mapping);
+    return { own, below: below.reduce<MappingFile>(overlay, defaultMapping(level.connector)) };
+  };
+
+  /** The mapping with an override laid over it. @throws Problem naming every mistake with its path */
+  const checked = (connectorId: string, below: MappingFile, override: MappingOverride): MappingFile => {
+    const effective = overlay(below, override);
+    const streams = connectorOf(deps.registry, connectorId).streams.map((stream) => stream.name);
+    const { errors } = compileMapping(effective, streams);
+    if (errors.length > 0) throw invalid(`The mapping has mistakes: ${listed(errors)}`, errors);
+    return effective;
+  };
+
+  const save = async (tx: Tx, level: Level, override: MappingOverride, expected: number, actor: string) => {
+    const { own, below } = await load(tx, level);
+    const effective = checked(level.connector, below, override);
+    if (level.connectionId === WHOLE_TENANT) {
+      // What a single connection changes is laid over this: together they must work, too.
+      for (const connection of await listConnections(tx)) {
+        if (connection.connector !== level.connector) continue;
+        const last = (await loadOverrides(tx, level.connector, connection.id)).at(-1);
+        if (last?.connection_id === connection.id) checked(level.connector, effective, last.mapping);
+      }
+    }
+    const at = deps.clock.now();
+    const { connector, connectionId, subject } = level;
+    const version = await saveOverride(
+      tx,
+      { connector, connectionId, mapping: override, by: actor, at },
+      expected === 0 ? undefined : expected,
+    );
+    if (version === undefined) throw stale('mapping');
+    const data = { version, before: own?.mapping ?? {}, after: override };
+    await appendEvents(tx, [{ actor, action: 'mapping.changed', subject, data, at }]);
+    return { connector, override, version, effective };
+  };
 
   app.get(
     '/v1/model',
@@ -57,81 +106,75 @@ export function mappingRoutes(app: App, deps: ConnectionDeps): void {
     async () => ENTITIES,
   );
 
-  app.get(
-    '/v1/connections/:id/mapping',
+  const levels = [
     {
-      config: { permission: 'read' },
-      schema: {
-        tags: ['mapping'],
-        summary: 'How records of a connection become canonical ones',
-        params: IdParams,
-        response: { 200: Answer },
+      url: '/v1/connections/:id/mapping',
+      params: IdParams,
+      levelOf: ofConnection,
+      of: 'a connection',
+    },
+    {
+      url: '/v1/connectors/:id/mapping',
+      params: Type.Object({ id: Type.String({ maxLength: 50 }) }),
+      levelOf: ofConnector,
+      of: 'every connection of a platform',
+    },
+  ];
+  for (const { url, params, levelOf, of } of levels) {
+    app.get(
+      url,
+      {
+        config: { permission: 'read' },
+        schema: {
+          tags: ['mapping'],
+          summary: `How records of ${of} become canonical ones`,
+          params,
+          response: { 200: Answer },
+        },
       },
-    },
-    async (request, reply) => {
-      const { connection, own, effective } = await load(caller(request).tenantId, request.params.id);
-      tag(reply, own?.version ?? 0);
-      return { connector: connection.connector, override: own?.mapping ?? {}, version: own?.version ?? 0, effective };
-    },
-  );
+      async (request, reply) => {
+        const { tenantId } = caller(request);
+        const { level, own, below } = await deps.db.tenant(tenantId, async (tx) => {
+          const found = await levelOf(tx, request.params.id);
+          return { level: found, ...(await load(tx, found)) };
+        });
+        const override = own?.mapping ?? {};
+        tag(reply, own?.version ?? 0);
+        return {
+          connector: level.connector,
+          override,
+          version: own?.version ?? 0,
+          effective: overlay(below, override),
+        };
+      },
+    );
 
-  app.put(
-    '/v1/connections/:id/mapping',
-    {
-      config: { permission: 'integrate' },
-      schema: {
-        tags: ['mapping'],
-        summary: 'Override the mapping of a connection; mistakes are named with their path',
-        params: IdParams,
-        body: Type.Record(Type.String(), Type.Unknown()),
-        response: { 200: Answer },
+    app.put(
+      url,
+      {
+        config: { permission: 'integrate' },
+        schema: {
+          tags: ['mapping'],
+          summary: `Override the mapping of ${of}; mistakes are named with their path`,
+          params,
+          body: Type.Record(Type.String(), Type.Unknown()),
+          response: { 200: Answer },
+        },
       },
-    },
-    async (request, reply) => {
-      const { tenantId, actor } = caller(request);
-      const { connection, own, effective: _before } = await load(tenantId, request.params.id);
-      const expected = expectedVersion(request);
-      const override = request.body as MappingOverride;
-      const errors = shapeErrors(MappingOverride, override);
-      if (errors.length > 0)
-        throw invalid(
-          `The override does not have the form of a mapping: ${errors.map((error) => `${error.path} ${error.message}`).join('; ')}`,
-          errors,
+      async (request, reply) => {
+        const { tenantId, actor } = caller(request);
+        const expected = expectedVersion(request);
+        const errors = shapeErrors(MappingOverride, request.body);
+        if (errors.length > 0)
+          throw invalid(`The override does not have the form of a mapping: ${listed(errors)}`, errors);
+        const answer = await deps.db.tenant(tenantId, async (tx) =>
+          save(tx, await levelOf(tx, request.params.id), request.body as MappingOverride, expected, actor),
         );
-      const effective = overlay(defaultMapping(connection.connector), override);
-      const connector = connectorOf(deps.registry, connection.connector);
-      const compiled = compileMapping(
-        effective,
-        connector.streams.map((stream) => stream.name),
-      );
-      if (compiled.errors.length > 0)
-        throw invalid(
-          `The mapping has mistakes: ${compiled.errors.map((error) => `${error.path} ${error.message}`).join('; ')}`,
-          compiled.errors,
-        );
-      const now = deps.clock.now();
-      const version = await deps.db.tenant(tenantId, async (tx) => {
-        const saved = await saveOverride(
-          tx,
-          { connector: connector.id, connectionId: connection.id, mapping: override, by: actor, at: now },
-          expected === 0 ? undefined : expected,
-        );
-        if (saved === undefined) throw stale('mapping');
-        await appendEvents(tx, [
-          {
-            actor,
-            action: 'mapping.changed',
-            subject: { kind: 'connection', id: connection.id },
-            data: { version: saved, before: own?.mapping ?? {}, after: override },
-            at: now,
-          },
-        ]);
-        return saved;
-      });
-      tag(reply, version);
-      return { connector: connection.connector, override, version, effective };
-    },
-  );
+        tag(reply, answer.version);
+        return answer;
+      },
+    );
+  }
 
   app.get(
     '/v1/connections/:id/fields/:stream',
@@ -146,16 +189,19 @@ export function mappingRoutes(app: App, deps: ConnectionDeps): void {
     },
     async (request) => {
       const { tenantId } = caller(request);
-      const { effective } = await load(tenantId, request.params.id);
       const { stream } = request.params;
-      const paths = new Set(compileMapping(effective).mapping.streams.get(stream)?.paths ?? []);
-      const rows = await deps.db.tenant(tenantId, async (tx) => {
+      const { rows, paths } = await deps.db.tenant(tenantId, async (tx) => {
+        const { own, below } = await load(tx, await ofConnection(tx, request.params.id));
+        const effective = overlay(below, own?.mapping ?? {});
         const { rows: found } = await tx.query<{ id: string }>(
           'select id from stream where tenant_id = $1 and connection_id = $2 and name = $3',
           [tenantId, request.params.id, stream],
         );
         if (!found[0]) throw notFound('stream', stream);
-        return listFields(tx, found[0].id);
+        return {
+          rows: await listFields(tx, found[0].id),
+          paths: compileMapping(effective).mapping.streams.get(stream)?.paths ?? [],
+        };
       });
       return {
         items: rows.map((row) => ({
@@ -164,7 +210,7 @@ export function mappingRoutes(app: App, deps: ConnectionDeps): void {
           type: row.type,
           options: row.options,
           custom: row.custom,
-          mapped: [...paths].some((path) => path === row.name || path.endsWith(`.${row.name}`)),
+          mapped: paths.some((path) => path === row.name || path.endsWith(`.${row.name}`)),
           gone: row.gone_at !== null,
         })),
       };

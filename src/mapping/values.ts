@@ -66,18 +66,30 @@ export function toDecimal(value: unknown, decimal: '.' | ',' = '.'): string | nu
   if (typeof value === 'number') {
     if (!Number.isFinite(value)) throw new ValueError(`expected a number, got ${shown(value)}`);
     const plain = String(value);
-    return plain.includes('e') ? value.toFixed(10).replace(/\.?0+$/, '') : plain;
+    if (!plain.includes('e')) return plain;
+    return Math.abs(value) >= 1 ? BigInt(value).toString() : value.toFixed(10).replace(/\.?0+$/, '');
   }
   if (typeof value !== 'string') throw new ValueError(`expected a number, got ${shown(value)}`);
   let text = value.trim().replace(/[\s'\u00a0]/g, '');
-  text = decimal === ',' ? text.replaceAll('.', '').replace(',', '.') : text.replaceAll(',', '');
   // Currency signs around the amount, and accountants' parentheses for negative amounts.
   text = text
     .replace(/^\((.*)\)$/, '-$1')
-    .replace(/^(-?)[^\d.-]{1,3}/, '$1')
-    .replace(/[^\d.]{1,3}$/, '');
-  if (!/^-?(\d+(\.\d*)?|\.\d+)$/.test(text)) throw new ValueError(`expected a number, got ${shown(value)}`);
-  return text;
+    .replace(/^(-?)[^\d.,-]{1,3}/, '$1')
+    .replace(/[^\d.,]{1,3}$/, '');
+  const [group, point] = decimal === ',' ? ['.', ','] : [',', '.'];
+  const grouped = text.includes(group);
+  const [whole = '', ...rest] = text.split(point);
+  // Groups of two are how lakhs are written. 12,50 is no group: read as one it would be a hundred times too much.
+  if (
+    grouped &&
+    (rest.join('').includes(group) || !new RegExp(`^-?\\d{1,3}([${group}]\\d{2,3})*[${group}]\\d{3}$`).test(whole))
+  )
+    throw new ValueError(
+      `expected a number with "${point}" before the cents, got ${shown(value)}; say decimal: "${group}" if that is what it uses`,
+    );
+  const plain = [whole.replaceAll(group, ''), ...rest].join('.');
+  if (!/^-?(\d+(\.\d*)?|\.\d+)$/.test(plain)) throw new ValueError(`expected a number, got ${shown(value)}`);
+  return plain;
 }
 
 /** A phone number as E.164. `country` is used when the number carries no country itself. */
