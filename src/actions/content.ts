@@ -37,10 +37,16 @@ export async function buildContent(deps: ContentDeps, tx: Tx, input: ContentInpu
     plan.type === 'message'
       ? await messageContent(deps, tx, input, plan.template)
       : plan.type === 'do'
-        ? await nativeContent(tx, input, plan.input)
+        ? await nativeContent(
+            tx,
+            input,
+            renderDeep(plan.input, input.contexts.of(request.customer_id)) as Record<string, unknown>,
+          )
         : plan.type === 'staff'
           ? await staffContent(deps, tx, input, plan)
-          : plan.input;
+          : CUSTOMER_KINDS.includes(request.kind)
+            ? plan.input
+            : await nativeContent(tx, input, plan.input);
   const schema = ACTION_INPUTS[request.kind];
   if (!Value.Check(schema, content)) {
     const wrong = Value.Errors(schema, content).map(
@@ -119,14 +125,14 @@ async function about(tx: Tx, { request, route, contexts }: ContentInput): Promis
   return { ...(contact ? { contact } : {}), ...(company ? { company } : {}) };
 }
 
+/** A native action with what was left out: the records it is about, when it is due and who does it. */
 async function nativeContent(
   tx: Tx,
   input: ContentInput,
-  raw: Record<string, unknown>,
+  given: Record<string, unknown>,
 ): Promise<Record<string, unknown>> {
   const { request, route, contexts } = input;
-  const rendered = renderDeep(raw, contexts.of(request.customer_id)) as Record<string, unknown>;
-  const { due_in_days: dueInDays, ...fields } = rendered;
+  const { due_in_days: dueInDays, ...fields } = given;
   const person = contexts.people.get(request.customer_id ?? '');
   const withAbout = [
     'create_task',

@@ -1,18 +1,24 @@
 import { type Static, Type } from 'typebox';
+import { Value } from 'typebox/value';
 import { appendEvents } from '../audit/store.ts';
+import type { Tx } from '../base/database.ts';
 import { conflict, invalid, notFound, stale } from '../base/errors.ts';
 import { newId } from '../base/ids.ts';
 import { words } from '../base/schema.ts';
 import { withSession } from '../connections/session.ts';
+import { customerOfAddress } from '../consent/store.ts';
 import type { App } from '../http/app.ts';
 import { caller, cursorId, expectedVersion, IdParams, PageQuery, pageOf, ref, tag, toPage } from '../http/helpers.ts';
+import { ACTION_INPUTS } from '../kit/index.ts';
 import { findCustomer } from '../model/store.ts';
 import { CUSTOMER_KINDS } from './content.ts';
+import { loadPeople } from './context.ts';
 import type { ActionDeps } from './deps.ts';
 import { afterEnd } from './ending.ts';
 import { gateView } from './explain.ts';
 import { decideBatch } from './facts.ts';
 import { explain } from './gate.ts';
+import { addressOf } from './plan.ts';
 import { reconcile } from './reconcile.ts';
 import { ActionPreview, ActionRequestBody, ActionView } from './schema.ts';
 import {
@@ -150,10 +156,14 @@ export function actionRoutes(app: App, deps: ActionDeps): void {
       const { body } = request;
       const planned = toNewRequest(body, actor, request.headers['idempotency-key'] as string | undefined);
       if (body.customerId) {
-        const customer = await deps.db.tenant(tenantId, (tx) => findCustomer(tx, body.customerId!));
-        if (!customer) throw notFound('customer', body.customerId);
-        planned.customer_id = customer.id;
+        await deps.db.tenant(tenantId, async (tx) => {
+          const customer = await findCustomer(tx, body.customerId!);
+          if (!customer) throw notFound('customer', body.customerId!);
+          planned.customer_id = customer.id;
+          if (CUSTOMER_KINDS.includes(body.kind)) await address(tx, planned);
+        });
       }
+      checkInput(planned);
       if (body.preview) return reply.code(200).send(await preview(deps, tenantId, planned));
       const row = await deps.db.tenant(tenantId, async (tx) => {
         const made = await insertRequest(tx, planned, deps.clock.now());
@@ -245,6 +255,54 @@ export function actionRoutes(app: App, deps: ActionDeps): void {
       tag(reply, row.version);
       return toAction(row);
     },
+  );
+}
+
+/** A message goes to an address of the customer whose choices and clock decide about it. */
+async function address(tx: Tx, planned: NewRequest): Promise<void> {
+  const person = (await loadPeople(tx, [planned.customer_id!])).get(planned.customer_id!);
+  const input = (planned.plan as { input: Record<string, unknown> }).input;
+  const given = typeof input.to === 'string' ? input.to.trim().toLowerCase() : undefined;
+  const to = given ?? (person && addressOf(person, planned.channel));
+  if (to === undefined)
+    throw invalid(`There is no ${planned.channel} address of this customer.`, [
+      { path: 'input.to', message: 'is missing' },
+    ]);
+  if (given !== undefined && (await customerOfAddress(tx, planned.channel, given)) !== planned.customer_id)
+    throw invalid(`${given} is not an address of this customer.`, [
+      { path: 'input.to', message: 'must be an address of the customer; leave it out for the usual one' },
+    ]);
+  planned.recipient = to;
+  planned.plan = { type: 'direct', input: { ...input, to } };
+}
+
+/** What is filled in when it is left out, so that its absence is no mistake. */
+const FILLED = {
+  about: {},
+  dueAt: '2000-01-01T00:00:00Z',
+  id: '-',
+  invoice: '-',
+  object: 'contact',
+  target: '-',
+};
+
+/** @throws Problem that names each wrong member of the input */
+function checkInput(planned: NewRequest): void {
+  const { input } = planned.plan as { input: Record<string, unknown> };
+  const { due_in_days: _due, ...given } = input;
+  const schema = ACTION_INPUTS[planned.kind];
+  const errors = Value.Errors(schema, { ...FILLED, ...given }).filter(
+    // What is filled in for other kinds is not the caller's mistake.
+    (error) => !(error.keyword === 'additionalProperties'),
+  );
+  if (errors.length === 0) return;
+  const fields = errors.map((error) => ({
+    path: `input${error.instancePath.replaceAll('/', '.')}`,
+    message: error.message,
+  }));
+  throw invalid(
+    `The input does not fit ${planned.kind}: ${fields.map((field) => `${field.path} ${field.message}`).join('; ')}.`,
+    fields,
   );
 }
 
