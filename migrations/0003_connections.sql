@@ -44,6 +44,7 @@ create table connection (
   granted_scopes text[] not null,
   state text not null check (state in ('connecting', 'active', 'needs_reauthorisation', 'needs_operator', 'paused', 'revoked')),
   reason text,
+  notice text,
   state_since timestamptz not null,
   last_ok_at timestamptz,
   created_at timestamptz not null,

@@ -137,6 +137,8 @@ create table import_run (
   state text not null,
   error text,
   started_at timestamptz not null,
+  -- End of its last batch: a run without a sign of life has died.
+  alive_at timestamptz not null,
   ended_at timestamptz,
   primary key (tenant_id, id)
 );

@@ -70,6 +70,7 @@ create table template (
   locale text not null,
   subject text,
   body text not null,
+  native jsonb,
   updated_at timestamptz not null,
   updated_by text not null,
   version int not null default 1,

@@ -42,7 +42,7 @@ import { mappingRoutes } from './mapping/routes.ts';
 import * as mappingSchema from './mapping/schema.ts';
 import { modelRoutes } from './model/routes.ts';
 import * as modelSchema from './model/schema.ts';
-import { openStore } from './open.ts';
+import { openStore, type StoreOptions } from './open.ts';
 import { loadRegistry } from './registry.ts';
 import { startRuns } from './sequences/engine.ts';
 import { enrolmentRoutes } from './sequences/enrolment.routes.ts';
@@ -69,6 +69,7 @@ import * as triggerSchema from './triggers/schema.ts';
 /** Everything that becomes due with time, and the queue that works on it. */
 const DUE: readonly DueKind[] = [
   { kind: 'sync', queue: 'sync', fallbackSeconds: 300 },
+  { kind: 'link', queue: 'link', fallbackSeconds: 600 },
   { kind: 'detect', queue: 'detect', fallbackSeconds: 3600 },
   { kind: 'runs', queue: 'runs', fallbackSeconds: 600 },
   { kind: 'dispatch', queue: 'dispatch', fallbackSeconds: 300 },
@@ -79,15 +80,10 @@ const DUE: readonly DueKind[] = [
 
 const SWEEP_MS = 1_000;
 
-export interface HubOptions {
-  config: Config;
+export interface HubOptions extends StoreOptions {
   clock?: Clock;
   log?: Logger;
   registry?: Registry;
-  /** Owner's connection string of a database that is there already; absent: as configured. */
-  databaseUrl?: string;
-  /** Settings of the embedded server, for throw-away data. */
-  databaseSettings?: string[];
   /** Sweep due work every second by the hub's own clock; a test or demo sweeps by hand. */
   sweep?: boolean;
   /** Listen on this port instead of the configured one. */

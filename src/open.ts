@@ -4,7 +4,14 @@ import { startEmbedded } from './base/embedded.ts';
 import { createKeyring } from './base/keyring.ts';
 import type { Logger } from './base/log.ts';
 import { migrate } from './base/migrate.ts';
-import type { HubOptions } from './hub.ts';
+
+export interface StoreOptions {
+  config: Config;
+  /** Owner's connection string of a database that is there already; absent: as configured. */
+  databaseUrl?: string;
+  /** Settings of the embedded server, for throw-away data. */
+  databaseSettings?: string[];
+}
 
 /**
  * Opens the database (starting the embedded one when none is configured), applies migrations and checks that the keys
@@ -12,7 +19,7 @@ import type { HubOptions } from './hub.ts';
  * @throws ConfigError when the keys are not the ones this database was sealed with
  */
 export async function openStore(
-  options: HubOptions,
+  options: StoreOptions,
   log: Logger,
 ): Promise<{ ownerUrl: string; db: Database; release: () => Promise<void> }> {
   const { config } = options;

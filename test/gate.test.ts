@@ -45,6 +45,7 @@ const open = (): Facts => ({
   window: { window: WINDOW, zones: ['America/New_York'], source: 'explicit' },
   caps: undefined,
   parkedUntil: undefined,
+  outsideSession: false,
   content: { ok: true },
 });
 
@@ -91,6 +92,7 @@ const CLOSING: { gate: string; verdict: Verdict['kind']; reason: string; change:
     reason: 'stale',
     change: { request: { ...open().request, stale_after: new Date('2026-03-01T00:00:00Z') } },
   },
+  { gate: 'channel session', verdict: 'skip', reason: 'outside_session', change: { outsideSession: true } },
   {
     gate: 'content',
     verdict: 'hold',

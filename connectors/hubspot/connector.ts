@@ -1,5 +1,6 @@
 import { defineConnector, type Reply, textAt } from '../../src/kit/index.ts';
-import { actions, prepareMarkers } from './actions.ts';
+import { actions } from './actions.ts';
+import { prepareMarkers } from './objects.ts';
 import { streams } from './streams.ts';
 import { VERSION } from './version.ts';
 import { webhooks } from './webhooks.ts';

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { SandboxServer } from '../../src/kit/sandbox/index.ts';
-import { MARKER } from './actions.ts';
+import { MARKER } from './objects.ts';
 import type { HubSpotRecord, HubSpotState, Properties } from './sandbox.state.ts';
 import { VERSION } from './version.ts';
 

@@ -1,4 +1,6 @@
 import type { Clock } from '../../src/kit/index.ts';
+import { defaultPipelines } from './sandbox.pipelines.ts';
+import { comparable, matches } from './sandbox.search.ts';
 
 export type Properties = Record<string, string | null>;
 
@@ -19,14 +21,6 @@ interface SearchBody {
   after?: string;
 }
 
-interface Stage {
-  id: string;
-  label: string;
-  displayOrder: number;
-  archived: boolean;
-  metadata: Record<string, string>;
-}
-
 export interface Owner {
   id: string;
   email: string;
@@ -40,42 +34,10 @@ export interface Owner {
 
 const EARLY = '2024-01-01T00:00:00.000Z';
 
-const stages = (...list: [string, string, Record<string, string>][]): Stage[] =>
-  list.map(([id, label, metadata], at) => ({ id, label, displayOrder: at, archived: false, metadata }));
-
 /** What the simulated HubSpot account holds. Records change as people and the hub change them. */
 export class HubSpotState {
   owners: Owner[] = [];
-  pipelines: Record<string, { id: string; label: string; displayOrder: number; archived: boolean; stages: Stage[] }[]> =
-    {
-      deals: [
-        {
-          id: 'default',
-          label: 'Sales',
-          displayOrder: 0,
-          archived: false,
-          stages: stages(
-            ['appointmentscheduled', 'Appointment scheduled', { isClosed: 'false', probability: '0.2' }],
-            ['contractsent', 'Contract sent', { isClosed: 'false', probability: '0.9' }],
-            ['closedwon', 'Closed won', { isClosed: 'true', probability: '1.0' }],
-            ['closedlost', 'Closed lost', { isClosed: 'true', probability: '0.0' }],
-          ),
-        },
-      ],
-      tickets: [
-        {
-          id: '0',
-          label: 'Support',
-          displayOrder: 0,
-          archived: false,
-          stages: stages(
-            ['1', 'New', { ticketState: 'OPEN' }],
-            ['2', 'Waiting on contact', { ticketState: 'OPEN' }],
-            ['4', 'Closed', { ticketState: 'CLOSED' }],
-          ),
-        },
-      ],
-    };
+  pipelines = defaultPipelines();
   readonly enrolments = new Map<string, { id: string; sequenceId: string; enrolledAt: string }>();
   /** Milliseconds after which search shows a write. */
   lateIndexMs = 0;
@@ -309,42 +271,5 @@ export class HubSpotState {
       ]),
     );
     return { ...counts, lists: this.lists.size, enrolments: this.enrolments.size, single_sends: this.sends.size };
-  }
-}
-
-const comparable = (value: string | null | undefined): number => {
-  if (value === null || value === undefined) return Number.NEGATIVE_INFINITY;
-  const number = Number(value);
-  return Number.isNaN(number) ? Date.parse(value) : number;
-};
-
-function matches(
-  record: HubSpotRecord,
-  filter: { propertyName: string; operator: string; value?: string; values?: string[] },
-): boolean {
-  const value = record.properties[filter.propertyName];
-  switch (filter.operator) {
-    case 'EQ':
-      return (
-        value !== null &&
-        value !== undefined &&
-        (value === filter.value || (!Number.isNaN(comparable(value)) && comparable(value) === comparable(filter.value)))
-      );
-    case 'NEQ':
-      return value !== filter.value;
-    case 'GTE':
-      return comparable(value) >= comparable(filter.value);
-    case 'GT':
-      return comparable(value) > comparable(filter.value);
-    case 'LTE':
-      return comparable(value) <= comparable(filter.value);
-    case 'LT':
-      return comparable(value) < comparable(filter.value);
-    case 'IN':
-      return filter.values?.includes(value ?? '') ?? false;
-    case 'HAS_PROPERTY':
-      return value !== null && value !== undefined && value !== '';
-    default:
-      return false;
   }
 }

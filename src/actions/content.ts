@@ -69,6 +69,12 @@ async function messageContent(
   const links = await linksFor(deps, tx, request);
   const context = { ...contexts.of(request.customer_id), links };
   const body = render(template.body, context).trim();
+  if (request.channel === 'whatsapp' && template.native)
+    return {
+      to: request.recipient,
+      template: template.native.id,
+      variables: renderDeep(template.native.variables, context),
+    };
   if (request.channel !== 'email') return { to: request.recipient, text: body };
   const subject = render(template.subject ?? '', context)
     .replace(/\s+/g, ' ')

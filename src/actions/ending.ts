@@ -14,6 +14,7 @@ const CHANNEL_CLOSED = new Set([
   'no_connection',
   'recipient_opted_out',
   'recipient_invalid',
+  'outside_session',
 ]);
 
 /** What follows the end of a request, in the transaction of the end. */

@@ -11,8 +11,8 @@ import { acknowledge } from '../sequences/escalating.ts';
 import { escalationOfToken } from './content.ts';
 import type { ActionDeps } from './deps.ts';
 import { afterEnd } from './ending.ts';
-import { noteNativeState } from './store.ts';
-import { cancelRequests, unfreeze } from './transitions.ts';
+import { noteNativeState, type RequestRow, requestOfNative } from './store.ts';
+import { cancelRequests, settleRequest, unfreeze } from './transitions.ts';
 
 /** What opting out needs from this room: queued messages end, and their enrolments go on another way. */
 export const optOutDeps = (deps: ActionDeps): OptOutDeps => ({
@@ -77,6 +77,8 @@ export async function takeEvent(
       return;
     }
     case 'revoked': {
+      // An old report about an access that was given anew since then.
+      if (event.at && connection.state === 'active' && event.at < connection.state_since) return;
       await setConnectionState(tx, connection.id, 'needs_reauthorisation', event.reason, now);
       await removeRoutes(tx, connection.id);
       await appendEvents(tx, [
@@ -100,8 +102,16 @@ async function takeReceipt(
   event: Extract<HookEvent, { type: 'receipt' }>,
   now: Date,
 ): Promise<void> {
-  const request = await noteNativeState(tx, connection.id, event.nativeId, event.state, event.detail ?? null, now);
+  const request = await requestOfNative(tx, connection.id, event.nativeId, event.requestId);
   if (!request) return;
+  if (request.state === 'unknown') await settleByReport(deps, tx, request, event, now);
+  if (setsBack(deps, connection.connector, request, event.state)) return;
+  await noteNativeState(
+    tx,
+    request.id,
+    { nativeId: event.nativeId, state: event.state, detail: event.detail ?? null },
+    now,
+  );
   await appendEvents(tx, [
     {
       actor: `vendor:${connection.connector}`,
@@ -122,6 +132,36 @@ async function takeReceipt(
     evidence: { request: request.id, state: event.state, detail: event.detail ?? null },
     at: now,
   });
+}
+
+/** A report about something whose answer was lost proves that it went out. */
+async function settleByReport(
+  deps: ActionDeps,
+  tx: Tx,
+  request: RequestRow,
+  event: Extract<HookEvent, { type: 'receipt' }>,
+  now: Date,
+): Promise<void> {
+  const settled = await settleRequest(
+    tx,
+    {
+      id: request.id,
+      state: 'sent',
+      reason: null,
+      detail: 'The platform reported on it afterwards.',
+      nativeId: event.nativeId,
+    },
+    undefined,
+    now,
+  );
+  if (settled) await afterEnd(deps, tx, settled, now);
+}
+
+/** Reports overtake each other: an earlier state never replaces a later one, by the order the action states. */
+function setsBack(deps: ActionDeps, connector: string, request: RequestRow, state: string): boolean {
+  const order = deps.registry.find(connector)?.actions.find((action) => action.kind === request.kind)?.follows ?? [];
+  const rank = order.indexOf(state);
+  return rank >= 0 && rank <= order.indexOf(request.native_state ?? '');
 }
 
 /** Messages that are about to go out say what was true a moment ago: when money moved, they are written anew. */

@@ -55,7 +55,7 @@ export async function decideBatch(
       request,
       person,
       route ?? (found as { missing: string }),
-      problem,
+      { content, problem },
       loaded,
       reserved,
       freshness,
@@ -105,7 +105,7 @@ async function factsOf(
   request: RequestRow,
   person: Person | undefined,
   route: Route | { missing: string },
-  contentProblem: string | undefined,
+  text: { content?: Record<string, unknown> | undefined; problem?: string | undefined },
   loaded: Loaded,
   reserved: readonly TouchRow[],
   freshness: ReadonlyMap<string, Freshness>,
@@ -151,7 +151,11 @@ async function factsOf(
     window: facing && person ? windowFact(request, person, loaded) : undefined,
     caps: request.class === 'marketing' && person ? capFact(request.id, person, loaded, reserved) : undefined,
     parkedUntil: 'connection' in route ? loaded.parked.get(route.connection.id) : undefined,
-    content: contentProblem === undefined ? { ok: true } : { ok: false, detail: contentProblem },
+    outsideSession:
+      request.kind === 'send_whatsapp' &&
+      text.content?.template === undefined &&
+      !loaded.inSession.has(request.customer_id ?? ''),
+    content: text.problem === undefined ? { ok: true } : { ok: false, detail: text.problem },
   };
 }
 

@@ -44,6 +44,8 @@ export interface Facts {
   window: { window: Window; zones: readonly string[]; source: ZoneSource } | undefined;
   caps: { detail: string; freeAt: Date; then: 'defer' | 'skip' } | undefined;
   parkedUntil: Date | undefined;
+  /** Free text on a channel that only carries it shortly after the customer wrote. */
+  outsideSession: boolean;
   content: { ok: true } | { ok: false; detail: string };
 }
 
@@ -115,6 +117,18 @@ export const GATES: readonly Gate[] = [
             until: new Date(facts.now.getTime() + 86_400_000),
           }
         : allow('It is not too late for it.'),
+  },
+  {
+    name: 'channel session',
+    check: (facts) =>
+      facts.outsideSession
+        ? {
+            kind: 'skip',
+            reason: 'outside_session',
+            detail:
+              "WhatsApp carries free text only within 24 hours of the customer's last message; otherwise the text needs an approved template.",
+          }
+        : allow('The channel carries it now.'),
   },
   {
     name: 'content',

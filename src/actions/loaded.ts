@@ -42,6 +42,8 @@ export interface Loaded {
   consents: ConsentRow[];
   holds: HoldRow[];
   settled: Set<string>;
+  /** Customers who wrote on WhatsApp within the last 24 hours. */
+  inSession: Set<string>;
   touches: TouchRow[];
   quietHours: SettingValue<'quietHours'>;
   caps: SettingValue<'caps'>;
@@ -83,6 +85,11 @@ export async function loadFacts(deps: ActionDeps, tx: Tx, requests: readonly Req
     consents: requests.some((request) => request.class === 'marketing') ? await consentsOf(tx, customers) : [],
     holds: await openHolds(tx, customers, contexts.today),
     settled: await settledCustomers(tx, customers, now),
+    inSession: await wroteOnWhatsApp(
+      tx,
+      requests.filter((request) => request.kind === 'send_whatsapp').map((request) => request.customer_id),
+      now,
+    ),
     touches: requests.some((request) => request.class === 'marketing')
       ? await touchesSince(tx, customers, companies, new Date(now.getTime() - longest(caps) * 86_400_000))
       : [],
@@ -92,6 +99,18 @@ export async function loadFacts(deps: ActionDeps, tx: Tx, requests: readonly Req
     parked: await parkedConnections(tx, routes, requests),
     hashOf: (request) => deps.hash(tx.tenantId, request.channel, request.recipient),
   };
+}
+
+/** How long WhatsApp carries free text after the customer's last message (Twilio: "24-hour session"). */
+const SESSION_MS = 24 * 3_600_000;
+
+async function wroteOnWhatsApp(tx: Tx, customers: readonly (string | null)[], now: Date): Promise<Set<string>> {
+  if (customers.length === 0) return new Set();
+  const { rows } = await tx.query<{ customer_id: string }>(
+    `select distinct customer_id from activity where tenant_id = $1 and customer_id = any($2) and channel = 'whatsapp' and direction = 'in' and occurred_at > $3`,
+    [tx.tenantId, customers, new Date(now.getTime() - SESSION_MS)],
+  );
+  return new Set(rows.map((row) => row.customer_id));
 }
 
 /** Platforms that said "not before": known from the shared buckets. */

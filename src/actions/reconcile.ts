@@ -5,6 +5,7 @@ import { VendorError } from '../kit/index.ts';
 import { actionEnded } from '../sequences/engine.ts';
 import type { ActionDeps } from './deps.ts';
 import { afterEnd } from './ending.ts';
+import { MAX_ATTEMPTS } from './send.ts';
 import type { RequestRow } from './store.ts';
 import { expireSending, noteStillUnknown, settleRequest, unknownRequests } from './transitions.ts';
 
@@ -105,6 +106,14 @@ export async function reconcile(deps: ActionDeps, tenantId: string, request: Req
         tenantId,
         request,
         'It was not found at the platform; marketing is not sent twice without a person.',
+        true,
+      );
+    if (request.attempts >= MAX_ATTEMPTS)
+      return await staysUnknown(
+        deps,
+        tenantId,
+        request,
+        `It was tried ${request.attempts} times and the platform never gave a clear answer. A person decides.`,
         true,
       );
     return settleAs(deps, tenantId, request, 'retry');

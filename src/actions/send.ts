@@ -12,7 +12,7 @@ import { beginSending, type Settlement, settleRequest } from './transitions.ts';
 
 const LEASE_MS = 120_000;
 /** Tries of something the platform definitely did not do. */
-const MAX_ATTEMPTS = 5;
+export const MAX_ATTEMPTS = 5;
 
 /** Sends committed requests: takes them into sending, calls the platforms, settles what came back. */
 export async function sendChunk(deps: ActionDeps, tenantId: string, ids: readonly string[]): Promise<number> {
@@ -81,24 +81,29 @@ export async function execute(session: Session, action: ActionDefinition, reques
     if (earlier) return earlier;
   }
   const before = await asking(() => action.before?.(session.ctx, input) ?? Promise.resolve(undefined));
+  const spec = action.request(session.ctx, input, { ...meta, ...(before === undefined ? {} : { before }) });
   let reply: Awaited<ReturnType<Session['call']>>;
   try {
-    reply = await session.call(
-      action.request(session.ctx, input, { ...meta, ...(before === undefined ? {} : { before }) }),
-    );
+    reply = await session.call(spec);
   } catch (error) {
+    if (!(error instanceof VendorError)) throw mayHaveActed(error, 'The call broke off');
     // It is there already under our own key: an earlier try made it.
-    if (
-      error instanceof VendorError &&
-      error.kind === 'conflict' &&
-      error.existingId &&
-      action.idempotency.kind !== 'none'
-    )
+    if (error.kind === 'conflict' && error.existingId && action.idempotency.kind !== 'none')
       return { nativeId: error.existingId };
     throw error;
   }
-  return action.receipt(reply, session.ctx, input);
+  try {
+    return action.receipt(reply, session.ctx, input, meta);
+  } catch (error) {
+    // The platform took it: an answer that cannot be read does not undo that.
+    // A connector's own verdict on the answer stands; a slip while reading it does not undo what the platform did.
+    throw error instanceof VendorError ? error : mayHaveActed(error, "The platform's answer could not be read");
+  }
 }
+
+/** What went wrong after the bytes were on their way leaves open whether the platform acted. */
+const mayHaveActed = (error: unknown, what: string): VendorError =>
+  new VendorError('unknown', `${what}: ${messageOf(error)}`, { mayHaveActed: true, cause: error });
 
 /** A question that went unanswered changed nothing, so the action itself has not been tried. */
 async function asking<T>(question: () => Promise<T>): Promise<T> {
@@ -172,13 +177,14 @@ async function settle(
   const now = deps.clock.now();
   const row = await settleRequest(tx, settlement, owner, now);
   if (!row) return;
-  if (settlement.reason === 'recipient_opted_out' || settlement.reason === 'recipient_invalid') {
+  const { reason } = settlement;
+  if ((reason === 'recipient_opted_out' || reason === 'recipient_invalid') && row.class !== 'internal') {
     // The platform knows something we did not: nothing goes there any more.
     await suppress(tx, {
       channel: request.channel,
       addressHash: deps.hash(tx.tenantId, request.channel, request.recipient),
       scope: 'all',
-      reason: settlement.reason,
+      reason,
       source: 'platform',
       evidence: { request: request.id, detail: settlement.detail },
       at: now,

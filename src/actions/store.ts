@@ -133,21 +133,33 @@ export async function findRequestByKey(tx: Tx, key: string): Promise<RequestRow 
   );
 }
 
-/** A later state of the native thing. States only move forward where the vendor orders them. */
-export async function noteNativeState(
+/** The request a platform's report is about, locked: by what the platform calls it, or by our id where it carries it. */
+export async function requestOfNative(
   tx: Tx,
   connectionId: string,
   nativeId: string,
-  state: string,
-  detail: string | null,
-  now: Date,
+  requestId: string | undefined,
 ): Promise<RequestRow | undefined> {
   return one(
     await tx.query<RequestRow>(
-      `update action_request set native_state = $4, native_state_at = $5, reason_detail = coalesce($6, reason_detail), updated_at = $5, version = version + 1
-       where tenant_id = $1 and connection_id = $2 and native_id = $3 returning ${ALL}`,
-      [tx.tenantId, connectionId, nativeId, state, now, detail],
+      `select ${ALL} from action_request where tenant_id = $1 and connection_id = $2 and (native_id = $3 or id::text = $4)
+       order by (native_id = $3) desc nulls last limit 1 for update`,
+      [tx.tenantId, connectionId, nativeId, requestId ?? null],
     ),
+  );
+}
+
+/** A later state of the native thing. */
+export async function noteNativeState(
+  tx: Tx,
+  id: string,
+  report: { nativeId: string; state: string; detail: string | null },
+  now: Date,
+): Promise<void> {
+  await tx.query(
+    `update action_request set native_id = $3, native_state = $4, native_state_at = $5, reason_detail = coalesce($6, reason_detail), updated_at = $5, version = version + 1
+     where tenant_id = $1 and id = $2`,
+    [tx.tenantId, id, report.nativeId, report.state, now, report.detail],
   );
 }
 

@@ -40,7 +40,7 @@ export async function commitRequests(
   if (rows.length === 0) return;
   await tx.query(
     `update action_request r set state = 'committed', content = i.content::jsonb, connection_id = i.connection_id, reason = null, reason_detail = null, held = false,
-       committed_at = $5, updated_at = $5, version = r.version + 1
+       committed_at = coalesce(r.committed_at, $5), updated_at = $5, version = r.version + 1
      from unnest($2::uuid[], $3::uuid[], $4::text[]) as i(id, connection_id, content) where r.tenant_id = $1 and r.id = i.id`,
     [
       tx.tenantId,
@@ -119,7 +119,7 @@ export async function settleRequest(
   const row = one(
     await tx.query<RequestRow>(
       `update action_request set state = $3, reason = $4, reason_detail = $5, native_id = coalesce($6, native_id), native_url = coalesce($7, native_url),
-         native_state = coalesce($8, native_state), native_state_at = case when $8::text is null then native_state_at else $9::timestamptz end,
+         native_state = coalesce(native_state, $8), native_state_at = coalesce(native_state_at, case when $8::text is null then null else $9::timestamptz end),
          ended_at = case when $3 in ('sent', 'failed', 'skipped') then $9::timestamptz end, not_before = coalesce($10, not_before), lease_owner = null, lease_until = null,
          held = false, updated_at = $9, version = version + 1
        where tenant_id = $1 and id = $2 and ($11::text is null and state in ('planned', 'committed', 'unknown') or state = 'sending' and lease_owner = $11) returning ${ALL}`,

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { Value } from 'typebox/value';
 import { makeApiKey, setUp } from '../access/identity.ts';
 import { loadConfig } from '../base/config.ts';
 import { Problem } from '../base/errors.ts';
@@ -70,7 +71,12 @@ export function connectCommands(program: Command): void {
                 hub.deps,
                 tenantId,
                 connector,
-                { fields: settings, features, connectionId: options.again, actor: 'cli' },
+                {
+                  fields: Value.Convert(connector.auth.fields, settings) as Record<string, unknown>,
+                  features,
+                  connectionId: options.again,
+                  actor: 'cli',
+                },
                 hub.onConnected,
               );
               return print(
@@ -112,22 +118,12 @@ async function isRunning(): Promise<boolean> {
   );
 }
 
-function settingsOf(pairs: readonly string[]): Record<string, unknown> {
+function settingsOf(pairs: readonly string[]): Record<string, string> {
   return Object.fromEntries(
     pairs.map((pair) => {
       const at = pair.indexOf('=');
       if (at < 1) throw new Problem(400, 'bad_setting', `--set takes name=value, not "${pair}".`);
-      const value = pair.slice(at + 1);
-      return [
-        pair.slice(0, at),
-        /^\d+$/.test(value) && value.length < 10
-          ? Number(value)
-          : value === 'true'
-            ? true
-            : value === 'false'
-              ? false
-              : value,
-      ];
+      return [pair.slice(0, at), pair.slice(at + 1)];
     }),
   );
 }

@@ -12,6 +12,7 @@ import {
   findConnection,
   findConnectionByAccount,
   insertConnection,
+  noteNotice,
   renewConnection,
 } from './store.ts';
 
@@ -119,6 +120,7 @@ async function probeAccount(
     granted_scopes: authorised.scopes,
     state: 'connecting',
     reason: null,
+    notice: null,
     state_since: deps.clock.now(),
     last_ok_at: null,
     created_at: deps.clock.now(),
@@ -150,8 +152,10 @@ async function prepareAtVendor(
   const session: Session = sessionFor(deps, tenantId, connector, row, 'action');
   try {
     await connector.prepare(session.ctx);
+    await deps.db.tenant(tenantId, (tx) => noteNotice(tx, row.id, null));
   } catch (error) {
-    // The connection works without it; what is missing shows when it is used.
+    // The connection works without it; its health says what is missing.
+    await deps.db.tenant(tenantId, (tx) => noteNotice(tx, row.id, messageOf(error)));
     deps.log.warn(
       { err: error, connector: connector.id },
       `preparing ${connector.name} did not finish: ${messageOf(error)}`,

@@ -13,8 +13,6 @@ const MARGIN_MS = 120_000;
 /** Longer than the token call may take: a lease must not end under a running refresh. */
 const LEASE_MS = 60_000;
 
-export const TOKEN_TIMEOUT_MS = 20_000;
-
 const WAIT_MS = 50;
 
 export interface Credential {
@@ -107,7 +105,7 @@ async function refreshUnderLease(
   }
   if ('error' in answer) {
     await deps.db.tenant(tenantId, (tx) => dropLease(tx, connectionId, owner));
-    if (/invalid_client|unauthorized_client/.test(answer.error)) {
+    if (/invalid_client|unauthorized_client|bad_client_secret/.test(answer.error)) {
       throw new VendorError(
         'operator',
         `${connector.name} does not accept this hub's registration (${answer.error}). Check ${auth.app.clientId} and ${auth.app.clientSecret}.`,

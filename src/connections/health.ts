@@ -19,12 +19,11 @@ export function healthOf(connector: Connector, row: ConnectionRow): Connection['
   switch (row.state) {
     case 'active': {
       const missing = missingScopes(connector, row);
+      const connected = `${connector.name} is connected as ${row.account.name ?? row.name}.`;
       if (missing.length === 0)
-        return {
-          ok: true,
-          sentence: `${connector.name} is connected as ${row.account.name ?? row.name}.`,
-          action: null,
-        };
+        return row.notice === null
+          ? { ok: true, sentence: connected, action: null }
+          : { ok: false, sentence: `${connected} Not set up: ${row.notice}`, action: again };
       return {
         ok: false,
         sentence: `${connector.name} works, but some switched-on features lack permission (${missing.join(', ')}).`,

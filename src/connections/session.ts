@@ -176,7 +176,8 @@ export function sessionFor(
         version: 0,
         expiresAt: undefined,
       });
-      const url = new URL(path, origin || 'about:blank');
+      // What goes out by another way than HTTP (mail) has no host.
+      const url = new URL(path, origin || 'none://');
       for (const [name, value] of Object.entries(query ?? {}))
         if (value !== undefined) url.searchParams.append(name, String(value));
       return { method, url: String(url), body: json ?? form ?? bytes?.data.toString('utf8') ?? null };

@@ -13,6 +13,8 @@ export interface ConnectionRow {
   granted_scopes: string[];
   state: ConnectionState;
   reason: string | null;
+  /** What did not work although the connection does. */
+  notice: string | null;
   state_since: Date;
   last_ok_at: Date | null;
   created_at: Date;
@@ -21,7 +23,7 @@ export interface ConnectionRow {
 }
 
 const ALL =
-  'id, connector, name, account_id, account, settings, features, granted_scopes, state, reason, state_since, last_ok_at, created_at, updated_at, version';
+  'id, connector, name, account_id, account, settings, features, granted_scopes, state, reason, notice, state_since, last_ok_at, created_at, updated_at, version';
 
 export async function findConnection(tx: Tx, id: string): Promise<ConnectionRow | undefined> {
   return one(
@@ -53,7 +55,7 @@ export async function listConnections(tx: Tx, revokedToo = false): Promise<Conne
 
 export async function insertConnection(
   tx: Tx,
-  row: Omit<ConnectionRow, 'version' | 'updated_at' | 'state_since' | 'last_ok_at' | 'reason'>,
+  row: Omit<ConnectionRow, 'version' | 'updated_at' | 'state_since' | 'last_ok_at' | 'reason' | 'notice'>,
 ): Promise<void> {
   await tx.query(
     `insert into connection (tenant_id, id, connector, name, account_id, account, settings, features, granted_scopes, state, state_since, last_ok_at, created_at, updated_at)
@@ -114,6 +116,15 @@ export async function setConnectionState(
     [tx.tenantId, id, state, reason, now],
   );
   return rowCount === 1;
+}
+
+/** Notes what did not work although the connection does; null: nothing any more. */
+export async function noteNotice(tx: Tx, id: string, notice: string | null): Promise<void> {
+  await tx.query('update connection set notice = $3 where tenant_id = $1 and id = $2 and notice is distinct from $3', [
+    tx.tenantId,
+    id,
+    notice,
+  ]);
 }
 
 /** A call worked: whatever was wrong is over. Writes at most once a minute. */

@@ -9,9 +9,11 @@ import {
   type TokenAnswer,
   VendorError,
 } from '../kit/index.ts';
-import { TOKEN_TIMEOUT_MS } from './credentials.ts';
 import type { ConnectionDeps } from './deps.ts';
 import { appCredentials, originOf } from './vendors.ts';
+
+/** How long a token endpoint may take. */
+export const TOKEN_TIMEOUT_MS = 20_000;
 
 /** What of a token answer is kept: tokens and the fields the connector names. */
 export function secretsOf(auth: OAuth2, answer: TokenAnswer): Secrets {

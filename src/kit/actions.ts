@@ -171,8 +171,8 @@ export interface ActionDefinition<Kind extends ActionKind = ActionKind, Extra = 
   before?: (ctx: VendorContext, input: ActionInput<Kind> & Extra) => Promise<unknown>;
   /** The one write. Also what a preview shows. */
   request: (ctx: VendorContext, input: ActionInput<Kind> & Extra, meta: ActionMeta) => RequestSpec;
-  receipt: (reply: Reply, ctx: VendorContext, input: ActionInput<Kind> & Extra) => Receipt;
-  /** States of the native thing that are followed, and what they mean. */
+  receipt: (reply: Reply, ctx: VendorContext, input: ActionInput<Kind> & Extra, meta: ActionMeta) => Receipt;
+  /** States of the native thing that are followed, in the order it goes through them: a late report never sets it back. */
   follows?: readonly string[];
   /** The fields a write changes, for the echo ledger: record kind, native id, field and value. */
   writes?: (input: ActionInput<Kind> & Extra) => { stream: string; id: string; fields: Record<string, unknown> }[];

@@ -74,8 +74,8 @@ export interface ErrorRule {
   retryAfter?: number | ((reply: Reply, now: Date) => Date | number | undefined);
   existingId?: (reply: Reply) => string | undefined;
   mergedInto?: (reply: Reply) => string | undefined;
-  /** A refusal after which the vendor may still have acted. */
-  mayHaveActed?: true;
+  /** Whether the vendor may have acted although it refused; default: after a server error, yes. */
+  mayHaveActed?: boolean;
 }
 
 export interface ErrorTable {

@@ -59,7 +59,8 @@ export async function publicAddress(
     ? [{ address: name, family: isIP(name) }]
     : await lookup(name, { all: true }).catch(() => []);
   const first = found[0];
-  if (!first) throw new VendorError('invalid', `The host ${name} cannot be found. Check the address.`);
+  // A name server that is away for a moment looks the same as a name that does not exist.
+  if (!first) throw new VendorError('transient', `The host ${name} cannot be found. Check the address.`);
   if (!allowed.includes(name) && found.some(({ address }) => isPrivateAddress(address))) {
     throw new VendorError(
       'invalid',

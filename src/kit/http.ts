@@ -158,14 +158,17 @@ export function networkError(cause: unknown, host: string): VendorError {
   if (cause instanceof VendorError) return cause;
   const inner = (cause as { cause?: unknown }).cause;
   if (inner instanceof VendorError) return inner;
-  const code = (cause as { code?: string }).code ?? (inner as { code?: string } | undefined)?.code ?? '';
-  if ((cause as Error).name === 'AbortError') {
+  // Codes are text; those of the DOM's own errors are numbers that say nothing here.
+  const codes = [cause, inner].map((item) => (item as { code?: unknown } | undefined)?.code);
+  const code = codes.find((item): item is string => typeof item === 'string') ?? '';
+  const { name } = cause as Error;
+  if (name === 'AbortError') {
     return new VendorError('transient', `The call to ${host} was stopped before its answer.`, {
       mayHaveActed: true,
       cause,
     });
   }
-  const silent = code.includes('TIMEOUT');
+  const silent = name === 'TimeoutError' || code.includes('TIMEOUT');
   const message = NOT_SENT.has(code)
     ? `${host} cannot be reached (${code}).`
     : silent

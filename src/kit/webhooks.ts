@@ -45,6 +45,8 @@ export type HookEvent = EventBase &
     | {
         type: 'receipt';
         nativeId: string;
+        /** Our id, where we could write it into what the vendor calls: it finds the action even before its answer came. */
+        requestId?: string;
         state: string;
         detail?: string;
         outcome?: 'delivered' | 'failed' | 'opted_out' | 'invalid_recipient';
@@ -66,7 +68,8 @@ export interface Webhooks {
   answer?: (hook: RawHook) => HookAnswer;
   /** Identifies the post, so that a second delivery of it is ignored; default: hash of the bytes. */
   key?: (hook: RawHook) => string | undefined;
-  events: (hook: RawHook) => HookEvent[];
+  /** @param connection settings of the connection, for addresses that belong to one */
+  events: (hook: RawHook, connection: { settings: Record<string, unknown> } | undefined) => HookEvent[];
 }
 
 /** Form fields of a post as sent, repeated names kept in order. */

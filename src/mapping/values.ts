@@ -147,7 +147,7 @@ export function toList(value: unknown, separator?: string): string[] | null {
 
 const countryNames = new Map<string, string>();
 
-/** ISO 3166-1 alpha-2 from a two-letter code, a three-letter code or an English name. */
+/** ISO 3166-1 alpha-2 from a two-letter code, a three-letter code or a name in English, German, French, Spanish, Italian or Dutch. */
 export function toCountry(value: unknown): string | null {
   if (empty(value)) return null;
   const text = String(value).trim();
@@ -210,10 +210,15 @@ const ALPHA3: Record<string, string> = {
 };
 
 function fillCountryNames(): void {
-  const names = new Intl.DisplayNames(['en'], { type: 'region', fallback: 'none' });
-  for (let a = 65; a <= 90; a++) {
-    for (let b = 65; b <= 90; b++) {
-      const code = String.fromCharCode(a, b);
+  const letters = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZ'];
+  // Withdrawn codes carry the names of their successors (SU is called Russia): only codes that stand for themselves.
+  const codes = letters
+    .flatMap((a) => letters.map((b) => a + b))
+    .filter((code) => new Intl.Locale(`und-${code}`).region === code);
+  // English last, so that it wins where languages use the same word for different countries.
+  for (const language of ['nl', 'it', 'es', 'fr', 'de', 'en']) {
+    const names = new Intl.DisplayNames([language], { type: 'region', fallback: 'none' });
+    for (const code of codes) {
       const name = names.of(code);
       if (name) countryNames.set(name.toLowerCase(), code);
     }

@@ -72,7 +72,7 @@ async function noteOwners(
 }
 
 /** A late link is a change too: an invoice whose customer arrives after it must be seen again. */
-async function afterLinking(tx: Tx, links: readonly LateLink[], ctx: ApplyContext): Promise<Change[]> {
+export async function afterLinking(tx: Tx, links: readonly LateLink[], ctx: ApplyContext): Promise<Change[]> {
   const changes: Change[] = [];
   for (const kind of ['contact', 'company'] as const) {
     const ids = [...new Set(links.filter((link) => link.kind === kind).map((link) => link.entityId))];

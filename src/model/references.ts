@@ -3,7 +3,7 @@ import { ENTITY_KINDS, type EntityKind, type Reference } from '../kit/index.ts';
 import { kindsReferring, projectionTable } from './columns.ts';
 
 /** What a reference points at. */
-const TARGET: Record<Reference, EntityKind> = { customer: 'contact', company: 'company', owner: 'owner' };
+export const TARGET: Record<Reference, EntityKind> = { customer: 'contact', company: 'company', owner: 'owner' };
 
 /** Key kinds that a `~kind:value` reference may look up. */
 export const keyReference = (kind: string, value: string): string => `~${kind}:${value}`;

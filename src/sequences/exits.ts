@@ -23,15 +23,20 @@ const touchesMoney = (change: Change): boolean =>
   (change.kind === 'invoice' || change.kind === 'payment') &&
   (change.op !== 'updated' || change.fields.some((field) => MONEY_FIELDS.has(field) || field === 'unapplied'));
 
+/** Statuses by which platforms say that both sides spoke. */
+const SPOKEN = /^(connected|answered|completed)$/i;
+
+/** Something that came from the person, or a call they picked up, whoever dialled. */
+const isContact = (activity: Record<string, unknown>): boolean =>
+  activity.automatic !== true &&
+  activity.kind !== 'note' &&
+  (activity.direction === 'in' || (activity.kind === 'call' && SPOKEN.test(String(activity.status ?? '')))) &&
+  !keywordOf(String(activity.body ?? ''));
+
 /** A human inbound message, a connected call, a booking. Machine answers do not count, and a STOP is no answer to the matter. */
 const isAnswer = (change: Change): boolean =>
   change.origin === 'live' &&
-  ((change.kind === 'activity' &&
-    change.op === 'created' &&
-    change.after?.direction === 'in' &&
-    change.after?.automatic !== true &&
-    change.after?.kind !== 'note' &&
-    !keywordOf(String(change.after?.body ?? ''))) ||
+  ((change.kind === 'activity' && change.op === 'created' && isContact(change.after ?? {})) ||
     (change.kind === 'job' && change.op === 'created') ||
     (change.kind === 'survey_response' && change.op === 'created'));
 

@@ -97,6 +97,7 @@ async function putTemplates(tx: Tx, playbook: Playbook, by: string, now: Date): 
           locale: variant.locale ?? 'en',
           subject: variant.subject ?? null,
           body: variant.body,
+          native: variant.native ?? null,
         },
         by,
         now,

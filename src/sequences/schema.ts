@@ -173,12 +173,19 @@ export function stepKind(step: Step): StepKind {
   return 'do' in step ? 'do' : 'escalate';
 }
 
+/** A template approved at the platform (WhatsApp): its id there, and what its variables are filled with. */
+export const NativeTemplate = Type.Object(
+  { id: Text(200), variables: Type.Record(Type.String(), Text(1000)) },
+  { additionalProperties: false },
+);
+
 export const Template = Type.Object(
   {
     channel: words(CHANNELS),
     locale: Type.Optional(Type.String({ pattern: '^[a-z]{2}(-[A-Z]{2})?$' })),
     subject: Type.Optional(Text(500)),
     body: Text(100_000),
+    native: Type.Optional(NativeTemplate),
   },
   { additionalProperties: false },
 );

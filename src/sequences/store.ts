@@ -115,6 +115,8 @@ export interface TemplateRow {
   locale: string;
   subject: string | null;
   body: string;
+  /** The platform's own approved template that is sent instead of the body, with its variables. */
+  native: { id: string; variables: Record<string, string> } | null;
   version: number;
 }
 
@@ -125,16 +127,26 @@ export async function putTemplate(
   now: Date,
 ): Promise<void> {
   await tx.query(
-    `insert into template as t (tenant_id, key, channel, locale, subject, body, updated_at, updated_by) values ($1, $2, $3, $4, $5, $6, $7, $8)
-     on conflict (tenant_id, key, channel, locale) do update set subject = excluded.subject, body = excluded.body, updated_at = excluded.updated_at,
+    `insert into template as t (tenant_id, key, channel, locale, subject, body, native, updated_at, updated_by) values ($1, $2, $3, $4, $5, $6, $9, $7, $8)
+     on conflict (tenant_id, key, channel, locale) do update set subject = excluded.subject, body = excluded.body, native = excluded.native, updated_at = excluded.updated_at,
        updated_by = excluded.updated_by, version = t.version + 1`,
-    [tx.tenantId, template.key, template.channel, template.locale, template.subject, template.body, now, by],
+    [
+      tx.tenantId,
+      template.key,
+      template.channel,
+      template.locale,
+      template.subject,
+      template.body,
+      now,
+      by,
+      template.native,
+    ],
   );
 }
 
 export async function listTemplates(tx: Tx, key?: string): Promise<TemplateRow[]> {
   const { rows } = await tx.query<TemplateRow>(
-    'select key, channel, locale, subject, body, version from template where tenant_id = $1 and ($2::text is null or key = $2) order by key, channel, locale',
+    'select key, channel, locale, subject, body, native, version from template where tenant_id = $1 and ($2::text is null or key = $2) order by key, channel, locale',
     [tx.tenantId, key ?? null],
   );
   return rows;

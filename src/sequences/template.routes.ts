@@ -6,6 +6,7 @@ import { conflict, stale } from '../base/errors.ts';
 import { nullable } from '../base/schema.ts';
 import type { App } from '../http/app.ts';
 import { caller, expectedVersion, tag } from '../http/helpers.ts';
+import { NativeTemplate } from './schema.ts';
 import { listTemplates, putTemplate } from './store.ts';
 
 /** The texts of messages. */
@@ -19,6 +20,7 @@ export function templateRoutes(
     locale: Type.String(),
     subject: nullable(Type.String()),
     body: Type.String(),
+    native: nullable(NativeTemplate),
     version: Type.Integer(),
   });
   app.get(
@@ -46,6 +48,7 @@ export function templateRoutes(
           {
             subject: Type.Optional(nullable(Type.String({ maxLength: 500 }))),
             body: Type.String({ maxLength: 100_000 }),
+            native: Type.Optional(nullable(NativeTemplate)),
           },
           { additionalProperties: false },
         ),
@@ -70,7 +73,14 @@ export function templateRoutes(
         if (before && expectedVersion(request) !== before.version) throw stale('text');
         await putTemplate(
           tx,
-          { key, channel, locale, subject: request.body.subject ?? null, body: request.body.body },
+          {
+            key,
+            channel,
+            locale,
+            subject: request.body.subject ?? null,
+            body: request.body.body,
+            native: request.body.native ?? null,
+          },
           actor,
           deps.clock.now(),
         );

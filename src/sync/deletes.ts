@@ -10,7 +10,10 @@ import { noteDeletesRead, type StreamRow } from './store.ts';
 
 const MAX_PAGES = 1000;
 
-/** Marks records deleted that the vendor named as deleted. What we never had is nothing to delete. */
+/**
+ * Marks records deleted that the vendor named as deleted. What we never had is nothing to delete.
+ * @param deletedAt when the vendor dates it: a record that changed since then came back and stays
+ */
 export async function markDeleted(
   deps: SyncDeps,
   tx: Tx,
@@ -18,10 +21,12 @@ export async function markDeleted(
   stream: string,
   ids: readonly string[],
   origin: Origin,
+  deletedAt?: (id: string) => Date | undefined,
 ): Promise<Ingested> {
   const stored = await loadSources(tx, source.streamIds.get(stream)!, ids);
   const records = stored
     .filter((row) => row.deleted_at === null)
+    .filter((row) => !row.vendor_at || (deletedAt?.(row.remote_id) ?? row.vendor_at) >= row.vendor_at)
     .map((row) => ({ id: row.remote_id, raw: row.payload, vendorAt: row.vendor_at?.toISOString(), deleted: true }));
   return ingest(deps, tx, source, [{ stream, records }], origin);
 }

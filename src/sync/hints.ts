@@ -30,9 +30,10 @@ export async function routeHook(deps: SyncDeps, hookId: string): Promise<void> {
   if (!row) return;
   const connector = connectorOf(deps.registry, row.connector);
   const hook: RawHook = { method: row.method, url: row.url, headers: row.headers, body: row.body };
+  const owner = await ownerOf(deps, row);
   let events: HookEvent[];
   try {
-    events = connector.webhooks!.events(hook);
+    events = connector.webhooks!.events(hook, owner);
   } catch (error) {
     // A verified post we cannot read stays in the inbox with the reason; it is not thrown away and not tried for ever.
     await deps.db.statement('update hook_inbox set routed_at = $2, error = $3 where id = $1', [
@@ -64,6 +65,13 @@ export async function routeHook(deps: SyncDeps, hookId: string): Promise<void> {
     deps.clock.now(),
     byRoute.size === 0 && events.length > 0 ? 'no connection of this account' : null,
   ]);
+}
+
+/** Settings of the connection an address belongs to; undefined for addresses of the whole app. */
+async function ownerOf(deps: SyncDeps, row: InboxRow): Promise<{ settings: Record<string, unknown> } | undefined> {
+  if (!row.connection_id) return undefined;
+  const route = await routeOfConnection({ query: deps.db.statement }, row.connector, row.connection_id);
+  return route && deps.db.tenant(route.tenant_id, (tx) => findConnection(tx, row.connection_id!));
 }
 
 async function routesOf(deps: SyncDeps, row: InboxRow, event: HookEvent): Promise<Route[]> {

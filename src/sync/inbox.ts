@@ -7,7 +7,7 @@ import type { SyncDeps } from './deps.ts';
 
 /** Headers worth keeping with a post: what later reading of it may need, and nothing that authenticates. */
 const KEPT =
-  /^(content-type|webhook-id|webhook-timestamp|x-hubspot-request-timestamp|x-slack-retry-num|i-twilio-idempotency-token|user-agent)$/;
+  /^(content-type|webhook-id|svix-id|webhook-timestamp|x-hubspot-request-timestamp|x-slack-retry-num|i-twilio-idempotency-token|user-agent)$/;
 
 const OK: HookAnswer = { status: 200 };
 

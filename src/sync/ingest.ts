@@ -1,4 +1,5 @@
 import type { Row, Tx } from '../base/database.ts';
+import { bumpDue } from '../base/due.ts';
 import { sha256 } from '../base/ids.ts';
 import { type ConnectionRow, findConnection } from '../connections/store.ts';
 import { connectorOf } from '../connections/vendors.ts';
@@ -36,7 +37,6 @@ export async function loadSource(deps: SyncDeps, tenantId: string, connectionId:
     const connector = connectorOf(deps.registry, connection.connector);
     const overrides = await loadOverrides(tx, connector.id, connectionId);
     const streams = await streamConnectors(tx);
-    const byId = new Map(streams.map((stream) => [stream.id, stream.connector]));
     const { zone, country, currency } = await setting(tx, 'business');
     return {
       connector,
@@ -48,16 +48,28 @@ export async function loadSource(deps: SyncDeps, tenantId: string, connectionId:
       streamIds: new Map(
         streams.filter((stream) => stream.connection_id === connectionId).map((stream) => [stream.name, stream.id]),
       ),
-      sourceOf: (streamId) => {
-        const known = deps.registry.find(byId.get(streamId) ?? '');
-        return known && { connector: known.id, category: known.category };
-      },
+      sourceOf: sourcesAmong(deps, streams),
       zone,
       country,
       currency,
     };
   });
 }
+
+function sourcesAmong(
+  deps: Pick<SyncDeps, 'registry'>,
+  streams: Awaited<ReturnType<typeof streamConnectors>>,
+): Source['sourceOf'] {
+  const byId = new Map(streams.map((stream) => [stream.id, stream.connector]));
+  return (streamId) => {
+    const known = deps.registry.find(byId.get(streamId) ?? '');
+    return known && { connector: known.id, category: known.category };
+  };
+}
+
+/** Which platform a stream belongs to, for all streams of the tenant. */
+export const sourcesOf = async (deps: Pick<SyncDeps, 'registry'>, tx: Tx): Promise<Source['sourceOf']> =>
+  sourcesAmong(deps, await streamConnectors(tx));
 
 /** A record as read from the vendor. */
 export interface RawRecord {
@@ -84,6 +96,17 @@ export function toRawRecord(stream: Stream, raw: unknown): RawRecord | undefined
   return { id, raw, vendorAt: Number.isNaN(at) ? undefined : new Date(at).toISOString(), deleted };
 }
 
+/** One record can come several times in a batch: what the vendor dates newest counts, else what came last. */
+function newestOfEach(records: readonly RawRecord[]): RawRecord[] {
+  const byId = new Map<string, RawRecord>();
+  for (const record of records) {
+    const known = byId.get(record.id);
+    const older = known?.vendorAt && record.vendorAt && Date.parse(record.vendorAt) < Date.parse(known.vendorAt);
+    if (!older) byId.set(record.id, record);
+  }
+  return [...byId.values()];
+}
+
 const hashOf = (record: RawRecord): Buffer => sha256(JSON.stringify(record.raw)).subarray(0, 16);
 
 /**
@@ -106,7 +129,7 @@ export async function ingest(
     result.seen += records.length;
     const streamId = source.streamIds.get(stream);
     if (!streamId) throw new Error(`The connection ${source.connection.name} has no stream "${stream}".`);
-    const latest = [...new Map(records.map((record) => [record.id, record])).values()];
+    const latest = newestOfEach(records);
     const present = await loadHashes(
       tx,
       streamId,
@@ -167,6 +190,9 @@ export async function ingest(
   };
   result.changes = await applyRecords(tx, mapped, context, deps.listeners.changes);
   if (origin === 'live' && result.changes.length > 0) await deps.queue.send(tx, 'changes', { tenantId: tx.tenantId });
+  // Two transactions at the same time cannot see each other: what one refers to may be what the other just made.
+  if (result.changes.some((change) => change.op === 'created'))
+    tx.afterCommit(() => bumpDue({ query: deps.db.statement }, tx.tenantId, 'link', now));
   return result;
 }
 

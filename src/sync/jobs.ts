@@ -1,7 +1,9 @@
+import { bumpDue } from '../base/due.ts';
 import type { QueueDefinition } from '../base/queue.ts';
 import { VendorError } from '../kit/index.ts';
 import type { SyncDeps } from './deps.ts';
 import { routeHook } from './hints.ts';
+import { linkMissed } from './link.ts';
 import { refetchHints } from './refetch.ts';
 import { discoverFields, readConnection, startDueReads } from './run.ts';
 
@@ -17,6 +19,15 @@ export function syncQueues(deps: () => SyncDeps): QueueDefinition[] {
     } catch (error) {
       if (!(error instanceof VendorError) || !['auth_revoked', 'paused', 'operator'].includes(error.kind)) throw error;
       deps().log.info({ reason: error.message }, 'work for a connection waits until it can be used again');
+    }
+  };
+  /** A platform that says when to come again is asked then: the hints stay open and the due table wakes them. */
+  const laterIfAsked = async (tenantId: string, work: () => Promise<unknown>): Promise<void> => {
+    try {
+      await work();
+    } catch (error) {
+      if (!(error instanceof VendorError) || !error.until || error.until <= deps().clock.now()) throw error;
+      await bumpDue({ query: deps().db.statement }, tenantId, 'sync', error.until);
     }
   };
   return [
@@ -38,13 +49,15 @@ export function syncQueues(deps: () => SyncDeps): QueueDefinition[] {
       batch: 4,
       handle: ({ tenantId, connectionId }) => unlessUnusable(() => discoverFields(deps(), tenantId!, connectionId!)),
     },
+    { name: 'link', role: 'sync', perTenant: 1, handle: ({ tenantId }) => linkMissed(deps(), tenantId!) },
     { name: 'inbox', role: 'sync', batch: 100, handle: ({ hookId }) => routeHook(deps(), hookId!) },
     {
       name: 'refetch',
       role: 'sync',
       perTenant: 4,
       batch: 50,
-      handle: ({ tenantId, connectionId }) => unlessUnusable(() => refetchHints(deps(), tenantId!, connectionId!)),
+      handle: ({ tenantId, connectionId }) =>
+        unlessUnusable(() => laterIfAsked(tenantId!, () => refetchHints(deps(), tenantId!, connectionId!))),
     },
   ];
 }

@@ -74,6 +74,14 @@ export async function resolveParked(
   return rowCount;
 }
 
+/** Closes what was said about fields before `readSince`: a whole reading of the stream did not meet it again. */
+export async function resolveFields(tx: Tx, streamId: string, readSince: Date, now: Date): Promise<void> {
+  await tx.query(
+    "update parked_item set resolved_at = $4, resolution = 'it did not occur again' where tenant_id = $1 and kind = 'field' and stream_id = $2 and last_at < $3 and resolved_at is null",
+    [tx.tenantId, streamId, readSince, now],
+  );
+}
+
 export async function findParked(tx: Tx, id: string): Promise<ParkedRow | undefined> {
   return one(
     await tx.query<ParkedRow>(`select ${ALL} from parked_item where tenant_id = $1 and id = $2`, [tx.tenantId, id]),

@@ -6,7 +6,7 @@ import { setting } from '../settings/store.ts';
 import type { SyncDeps } from './deps.ts';
 import { ingest, loadSource, type Source } from './ingest.ts';
 import { nextCursor, nextPosition, overlapped, readPage, wayOf } from './paging.ts';
-import { park } from './parked.ts';
+import { park, resolveFields } from './parked.ts';
 import { beginRun, findStream, finishRun, interruptRun, leaseStream, type StreamRow, savePage } from './store.ts';
 
 const LEASE_MS = 120_000;
@@ -157,9 +157,10 @@ async function readPages(
   const poll = stream.every ?? (await deps.db.tenant(tenantId, (tx) => setting(tx, 'sync'))).pollSeconds;
   const nextDueAt = new Date(deps.clock.now().getTime() + poll * 1000);
   const cursor = nextCursor(stream, row.cursor, startedAt);
-  const finished = await deps.db.tenant(tenantId, (tx) =>
-    finishRun(tx, row.id, { owner, cursor, nextDueAt, now: deps.clock.now() }),
-  );
+  const finished = await deps.db.tenant(tenantId, async (tx) => {
+    if (initial || !stream.incremental) await resolveFields(tx, row.id, startedAt!, deps.clock.now());
+    return finishRun(tx, row.id, { owner, cursor, nextDueAt, now: deps.clock.now() });
+  });
   if (!finished) throw new LeaseLost();
   return true;
 }

@@ -16,6 +16,7 @@ interface HintRow {
   remote_id: string;
   change: string;
   payload: unknown;
+  vendor_at: Date | null;
 }
 
 /** Hints taken at once: a vendor's import of thousands becomes a few batches. */
@@ -43,7 +44,7 @@ export async function refetchHints(deps: SyncDeps, tenantId: string, connectionI
 
 async function openHints(tx: Tx, connectionId: string): Promise<HintRow[]> {
   const { rows } = await tx.query<HintRow>(
-    'select event_key, stream, remote_id, change, payload from hint where tenant_id = $1 and connection_id = $2 and done_at is null order by received_at limit $3',
+    'select event_key, stream, remote_id, change, payload, vendor_at from hint where tenant_id = $1 and connection_id = $2 and done_at is null order by received_at, event_key limit $3',
     [tx.tenantId, connectionId, BATCH],
   );
   return rows;
@@ -62,19 +63,29 @@ async function closeHints(tx: Tx, connectionId: string, hints: readonly HintRow[
 export interface Fetched {
   records: Map<string, RawRecord[]>;
   gone: Map<string, string[]>;
+  /** When the vendor dates a deletion it only announces, by stream and id: what is newer stays. */
+  goneAt: Map<string, Date>;
   unreadable: { stream: string; ids: string[]; reason: string }[];
   /** Records the vendor made one of. */
   merges: { stream: string; from: string; into: string }[];
 }
 
-const nothingFetched = (): Fetched => ({ records: new Map(), gone: new Map(), unreadable: [], merges: [] });
+const nothingFetched = (): Fetched => ({
+  records: new Map(),
+  gone: new Map(),
+  goneAt: new Map(),
+  unreadable: [],
+  merges: [],
+});
 
 async function fetchHinted(session: Session, source: Source, hints: readonly HintRow[]): Promise<Fetched> {
   const fetched = nothingFetched();
   const wanted = new Map<string, Set<string>>();
+  const pushed = newestPushes(source, hints);
   for (const hint of hints) {
     const stream = source.connector.streams.find((candidate) => candidate.name === hint.stream);
     if (!stream || !source.streamIds.has(hint.stream)) continue;
+    if (!stream.fetchByIds && hint.change !== 'merged' && !pushed.has(hint)) continue;
     const merged = hint.change === 'merged' ? (hint.payload as { into?: string | null } | null)?.into : undefined;
     if (hint.change === 'changed' && hint.payload !== null && !stream.fetchByIds) {
       const record = toRawRecord(stream, hint.payload);
@@ -90,10 +101,25 @@ async function fetchHinted(session: Session, source: Source, hints: readonly Hin
     wanted.set(hint.stream, ids);
     if (hint.change === 'merged' || (!stream.fetchByIds && hint.change !== 'changed'))
       add(fetched.gone, hint.stream, hint.remote_id);
+    if (!stream.fetchByIds && hint.vendor_at)
+      fetched.goneAt.set(recordKey(hint.stream, hint.remote_id), hint.vendor_at);
   }
   for (const [name, ids] of wanted) await fetchIds(session, source, name, [...ids], fetched);
   await fetchImplied(session, source, fetched);
   return fetched;
+}
+
+/** Where a record cannot be asked for, the announcement is all there is: of each record the one dated newest counts. */
+function newestPushes(source: Source, hints: readonly HintRow[]): Set<HintRow> {
+  const newest = new Map<string, HintRow>();
+  for (const hint of hints) {
+    if (source.connector.streams.find((stream) => stream.name === hint.stream)?.fetchByIds) continue;
+    const key = `${hint.stream}/${hint.remote_id}`;
+    const known = newest.get(key);
+    const older = known?.vendor_at && hint.vendor_at && hint.vendor_at < known.vendor_at;
+    if (!older) newest.set(key, hint);
+  }
+  return new Set(newest.values());
 }
 
 /**
@@ -171,6 +197,7 @@ export async function store(
       name,
       ids.filter((id) => !still.has(id)),
       origin,
+      (id) => fetched.goneAt.get(recordKey(name, id)),
     );
     result.changed += deleted.changed;
     result.changes.push(...deleted.changes);
