@@ -4,6 +4,7 @@ import { APP_ROLE, type Sql } from './database.ts';
 import { applicationName } from './embedded.ts';
 import { messageOf } from './errors.ts';
 import type { Logger } from './log.ts';
+import { traced } from './tracing.ts';
 
 /** A job carries ids only: the rows are the truth, the queue wakes. */
 export interface JobData {
@@ -94,14 +95,15 @@ export async function openQueue(
   let stopping = false;
 
   async function start(definition: QueueDefinition): Promise<void> {
-    await boss.work(
+    let own = '';
+    own = await boss.work(
       definition.name,
       {
         batchSize: Math.max(2, definition.batch ?? 20),
         burstWhenBatchFull: true,
         perJobResults: true,
         notifyPollingIntervalSeconds: 2,
-        localConcurrency: definition.parallel ?? 2,
+        localConcurrency: 1,
         heartbeatRefreshSeconds: 3,
         ...(definition.perTenant ? { groupConcurrency: definition.perTenant } : {}),
       },
@@ -115,7 +117,7 @@ export async function openQueue(
           [...groups.values()].map(async (same) => {
             const first = same[0]!;
             try {
-              await definition.handle(first.data, first.signal);
+              await traced(`job ${definition.name}`, () => definition.handle(first.data, first.signal));
               return same.map((job) => ({ id: job.id, status: 'completed' as const }));
             } catch (error) {
               log.error(
@@ -130,6 +132,8 @@ export async function openQueue(
             }
           }),
         );
+        // A job that had to wait for one of the same tenant was announced before this one ended: look again at once.
+        if (definition.perTenant) boss.notifyWorker(own);
         return results.flat();
       },
     );
@@ -166,7 +170,12 @@ export async function openQueue(
       if (!stopping) await boss.send(name, data, optionsOf(data));
     },
     async work(roles) {
-      await Promise.all(definitions.filter((definition) => roles.includes(definition.role)).map(start));
+      const wanted = definitions.filter((definition) => roles.includes(definition.role));
+      // Workers one by one, because each must be able to wake itself.
+      const workers = wanted.flatMap((definition) =>
+        Array.from({ length: definition.parallel ?? 2 }, () => definition),
+      );
+      await Promise.all(workers.map(start));
     },
     async pending() {
       const result: Record<string, number> = {};
