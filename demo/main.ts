@@ -153,6 +153,7 @@ try {
     databaseSettings: ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off'],
     sweep: false,
     perMinute: 1_000_000,
+    shedLoad: false,
   });
   say(`[${took()}] The hub runs at ${url}, with a database of its own.`);
   const { call, key, tenantId } = await setUpBusiness(url);

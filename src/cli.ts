@@ -1,11 +1,21 @@
 #!/usr/bin/env node
 import { enableCompileCache } from 'node:module';
-import { Command } from 'commander';
-import { connectCommands } from './cli/connect.ts';
-import { dataCommands } from './cli/data.ts';
-import { operateCommands } from './cli/operate.ts';
+import { Command, CommanderError } from 'commander';
+import { startTracing } from './base/tracing.ts';
 
 enableCompileCache();
+
+// Tracing hooks into what is loaded after it, and the commands load everything.
+const traces = process.env.OTEL_EXPORTER_OTLP_ENDPOINT?.trim();
+if (traces && process.argv.includes('serve')) await startTracing(traces);
+const { connectCommands } = await import('./cli/connect.ts');
+const { dataCommands } = await import('./cli/data.ts');
+const { operateCommands } = await import('./cli/operate.ts');
+
+// Whoever read our output has enough of it (`rapport audit export | head`): that is no failure of ours.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
 
 const program = new Command()
   .name('rapport')
@@ -13,19 +23,22 @@ const program = new Command()
   .version('0.1.0')
   .option('--json', 'answer with one JSON document in one line')
   .option('--tenant <name or id>', 'which business, when the hub has several')
-  .showHelpAfterError('(add --help for what there is)')
+  .showHelpAfterError('Add --help for what there is.')
+  .configureHelp({ showGlobalOptions: true })
+  .exitOverride()
   .addHelpText(
     'after',
     `
 First steps:
-  rapport serve                       run the hub and open http://127.0.0.1:8080
-  rapport connect hubspot             connect a platform by its own page
-  rapport import contacts people.csv  or begin with a file
-  rapport status                      how everything stands, in words
-  rapport playbook overdue-chase --on chase overdue invoices from now on
-  rapport explain ann@example.com     why somebody got something, or not
+  rapport serve                         run the hub and open http://127.0.0.1:8080
+  rapport connect hubspot               connect a platform by its own page
+  rapport import contacts people.csv    or begin with a file
+  rapport status                        how everything stands, in words
+  rapport playbook overdue-chase --on   chase overdue invoices from now on
+  rapport explain ann@example.com       why somebody got something, or not
 
-Commands work next to a running hub or alone. Configuration comes from the environment; see the README.`,
+"rapport <command> --help" has examples of each. Commands work next to a running hub or alone. Configuration comes from
+the environment; see the README. A command that fails says why and ends with code 1.`,
   );
 
 connectCommands(program);
@@ -35,4 +48,12 @@ dataCommands(program);
 // The list shows the first line of each; `rapport <command> --help` shows all of it.
 for (const known of program.commands) known.summary(known.description().split('\n')[0] ?? '');
 
-await program.parseAsync();
+try {
+  await program.parseAsync();
+} catch (error) {
+  // Mistakes in the command line itself; those of the work are told where it is done.
+  if (!(error instanceof CommanderError)) throw error;
+  process.exitCode = error.exitCode;
+  if (error.exitCode !== 0 && process.argv.includes('--json'))
+    process.stdout.write(`${JSON.stringify({ error: error.message.replace(/^error: /, '') })}\n`);
+}

@@ -90,6 +90,8 @@ export interface HubOptions extends StoreOptions {
   port?: number;
   /** Requests a caller may make in a minute. */
   perMinute?: number;
+  /** Turn requests away while the process cannot keep up; default: yes. */
+  shedLoad?: boolean;
 }
 
 /** Everything the rooms need, put together once. */
@@ -119,6 +121,19 @@ const schemasOf = (...rooms: object[]): { $id: string }[] =>
         value !== null && typeof value === 'object' && typeof (value as { $id?: unknown }).$id === 'string',
     );
 
+/** @throws ConfigError when the port is taken */
+async function listen(app: App, host: string, port: number): Promise<void> {
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
+    await app.close();
+    const code = (error as NodeJS.ErrnoException).code ?? '';
+    if (!['EADDRINUSE', 'EACCES', 'EADDRNOTAVAIL'].includes(code)) throw error;
+    const why = code === 'EADDRINUSE' ? 'something else listens there' : code;
+    throw new ConfigError([`The hub cannot listen on ${host} port ${port} (${why}). Set HOST or PORT.`]);
+  }
+}
+
 /** Puts the rooms together and starts what the configured roles say. */
 export async function startHub(options: HubOptions): Promise<Hub> {
   const { config } = options;
@@ -130,7 +145,7 @@ export async function startHub(options: HubOptions): Promise<Hub> {
   const { ownerUrl, db, release } = await openStore(options, log);
   const keyring = createKeyring(config.keys);
   const http = createHttpClient(config.allowPrivateHosts);
-  const metrics = createMetrics(async () => ({ pool: db.load(), queues: await queue.depth() }));
+  const metrics = createMetrics({ pool: () => db.load(), queues: () => queue.depth() });
   const access: AccessDeps = { db, clock, dueKinds: DUE.map(({ kind }) => kind) };
 
   // The rooms need each other's functions at run time; the references are read when they are used.
@@ -210,6 +225,7 @@ export async function startHub(options: HubOptions): Promise<Hub> {
       metrics,
       schemas: schemas as never,
       ...(options.perMinute ? { perMinute: options.perMinute } : {}),
+      ...(options.shedLoad === undefined ? {} : { shedLoad: options.shedLoad }),
     });
     systemRoutes(app, { config, db, queue, metrics, stopping: () => stopping });
     accessRoutes(app, { ...access, secureCookies });
@@ -233,7 +249,13 @@ export async function startHub(options: HubOptions): Promise<Hub> {
       consentRoutes(inner, { db, clock, optOut: optOutDeps(deps) }),
     );
     await hookRoutes(app, { ...deps, metrics });
-    await app.listen({ host: config.host, port: options.port ?? config.port });
+    await listen(app, config.host, options.port ?? config.port).catch(async (error: unknown) => {
+      // A program that cannot be reached must end, and open connections would keep it alive.
+      await queue.stop();
+      await http.close();
+      await release();
+      throw error;
+    });
     const { port } = app.server.address() as AddressInfo;
     url = `http://${config.host === '0.0.0.0' ? '127.0.0.1' : config.host}:${port}`;
   }

@@ -2,24 +2,24 @@ import { enableCompileCache } from 'node:module';
 import { ConfigError, loadConfig } from './base/config.ts';
 import { startTracing } from './base/tracing.ts';
 
+/** Tells whoever started the program that it is ready, and where. */
+type Tell = (ready: { url: string | null; roles: string[] }, text: string) => void;
+
 /**
  * The hub for real use: configuration from the environment, all roles unless ROLES says otherwise, until a signal ends
  * it. Problems with the configuration are told before anything listens.
  */
-export async function serve(): Promise<void> {
+export async function serve(tell: Tell = (_ready, text) => void process.stdout.write(`${text}\n`)): Promise<void> {
   enableCompileCache();
   const config = loadConfig();
   const stopTracing = config.tracesUrl ? await startTracing(config.tracesUrl) : undefined;
   const { startHub } = await import('./hub.ts');
+  const { hubIsFresh } = await import('./access/store.ts');
   const hub = await startHub({ config });
   hub.log.info(
     { roles: config.roles, url: hub.url, data: config.databaseUrl ? 'DATABASE_URL' : config.dataDir },
     'the hub runs',
   );
-  if (hub.url)
-    process.stdout.write(
-      `Rapport runs at ${hub.url}\nOpen it in a browser to create the owner; the API reference is at ${hub.url}/docs\n`,
-    );
   const end = (signal: string): void => {
     hub.log.info({ signal }, 'stopping');
     hub.stop().then(
@@ -34,6 +34,16 @@ export async function serve(): Promise<void> {
     );
   };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => end(signal));
+  const roles = config.roles.join(', ');
+  const first = (await hubIsFresh({ query: hub.db.statement }))
+    ? 'It is fresh: open it in a browser to create the owner.'
+    : 'The address shows whether it is ready at /ready.';
+  tell(
+    { url: hub.url ?? null, roles: config.roles },
+    hub.url
+      ? `Rapport runs at ${hub.url} (${roles}).\n${first} The API reference is at ${hub.url}/docs.`
+      : `Rapport runs without an address of its own (${roles}).`,
+  );
 }
 
 if (import.meta.main) {

@@ -26,7 +26,7 @@ export async function openStore(
   const configured = options.databaseUrl ?? config.databaseUrl;
   const server = configured
     ? undefined
-    : await startEmbedded(config.dataDir, { settings: options.databaseSettings ?? [], log: (text) => log.warn(text) });
+    : await startEmbedded(config.dataDir, { settings: options.databaseSettings ?? [], log: (text) => log.info(text) });
   const ownerUrl = configured ?? server!.url();
   const applied = await migrate(ownerUrl);
   if (applied.length > 0) log.info({ applied }, 'migrations applied');

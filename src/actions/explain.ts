@@ -31,11 +31,13 @@ export const gateView = ({ gate, verdict }: { gate: string; verdict: Verdict }) 
 /** Before a real sending the invoices are read again; an explanation does not ask anybody. */
 const ASSUMED_FRESH: Freshness = { ok: true, detail: 'The invoices are read again just before sending.' };
 
-/** A request as it would be planned for a step now. It exists in memory only. */
+/**
+ * A request as it would be planned for a step now. It exists in memory only, and stands where the enrolment stands, so
+ * that the gates look at the enrolment and its sequence too.
+ */
 function imagined(
   run: RunRow,
   definition: Definition,
-  stepId: string,
   channel: string,
   recipient: string,
   template: string,
@@ -43,9 +45,9 @@ function imagined(
 ): RequestRow {
   return {
     id: newId(),
-    run_id: null,
-    step_id: stepId,
-    visit: 1,
+    run_id: run.id,
+    step_id: run.step_id,
+    visit: run.visit,
     escalation_id: null,
     idempotency_key: null,
     kind: KIND_OF_CHANNEL[channel as Channel],
@@ -90,17 +92,18 @@ async function nextOf(
   now: Date,
 ): Promise<{ step: string; verdict: string; gates: ReturnType<typeof gateView>[] } | null> {
   let request = open.find((candidate) => candidate.run_id === run.id);
+  let stepId = request?.step_id;
   if (!request) {
     const at = definition.steps.findIndex((step) => step.id === run.step_id);
     const step = definition.steps.slice(at).find((candidate) => 'message' in candidate);
     if (!step || !('message' in step)) return null;
+    stepId = step.id;
     const person = (await loadContexts(tx, [run.customer_id], now)).people.get(run.customer_id);
     const channel =
       step.message.channels.find((candidate) => person && addressOf(person, candidate)) ?? step.message.channels[0]!;
     request = imagined(
       run,
       definition,
-      step.id,
       channel,
       (person && addressOf(person, channel)) ?? '',
       step.message.template,
@@ -109,7 +112,7 @@ async function nextOf(
   }
   const [decision] = await decideBatch(deps, tx, [request], now, new Map([[run.customer_id, ASSUMED_FRESH]]));
   return {
-    step: request.step_id ?? '',
+    step: stepId ?? '',
     verdict: decision!.verdict.kind,
     gates: explain(decision!.facts).map(gateView),
   };

@@ -52,7 +52,10 @@ export async function commitRequests(
   );
 }
 
-/** The gate said not now, or not without something that is missing. Content is frozen anew when it says yes. */
+/**
+ * The gate said not now, or not without something that is missing. Content is frozen anew when it says yes. What a
+ * promise or a dispute pauses does not grow stale by it.
+ */
 export async function postponeRequests(
   tx: Tx,
   rows: readonly { id: string; reason: string; detail: string; until: Date; held: boolean }[],
@@ -60,7 +63,8 @@ export async function postponeRequests(
 ): Promise<void> {
   if (rows.length === 0) return;
   await tx.query(
-    `update action_request r set state = 'planned', content = null, reason = i.reason, reason_detail = i.detail, not_before = i.until, held = i.held, updated_at = $7, version = r.version + 1
+    `update action_request r set state = 'planned', content = null, reason = i.reason, reason_detail = i.detail, not_before = i.until, held = i.held, updated_at = $7, version = r.version + 1,
+       stale_after = case when i.reason in ('promise', 'dispute') then r.stale_after + (i.until - r.not_before) else r.stale_after end
      from unnest($2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::boolean[]) as i(id, reason, detail, until, held) where r.tenant_id = $1 and r.id = i.id`,
     [
       tx.tenantId,

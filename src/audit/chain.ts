@@ -65,15 +65,20 @@ export async function sealAudit(db: Database, tenantId: string): Promise<number>
   }
 }
 
-/** Seals the tail, then walks the whole chain; the first event that does not fit is named. */
+/**
+ * Seals the tail, then walks the whole chain; the first event that does not fit is named.
+ * @param keptHead a head that was kept elsewhere: the chain alone cannot tell that its end was cut off
+ */
 export async function verifyAudit(
   db: Database,
   tenantId: string,
   onProgress?: (events: number) => void,
+  keptHead?: string,
 ): Promise<AuditVerification> {
   await sealAudit(db, tenantId);
   let previous = genesis(tenantId);
   let seq = 0;
+  let met = keptHead === undefined;
   for (;;) {
     const rows = await db.tenant(tenantId, (tx) => sealedEvents(tx, seq, BATCH));
     for (const row of rows) {
@@ -87,11 +92,17 @@ export async function verifyAudit(
         };
       previous = row.hash!;
       seq += 1;
+      met ||= previous.toString('hex') === keptHead;
     }
     onProgress?.(seq);
-    if (rows.length < BATCH) return { ok: true, events: seq, head: seq > 0 ? previous.toString('hex') : null };
+    if (rows.length === BATCH) continue;
+    const head = seq > 0 ? previous.toString('hex') : null;
+    if (met) return { ok: true, events: seq, head };
+    return { ok: false, events: seq, head, broken: { seq: seq + 1, reason: CUT_OFF } };
   }
 }
+
+const CUT_OFF = 'the kept head is not in the chain; events at its end were cut off or written anew';
 
 function faultOf(row: AuditRow, expectedSeq: number, previous: Buffer): string | undefined {
   if (row.seq !== expectedSeq) return `event ${expectedSeq} is missing; the next one is ${row.seq}`;

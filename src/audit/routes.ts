@@ -72,9 +72,17 @@ export function auditRoutes(app: App, deps: { db: Database }): void {
       schema: {
         tags: ['audit'],
         summary: 'Walk the chain and find the first event that does not fit',
+        querystring: Type.Object({
+          head: Type.Optional(
+            Type.String({
+              pattern: '^[0-9a-f]{64}$',
+              description: 'A head kept elsewhere that must still be in the chain',
+            }),
+          ),
+        }),
         response: { 200: ref(AuditVerification) },
       },
     },
-    (request) => verifyAudit(deps.db, caller(request).tenantId),
+    (request) => verifyAudit(deps.db, caller(request).tenantId, undefined, request.query.head),
   );
 }

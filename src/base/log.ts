@@ -7,15 +7,25 @@ const SECRET_KEY = /(token|secret|password|authorization|cookie|signature|creden
 const SECRET_TEXT =
   /(xox[a-z]-[\w-]+|Bearer\s+[\w.~+/=-]+|Basic\s+[A-Za-z0-9+/=]{8,}|whsec_[A-Za-z0-9+/=]+|rpk_[\w-]+|([?&](?:code|state|token|access_token|refresh_token|client_secret)=)[^&\s"]+)/g;
 
-const cutText = (text: string): string =>
-  text.replace(SECRET_TEXT, (_all, _whole: string, urlPart?: string) => `${urlPart ?? ''}[secret]`);
+// Who a message went to is in the database, for those who may see it; a log is read by others.
+const MAIL_ADDRESS = /[\w.%+-]+(?:@|%40)(?:[\w-]+\.)+[A-Za-z]{2,}/g;
+const PHONE_NUMBER = /(?:\+|%2B)\d{7,15}(?!\d)/gi;
+const URL_PASSWORD = /(:\/\/[^\s:/@]*:)[^\s/@]+(?=@)/g;
+
+/** A text without secrets and without people's addresses. */
+export const redactText = (text: string): string =>
+  text
+    .replace(SECRET_TEXT, (_all, _whole: string, urlPart?: string) => `${urlPart ?? ''}[secret]`)
+    .replace(URL_PASSWORD, '$1[secret]')
+    .replace(MAIL_ADDRESS, '[mail address]')
+    .replace(PHONE_NUMBER, '[phone number]');
 
 /**
- * A copy of `value` without secrets at any depth: pino's own redaction only reaches fixed paths.
+ * A copy of `value` without secrets and people's addresses at any depth: pino's own redaction only reaches fixed paths.
  * Depth and width are limited so that a log line stays a line.
  */
 export function redact(value: unknown, depth = 0): unknown {
-  if (typeof value === 'string') return cutText(value.length > 2000 ? `${value.slice(0, 2000)}...` : value);
+  if (typeof value === 'string') return redactText(value.length > 2000 ? `${value.slice(0, 2000)}...` : value);
   if (value === null || typeof value !== 'object') return value;
   if (value instanceof Date) return value;
   if (value instanceof Error) {
@@ -23,8 +33,8 @@ export function redact(value: unknown, depth = 0): unknown {
     const extra = Object.fromEntries(Object.entries(value).filter(([key]) => key !== 'cause'));
     return {
       type: name,
-      message: cutText(message),
-      stack: stack ? cutText(stack) : undefined,
+      message: redactText(message),
+      stack: stack ? redactText(stack) : undefined,
       ...(redact(extra, depth + 1) as object),
     };
   }
@@ -52,7 +62,7 @@ export function createLogger(level: string, destination?: { write(line: string):
         logMethod(args, method) {
           method.apply(
             this,
-            args.map((arg) => (typeof arg === 'string' ? cutText(arg) : arg)) as Parameters<typeof method>,
+            args.map((arg) => (typeof arg === 'string' ? redactText(arg) : arg)) as Parameters<typeof method>,
           );
         },
       },

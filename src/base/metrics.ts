@@ -8,20 +8,23 @@ export interface Metrics {
   hooks: Counter<'connector' | 'outcome'>;
 }
 
-/** @param gather fills gauges when Prometheus asks */
-export function createMetrics(
-  gather: () => Promise<{
-    pool: { total: number; idle: number; waiting: number };
-    queues: { name: string; ready: number; active: number; failed: number }[];
-  }>,
-): Metrics {
+/** What fills the gauges when Prometheus asks. */
+export interface Gauges {
+  pool: () => { total: number; idle: number; waiting: number };
+  queues: () => Promise<{ name: string; ready: number; active: number; failed: number }[]>;
+}
+
+export function createMetrics(gauges: Gauges): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry, prefix: 'rapport_' });
-  const pool = new Gauge({
+  new Gauge({
     name: 'rapport_db_connections',
     help: 'Database connections by state',
     labelNames: ['state'],
     registers: [registry],
+    collect() {
+      for (const [state, value] of Object.entries(gauges.pool())) this.set({ state }, value);
+    },
   });
   new Gauge({
     name: 'rapport_queue_jobs',
@@ -29,9 +32,7 @@ export function createMetrics(
     labelNames: ['queue', 'state'],
     registers: [registry],
     async collect() {
-      const now = await gather();
-      for (const [state, value] of Object.entries(now.pool)) pool.set({ state }, value);
-      for (const { name, ...states } of now.queues)
+      for (const { name, ...states } of await gauges.queues())
         for (const [state, value] of Object.entries(states)) this.set({ queue: name, state }, value);
     },
   });

@@ -7,17 +7,24 @@ import { connectWithFields } from '../connections/connect.ts';
 import { awaitOAuth, startOAuth } from '../connections/oauth.ts';
 import { connectorOf } from '../connections/vendors.ts';
 import type { Connector, OAuth2 } from '../kit/index.ts';
-import { type CommonOptions, command, print, tenantOf, withHub } from './context.ts';
+import { connectorNames } from '../registry.ts';
+import { type CommonOptions, command, examples, print, tenantOf, withHub } from './context.ts';
 
 /** Commands that set a hub up: the first business, and connecting platforms. */
 export function connectCommands(program: Command): void {
   program
     .command('setup')
     .description('Make the business and its owner on a fresh hub, without a browser.')
-    .requiredOption('--business <name>')
+    .requiredOption('--business <name>', 'name of the business')
     .requiredOption('--name <name>', "the owner's name")
-    .requiredOption('--email <address>')
+    .requiredOption('--email <address>', 'where the owner logs in with')
     .option('--zone <zone>', 'time zone of the business, such as Europe/Berlin')
+    .addHelpText(
+      'after',
+      examples(
+        'RAPPORT_PASSWORD=... rapport setup --business "Bright Glass" --name "Ann Miller" --email ann@example.com',
+      ),
+    )
     .action(
       command(async (_options: unknown, self: Command) => {
         const options = self.optsWithGlobals<
@@ -50,9 +57,16 @@ export function connectCommands(program: Command): void {
   program
     .command('connect')
     .description(
-      'Connect a platform.\nOAuth platforms print an address to open in a browser and wait; others take their keys with --set.\nExamples: rapport connect hubspot\n          rapport connect twilio --set accountSid=AC... --set keySid=SK... --set keySecret=... --set authToken=...',
+      'Connect a platform.\nOAuth platforms print an address to open in a browser and wait; others take their keys with --set.',
     )
-    .argument('<connector>')
+    .addHelpText(
+      'after',
+      examples(
+        'rapport connect hubspot',
+        'rapport connect twilio --set accountSid=AC... --set keySid=SK... --set keySecret=... --set authToken=...',
+      ),
+    )
+    .argument('<connector>', connectorNames().join(', '))
     .option('--set <name=value...>', 'a setting or credential')
     .option('--feature <name...>', 'features to switch on (default: all)')
     .option('--again <connection>', 'authorise this connection again')

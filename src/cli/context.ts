@@ -58,25 +58,40 @@ export function print(options: CommonOptions, value: unknown, text: () => string
   process.stdout.write(`${options.json ? JSON.stringify(value) : text()}\n`);
 }
 
-/** Columns under headings, as wide as needed; long cells are cut. */
+const CELL = 70;
+
+/** Columns under headings, as wide as needed; long cells are cut, except those of the last column. */
 export function table(rows: readonly Record<string, unknown>[], columns: readonly string[]): string {
   if (rows.length === 0) return '(none)';
-  const cell = (value: unknown): string => {
-    const text = value === null || value === undefined ? '' : String(value);
-    return text.length > 70 ? `${text.slice(0, 67)}...` : text;
+  const last = columns.length - 1;
+  const cell = (row: Record<string, unknown>, at: number): string => {
+    const text = String(row[columns[at]!] ?? '');
+    return text.length > CELL && at < last ? `${text.slice(0, CELL - 3)}...` : text;
   };
-  const widths = columns.map((name) => Math.max(name.length, ...rows.map((row) => cell(row[name]).length)));
+  const widths = columns.map((name, at) =>
+    rows.reduce((most, row) => Math.max(most, cell(row, at).length), name.length),
+  );
   const line = (values: readonly string[]): string =>
     values
-      .map((value, at) => value.padEnd(widths[at]!))
+      .map((value, at) => (at < last ? value.padEnd(widths[at]!) : value))
       .join('  ')
       .trimEnd();
   return [
     line([...columns]),
-    line(widths.map((width) => '-'.repeat(width))),
-    ...rows.map((row) => line(columns.map((name) => cell(row[name])))),
+    line(widths.map((width) => '-'.repeat(Math.min(width, CELL)))),
+    ...rows.map((row) => line(columns.map((_name, at) => cell(row, at)))),
   ].join('\n');
 }
+
+/** `1 row`, `2 rows`. */
+export const counted = (count: number, one: string, many = `${one}s`): string => `${count} ${count === 1 ? one : many}`;
+
+/** A moment in UTC as people read it: `2026-03-02 15:00`. */
+export const moment = (iso: string | null | undefined): string => (iso ?? '').slice(0, 16).replace('T', ' ');
+
+/** The end of a command's help. */
+export const examples = (...lines: string[]): string =>
+  `\n${lines.length === 1 ? 'Example' : 'Examples'}:\n${lines.map((line) => `  ${line}`).join('\n')}`;
 
 /** Progress bars on standard error, for people only. */
 export interface Progress {

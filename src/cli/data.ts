@@ -4,14 +4,25 @@ import { messageOf, Problem } from '../base/errors.ts';
 import { isLocalDate } from '../base/time.ts';
 import { listConnections } from '../connections/store.ts';
 import { detectAsOf, simulate } from '../sequences/simulate.ts';
-import { importFile } from '../sync/imports/import.ts';
+import { type ImportResult, importFile } from '../sync/imports/import.ts';
 import { readImportMapping } from '../sync/imports/mapping.ts';
 import { replay } from '../sync/replay.ts';
 import { readConnection } from '../sync/run.ts';
 import { streamInfos } from '../sync/status.ts';
 import { listStreams, requestRun } from '../sync/store.ts';
 import { CATCH_UP_DAYS } from '../triggers/schema.ts';
-import { type CommonOptions, command, print, progress, table, tenantOf, withHub } from './context.ts';
+import {
+  type CommonOptions,
+  command,
+  counted,
+  examples,
+  print,
+  progress,
+  table,
+  tenantOf,
+  withHub,
+} from './context.ts';
+import { streamTable } from './status.ts';
 
 /** @throws Problem for anything but a calendar date */
 function dateOf(text: string, option: string): string {
@@ -29,6 +40,7 @@ export function dataCommands(program: Command): void {
     )
     .option('--full', 'start again from the beginning')
     .option('--connection <id>', 'one connection only')
+    .addHelpText('after', examples('rapport sync', 'rapport sync --full'))
     .action(
       command(async (_options: unknown, self: Command) => {
         const options = self.optsWithGlobals<CommonOptions & { full?: boolean; connection?: string }>();
@@ -36,9 +48,12 @@ export function dataCommands(program: Command): void {
           const tenantId = await tenantOf(hub, options);
           const bars = progress(options);
           const rows: Record<string, unknown>[] = [];
-          const connections = (await hub.db.tenant(tenantId, (tx) => listConnections(tx))).filter(
-            (row) => !options.connection || row.id === options.connection,
-          );
+          const all = await hub.db.tenant(tenantId, (tx) => listConnections(tx));
+          const connections = all.filter((row) => !options.connection || row.id === options.connection);
+          if (options.connection && connections.length === 0)
+            throw new Problem(404, 'not_found', `There is no connection ${options.connection}.`, {
+              fix: 'The ids are in "rapport status --json".',
+            });
           for (const connection of connections) {
             if (options.full)
               await hub.db.tenant(tenantId, async (tx) =>
@@ -59,7 +74,9 @@ export function dataCommands(program: Command): void {
           }
           bars.stop();
           print(options, { streams: rows }, () =>
-            table(rows, ['connection', 'stream', 'state', 'seen', 'changed', 'message']),
+            rows.length === 0
+              ? 'There is nothing to read: no platform is connected. Files are read by "rapport import".'
+              : table(rows, ['connection', 'stream', 'state', 'seen', 'changed', 'message']),
           );
           if (rows.some((row) => row.state === 'stopped' || row.message)) process.exitCode = 1;
         });
@@ -69,7 +86,11 @@ export function dataCommands(program: Command): void {
   program
     .command('import')
     .description(
-      'Import a CSV file.\nGood rows land, each bad one is parked with its line and the reason. Importing the same file again changes nothing.\nExamples: rapport import contacts people.csv\n          rapport import jobs purchases.csv --map examples/cdnow.yaml',
+      'Import a CSV file.\nGood rows land, each bad one is parked with its line and the reason. Importing the same file again changes nothing.',
+    )
+    .addHelpText(
+      'after',
+      examples('rapport import contacts people.csv', 'rapport import jobs purchases.csv --map examples/cdnow.yaml'),
     )
     .argument(
       '<object>',
@@ -93,10 +114,7 @@ export function dataCommands(program: Command): void {
             (done) => bars.update(object, done.rows, undefined),
           );
           bars.stop();
-          print(options, result, () => {
-            const records = Object.entries(result.records).map(([name, count]) => `${count} ${name}`);
-            return `${result.rows} rows read: ${records.join(', ') || 'nothing'}${result.parked > 0 ? `; ${result.parked} parked (see "rapport status --parked")` : ''}.`;
-          });
+          print(options, result, () => imported(result));
         });
       }),
     );
@@ -107,6 +125,7 @@ export function dataCommands(program: Command): void {
       'Show what the triggers find as of a day, without sending anything.\nFacts are taken as stored; a missed day or two before still counts, as it would in operation.',
     )
     .requiredOption('--as-of <date>', 'the day, such as 2026-03-31')
+    .addHelpText('after', examples('rapport detect --as-of 2026-03-31'))
     .action(
       command(async (_options: unknown, self: Command) => {
         const options = self.optsWithGlobals<CommonOptions & { asOf: string }>();
@@ -131,6 +150,7 @@ export function dataCommands(program: Command): void {
     )
     .requiredOption('--from <date>', 'first day')
     .requiredOption('--to <date>', 'last day')
+    .addHelpText('after', examples('rapport simulate --from 2026-03-01 --to 2026-03-31'))
     .action(
       command(async (_options: unknown, self: Command) => {
         const options = self.optsWithGlobals<CommonOptions & { from: string; to: string }>();
@@ -153,6 +173,7 @@ export function dataCommands(program: Command): void {
     .description('Try parked items again, for example after a mapping was corrected. Nothing is triggered by it.')
     .option('--id <id>', 'one item')
     .option('--kind <kind>', 'record, field, row, hook')
+    .addHelpText('after', examples('rapport replay', 'rapport replay --kind field'))
     .action(
       command(async (_options: unknown, self: Command) => {
         const options = self.optsWithGlobals<CommonOptions & { id?: string; kind?: string }>();
@@ -167,7 +188,8 @@ export function dataCommands(program: Command): void {
           print(
             options,
             result,
-            () => `${result.tried} tried, ${result.resolved} resolved, ${result.stillParked} still parked.`,
+            () =>
+              `${counted(result.tried, 'item')} tried again, ${result.resolved} resolved, ${result.stillParked} still parked. Rows of files are tried again by importing the file.`,
           );
         });
       }),
@@ -176,17 +198,30 @@ export function dataCommands(program: Command): void {
   program
     .command('streams')
     .description('Freshness, progress and trouble of every stream.')
+    .addHelpText('after', examples('rapport streams'))
     .action(
       command(async (_options: unknown, self: Command) => {
         const options = self.optsWithGlobals<CommonOptions>();
         await withHub(async (hub) => {
-          const rows = await streamInfos(hub.deps, await tenantOf(hub, options));
-          print(options, { streams: rows }, () =>
-            table(rows as never, ['connector', 'stream', 'state', 'phase', 'records', 'parked', 'freshAsOf', 'error']),
-          );
+          const tenantId = await tenantOf(hub, options);
+          const rows = await streamInfos(hub.deps, tenantId);
+          const connections = await hub.db.tenant(tenantId, (tx) => listConnections(tx));
+          print(options, { streams: rows }, () => streamTable(rows, connections));
         });
       }),
     );
+}
+
+/** What became of a file: rows first, then the records they made. */
+function imported(result: ImportResult): string {
+  const rows = Object.entries(result.records).map(([object, found]) => ({
+    object,
+    found,
+    changed: result.changed[object] ?? 0,
+    unchanged: found - (result.changed[object] ?? 0),
+  }));
+  const parked = result.parked > 0 ? ' ("rapport status --parked" shows the reasons)' : '';
+  return `${counted(result.rows, 'row')} read, ${result.skipped} skipped, ${result.parked} parked${parked}.\n\n${table(rows, ['object', 'found', 'changed', 'unchanged'])}`;
 }
 
 function readMapping(file: string): string {

@@ -1,16 +1,17 @@
 import type { explainCustomer } from '../actions/explain.ts';
+import { counted } from './context.ts';
 
 type Explained = Awaited<ReturnType<typeof explainCustomer>>;
 export function explained(answer: Explained): string {
   const { customer, clock } = answer;
   const lines = [
     `${customer.name ?? customer.id} (${[customer.email, customer.phone].filter(Boolean).join(', ') || 'no address'})`,
-    `Their clock: ${clock.localTime} (${clock.zones.slice(0, 3).join(', ')}${clock.zones.length > 3 ? ', ...' : ''}, from ${clock.from})`,
+    `Their clock: ${clock.localTime.slice(0, 16).replace('T', ' ')} (${clock.zones.slice(0, 3).join(', ')}${clock.zones.length > 3 ? ', ...' : ''}, from ${clock.from})`,
   ];
   const owes = answer.owes as { total?: string; count?: number; oldest_days?: number } | null;
   lines.push(
     owes
-      ? `Owes ${owes.total} on ${owes.count} overdue invoice(s), the oldest ${owes.oldest_days} days.`
+      ? `Owes ${owes.total} on ${counted(owes.count ?? 0, 'overdue invoice')}, the oldest ${owes.oldest_days} days.`
       : 'Owes nothing that is overdue.',
   );
   for (const enrolment of answer.enrolments) {

@@ -1,35 +1,52 @@
 import { createWriteStream } from 'node:fs';
-import { finished } from 'node:stream/promises';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import type { Command } from 'commander';
 import { explainCustomer } from '../actions/explain.ts';
 import { countRequests } from '../actions/store.ts';
 import { exportAudit, verifyAudit } from '../audit/chain.ts';
-import { Problem } from '../base/errors.ts';
+import { messageOf, Problem } from '../base/errors.ts';
 import { healthOf } from '../connections/health.ts';
 import { listConnections } from '../connections/store.ts';
 import { connectorOf } from '../connections/vendors.ts';
 import { countEntities, lookUpCustomer } from '../model/store.ts';
 import { installPlaybook, switchSequence } from '../sequences/playbooks.ts';
-import { listParked } from '../sync/parked.ts';
+import { countParked, listParked } from '../sync/parked.ts';
 import { streamInfos } from '../sync/status.ts';
 import { countOccurrences } from '../triggers/store.ts';
-import { type CommonOptions, command, print, table, tenantOf, withHub } from './context.ts';
+import { type CommonOptions, command, counted, examples, print, tenantOf, withHub } from './context.ts';
 import { explained } from './explained.ts';
+import { statusText } from './status.ts';
+
+/** Parked items listed at most. */
+const PARKED_SHOWN = 200;
+
+/** A reader that has enough closes the pipe, which is not our failure. */
+function unlessClosed(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+}
 
 /** Commands to run the hub and see how it stands: serve, status, explain, playbook, audit. */
 export function operateCommands(program: Command): void {
   program
     .command('serve')
-    .description('Run the hub: API, sync, engine and dispatch in this process (ROLES chooses parts).')
-    .action(async () => {
-      const { serve } = await import('../main.ts');
-      await serve();
-    });
+    .description(
+      'Run the hub: API, sync, engine and dispatch in this process (ROLES chooses parts).\nIt stops on SIGTERM or Ctrl-C, after the work in hand.',
+    )
+    .addHelpText('after', examples('rapport serve', 'PORT=9000 ROLES=api rapport serve'))
+    .action(
+      command(async (_options: unknown, self: Command) => {
+        const options = self.optsWithGlobals<CommonOptions>();
+        const { serve } = await import('../main.ts');
+        await serve((ready, text) => print(options, ready, () => text));
+      }),
+    );
 
   program
     .command('status')
     .description('How everything stands: connections in words, streams, parked items, actions.')
     .option('--parked', 'list what is parked, with the reasons')
+    .addHelpText('after', examples('rapport status', 'rapport status --parked', 'rapport status --json'))
     .action(
       command(async (_options: unknown, self: Command) => {
         const options = self.optsWithGlobals<CommonOptions & { parked?: boolean }>();
@@ -45,7 +62,8 @@ export function operateCommands(program: Command): void {
               health: healthOf(connectorOf(hub.deps.registry, row.connector), row).sentence,
             })),
             entities: await countEntities(tx),
-            parked: (await listParked(tx, { limit: 200 })).map((item) => ({
+            parkedCount: (await countParked(tx)).reduce((sum, row) => sum + row.n, 0),
+            parked: (await listParked(tx, { limit: PARKED_SHOWN })).map((item) => ({
               kind: item.kind,
               times: item.times,
               reason: item.reason,
@@ -58,22 +76,7 @@ export function operateCommands(program: Command): void {
               count: row.n,
             })),
           }));
-          print(options, { ...found, streams }, () =>
-            [
-              `Connections\n${table(found.connections, ['name', 'state', 'health'])}`,
-              `Streams\n${table(streams as never, ['connector', 'stream', 'state', 'records', 'parked', 'freshAsOf', 'error'])}`,
-              `Entities: ${
-                Object.entries(found.entities)
-                  .filter(([, count]) => count > 0)
-                  .map(([name, count]) => `${count} ${name}`)
-                  .join(', ') || 'none yet'
-              }`,
-              `Actions\n${table(found.actions, ['state', 'reason', 'count'])}`,
-              options.parked
-                ? `Parked\n${table(found.parked, ['kind', 'times', 'reason'])}`
-                : `Parked: ${found.parked.length}${found.parked.length === 200 ? ' or more' : ''} (--parked shows the reasons)`,
-            ].join('\n\n'),
-          );
+          print(options, { ...found, streams }, () => statusText(found, streams, options.parked ?? false));
         });
       }),
     );
@@ -82,6 +85,10 @@ export function operateCommands(program: Command): void {
     .command('explain')
     .description(
       'Why a customer got or did not get something, and what comes next and when.\nThe customer is an id, an e-mail address, a phone number, a native id, or a name only one has.',
+    )
+    .addHelpText(
+      'after',
+      examples('rapport explain ann@example.com', 'rapport explain +14155551000 --sequence overdue-chase'),
     )
     .argument('<customer>')
     .option('--sequence <key>', 'one sequence only')
@@ -108,6 +115,7 @@ export function operateCommands(program: Command): void {
   program
     .command('playbook')
     .description('Install a playbook; --on switches it on (it counts from now, nothing in the past starts anything).')
+    .addHelpText('after', examples('rapport playbook overdue-chase', 'rapport playbook overdue-chase --on'))
     .argument('<key>', 'such as overdue-chase')
     .option('--on', 'switch it on')
     .action(
@@ -130,10 +138,14 @@ export function operateCommands(program: Command): void {
       }),
     );
 
-  const audit = program.command('audit').description('The audit trail: append-only, chained by hashes per business.');
+  const audit = program
+    .command('audit')
+    .description('The audit trail: append-only, chained by hashes per business.')
+    .addHelpText('after', examples('rapport audit verify', 'rapport audit export --out audit.jsonl'));
   audit
     .command('verify')
     .description('Walk the chain. Ends with code 1 when an event is missing or was changed.')
+    .addHelpText('after', examples('rapport audit verify'))
     .action(
       command(async (_options: unknown, self: Command) => {
         const options = self.optsWithGlobals<CommonOptions>();
@@ -141,7 +153,7 @@ export function operateCommands(program: Command): void {
           const result = await verifyAudit(hub.db, await tenantOf(hub, options));
           print(options, result, () =>
             result.ok
-              ? `${result.events} events, all in place. Head: ${result.head ?? 'none'}`
+              ? `${counted(result.events, 'event')}, all in place. Head: ${result.head ?? 'none'}`
               : `Broken at event ${result.broken?.seq}: ${result.broken?.reason}.`,
           );
           if (!result.ok) process.exitCode = 1;
@@ -152,23 +164,25 @@ export function operateCommands(program: Command): void {
     .command('export')
     .description('Every event in chain order, one JSON document per line.')
     .option('--out <file>', 'write to a file instead of standard output')
+    .addHelpText('after', examples('rapport audit export --out audit.jsonl', 'rapport audit export | gzip > audit.gz'))
     .action(
       command(async (_options: unknown, self: Command) => {
         const options = self.optsWithGlobals<CommonOptions & { out?: string }>();
         await withHub(async (hub) => {
           const tenantId = await tenantOf(hub, options);
-          const out = options.out ? createWriteStream(options.out) : process.stdout;
           let events = 0;
-          for await (const event of exportAudit(hub.db, tenantId)) {
-            events += 1;
-            if (!out.write(`${JSON.stringify(event)}\n`))
-              await new Promise<void>((resolve) => out.once('drain', () => resolve()));
+          async function* lines(): AsyncGenerator<string> {
+            for await (const event of exportAudit(hub.db, tenantId)) {
+              events += 1;
+              yield `${JSON.stringify(event)}\n`;
+            }
           }
-          if (options.out) {
-            out.end();
-            await finished(out);
-            print(options, { events, file: options.out }, () => `${events} events written to ${options.out}.`);
-          }
+          const { out: file } = options;
+          if (!file) return pipeline(Readable.from(lines()), process.stdout, { end: false }).catch(unlessClosed);
+          await pipeline(Readable.from(lines()), createWriteStream(file)).catch((error: unknown) => {
+            throw new Problem(400, 'not_written', `${file} cannot be written: ${messageOf(error)}.`);
+          });
+          print(options, { events, file }, () => `${counted(events, 'event')} written to ${file}.`);
         });
       }),
     );

@@ -11,7 +11,7 @@ import type { ConnectionDeps } from './deps.ts';
 import { toConnection } from './health.ts';
 import { Connection } from './schema.ts';
 import { openSession } from './session.ts';
-import { type ConnectionRow, findConnection, setConnectionState, updateConnection } from './store.ts';
+import { type ConnectionRow, findConnection, noteAccount, setConnectionState, updateConnection } from './store.ts';
 import { appCredentials, connectorOf } from './vendors.ts';
 
 /** Looking after connections: testing, changing and ending them. */
@@ -43,7 +43,8 @@ export function connectionCareRoutes(app: App, deps: ConnectionDeps): void {
           evenIf: ['paused', 'needs_operator', 'needs_reauthorisation'],
         });
         try {
-          await connector.account(session.ctx, { realmId: row.account_id ?? '' });
+          const account = await connector.account(session.ctx, { realmId: row.account_id ?? '' });
+          await deps.db.tenant(tenantId, (tx) => noteAccount(tx, row.id, account));
         } finally {
           await session.close();
         }

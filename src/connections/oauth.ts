@@ -205,9 +205,9 @@ async function tradeCode(
 export async function awaitOAuth(deps: ConnectionDeps, stateHash: string, signal: AbortSignal): Promise<string> {
   while (!signal.aborted) {
     const outcome = await oauthOutcome({ query: deps.db.statement }, stateHash);
-    if (outcome?.error) throw new Error(String(outcome.error));
+    if (outcome?.error) throw conflict(String(outcome.error));
     if (outcome?.connectionId) return String(outcome.connectionId);
     await deps.clock.sleep(300);
   }
-  throw new Error('Nobody finished the authorisation in time.');
+  throw conflict('Nobody finished the authorisation in time.', 'Start connecting again.');
 }

@@ -52,7 +52,26 @@ export async function openSession(
     return { connection: row, overrides: row ? await loadOverrides(tx, row.connector, connectionId) : [] };
   });
   if (!connection) throw new VendorError('auth_revoked', 'This connection does not exist any more.');
-  const connector = connectorOf(deps.registry, connection.connector);
+  const known = {
+    connector: connectorOf(deps.registry, connection.connector),
+    connection,
+    overrides: overrides.map((row) => row.mapping),
+  };
+  return sessionOf(deps, tenantId, known, purpose, options);
+}
+
+/**
+ * Opens a session for a connection that was just loaded.
+ * @throws VendorError as `openSession`
+ */
+export function sessionOf(
+  deps: ConnectionDeps,
+  tenantId: string,
+  known: { connector: Connector; connection: ConnectionRow; overrides: MappingOverride[] },
+  purpose: Purpose,
+  options: { evenIf?: string[] } = {},
+): Session {
+  const { connector, connection, overrides } = known;
   if (connection.state !== 'active' && !options.evenIf?.includes(connection.state)) {
     const kind =
       connection.state === 'needs_operator' ? 'operator' : connection.state === 'paused' ? 'paused' : 'auth_revoked';
@@ -61,9 +80,7 @@ export async function openSession(
       `The connection ${connection.name} is not usable: ${connection.reason ?? connection.state}.`,
     );
   }
-  return sessionFor(deps, tenantId, connector, connection, purpose, {
-    overrides: overrides.map((row) => row.mapping),
-  });
+  return sessionFor(deps, tenantId, connector, connection, purpose, { overrides });
 }
 
 /**

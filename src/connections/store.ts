@@ -118,6 +118,14 @@ export async function setConnectionState(
   return rowCount === 1;
 }
 
+/** What the platform says about the account now: its name, time zone and currency. The account itself never changes. */
+export async function noteAccount(tx: Tx, id: string, account: Account): Promise<void> {
+  await tx.query(
+    'update connection set account = $4 where tenant_id = $1 and id = $2 and account_id = $3 and account is distinct from $4::jsonb',
+    [tx.tenantId, id, account.id, account],
+  );
+}
+
 /** Notes what did not work although the connection does; null: nothing any more. */
 export async function noteNotice(tx: Tx, id: string, notice: string | null): Promise<void> {
   await tx.query('update connection set notice = $3 where tenant_id = $1 and id = $2 and notice is distinct from $3', [

@@ -115,7 +115,10 @@ export function installProblems(app: FastifyInstance, log: Logger): void {
   app.setErrorHandler((error, request, reply) => {
     const problem = toProblem(error);
     if (problem.status >= 500)
-      log.error({ err: problem.cause ?? error, requestId: request.id, url: request.url }, 'a request failed');
+      log.error(
+        { err: problem.cause ?? error, requestId: request.id, route: request.routeOptions.url },
+        'a request failed',
+      );
     return sendProblem(request, reply, problem);
   });
   app.setNotFoundHandler((request, reply) =>

@@ -30,6 +30,8 @@ export interface ServerOptions {
   schemas: readonly TSchema[];
   /** Requests a caller may make in a minute. */
   perMinute?: number;
+  /** Turn requests away while the process cannot keep up; default: yes. */
+  shedLoad?: boolean;
 }
 
 /** Queries and parameters come as text and are converted; bodies must be right, and unknown members are mistakes. */
@@ -108,7 +110,7 @@ export async function createServer(options: ServerOptions): Promise<App> {
     exposeStatusRoute: false,
     pressureHandler: (request, reply, _measure, value) => {
       // Right after a start there is nothing measured yet, which comes as Infinity.
-      if (!Number.isFinite(value) || WATCHED.has(request.url)) return;
+      if (options.shedLoad === false || !Number.isFinite(value) || WATCHED.has(request.url)) return;
       reply.header('retry-after', '5');
       throw new Problem(503, 'overloaded', 'The hub has too much to do right now.', {
         fix: 'Wait as long as the Retry-After header says, then send the same request again.',
@@ -149,7 +151,7 @@ export async function createServer(options: ServerOptions): Promise<App> {
     );
     if (reply.statusCode >= 500)
       log.warn(
-        { requestId: request.id, url: request.url.split('?')[0], status: reply.statusCode },
+        { requestId: request.id, route: request.routeOptions.url, status: reply.statusCode },
         'request ended badly',
       );
     else
@@ -157,7 +159,8 @@ export async function createServer(options: ServerOptions): Promise<App> {
         {
           requestId: request.id,
           method: request.method,
-          url: request.url.split('?')[0],
+          // Not the address itself: it can hold a recipient's token or the secret part of a hook address.
+          route: request.routeOptions.url,
           status: reply.statusCode,
           ms: Math.round(reply.elapsedTime),
         },

@@ -1,11 +1,19 @@
 import { Type } from 'typebox';
 import type { Config } from '../base/config.ts';
 import type { Database } from '../base/database.ts';
-import { messageOf, Problem } from '../base/errors.ts';
+import { Problem } from '../base/errors.ts';
 import { sameBytes } from '../base/ids.ts';
 import type { Metrics } from '../base/metrics.ts';
 import type { Queue } from '../base/queue.ts';
 import type { App } from './app.ts';
+
+/** A database behind a broken network is silent instead of refusing; whoever asks does not wait for ever. */
+const PATIENCE_MS = 2_000;
+
+const late = (): Promise<never> =>
+  new Promise((_resolve, reject) => {
+    setTimeout(() => reject(new Error(`No answer within ${PATIENCE_MS} ms.`)), PATIENCE_MS).unref();
+  });
 
 /** Liveness, readiness, metrics. */
 export function systemRoutes(
@@ -39,8 +47,16 @@ export function systemRoutes(
         response: { 200: Check, 503: Check },
       },
     },
-    async (_request, reply) => {
-      const ask = (work: () => Promise<unknown>): Promise<string> => work().then(() => 'ok', messageOf);
+    async (request, reply) => {
+      // Why something does not answer is for the log: anybody may ask here.
+      const ask = (work: () => Promise<unknown>): Promise<string> =>
+        Promise.race([work(), late()]).then(
+          () => 'ok',
+          (error: unknown) => {
+            request.log.warn({ err: error }, 'not ready');
+            return 'does not answer';
+          },
+        );
       const database = await ask(() => deps.db.statement('select 1'));
       const queue = deps.stopping() ? 'stopping' : await ask(() => deps.queue.pending());
       const ok = database === 'ok' && queue === 'ok';

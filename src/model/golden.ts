@@ -79,7 +79,11 @@ const has = (value: unknown): boolean =>
  */
 export function golden(kind: JoinedKind, sources: readonly Source[]): Golden {
   const ordered = [...sources].sort(
-    (a, b) => time(b) - time(a) || String(a.row.remote_id).localeCompare(String(b.row.remote_id)),
+    (a, b) =>
+      time(b) - time(a) ||
+      String(a.row.remote_id).localeCompare(String(b.row.remote_id)) ||
+      // Two platforms can use the same id: without this the order in which the database answers would decide.
+      String(a.row.stream_id).localeCompare(String(b.row.stream_id)),
   );
   const result: Golden = { values: {}, provenance: {} };
   const names = [

@@ -64,7 +64,7 @@ export async function readTombstones(
         row.phase === 'initial' ? 'backfill' : 'live',
       );
       if (tombstones.truncated) {
-        const reason = `More of ${stream.title} was deleted than the platform lists at once; the rest shows when the records are asked for.`;
+        const reason = `More of ${stream.title} changed than the platform lists at once: deletions among the rest show when the records are asked for.`;
         await park(
           tx,
           [

@@ -7,6 +7,7 @@ import type { Connector, Stream } from '../kit/index.ts';
 import type { CompiledMapping, Issue, MappedEntity } from '../mapping/compile.ts';
 import type { Env } from '../mapping/compiler.ts';
 import { effectiveMapping } from '../mapping/load.ts';
+import type { MappingOverride } from '../mapping/schema.ts';
 import { loadOverrides } from '../mapping/store.ts';
 import { applyRecords } from '../model/apply.ts';
 import type { ApplyContext, Change, Mapped, Origin } from '../model/types.ts';
@@ -28,6 +29,9 @@ export interface Source {
   /** Of the business: for phone numbers without a prefix and amounts without a currency. */
   country: string;
   currency: string;
+  /** How often the business wants platforms to be asked. */
+  pollSeconds: number;
+  overrides: MappingOverride[];
 }
 
 export async function loadSource(deps: SyncDeps, tenantId: string, connectionId: string): Promise<Source> {
@@ -38,13 +42,13 @@ export async function loadSource(deps: SyncDeps, tenantId: string, connectionId:
     const overrides = await loadOverrides(tx, connector.id, connectionId);
     const streams = await streamConnectors(tx);
     const { zone, country, currency } = await setting(tx, 'business');
+    const { pollSeconds } = await setting(tx, 'sync');
+    const mappings = overrides.map((row) => row.mapping);
     return {
       connector,
       connection,
-      mapping: effectiveMapping(
-        connector.id,
-        overrides.map((row) => row.mapping),
-      ),
+      mapping: effectiveMapping(connector.id, mappings),
+      overrides: mappings,
       streamIds: new Map(
         streams.filter((stream) => stream.connection_id === connectionId).map((stream) => [stream.name, stream.id]),
       ),
@@ -52,6 +56,7 @@ export async function loadSource(deps: SyncDeps, tenantId: string, connectionId:
       zone,
       country,
       currency,
+      pollSeconds,
     };
   });
 }

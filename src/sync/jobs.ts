@@ -10,6 +10,9 @@ import { discoverFields, readConnection, startDueReads } from './run.ts';
 /** Pages one job reads before it gives way, so that a first load of a million records does not hold a worker for hours. */
 const PAGES_PER_JOB = 200;
 
+/** Between two tries to fetch what a platform announced and then did not give. */
+const ASK_AGAIN_MS = 30_000;
+
 /** The queues of sync: reading on schedule, taking posts apart, fetching what they point at. */
 export function syncQueues(deps: () => SyncDeps): QueueDefinition[] {
   /** A connection that cannot be used waits for a person; failing its jobs over and over would help nobody. */
@@ -21,13 +24,16 @@ export function syncQueues(deps: () => SyncDeps): QueueDefinition[] {
       deps().log.info({ reason: error.message }, 'work for a connection waits until it can be used again');
     }
   };
-  /** A platform that says when to come again is asked then: the hints stay open and the due table wakes them. */
+  /** A platform that does not answer well is asked again later: the hints stay open and the due table wakes them. */
   const laterIfAsked = async (tenantId: string, work: () => Promise<unknown>): Promise<void> => {
     try {
       await work();
     } catch (error) {
-      if (!(error instanceof VendorError) || !error.until || error.until <= deps().clock.now()) throw error;
-      await bumpDue({ query: deps().db.statement }, tenantId, 'sync', error.until);
+      if (!(error instanceof VendorError)) throw error;
+      const { clock, db, log } = deps();
+      const soon = new Date(clock.now().getTime() + ASK_AGAIN_MS);
+      log.info({ reason: error.message }, 'what a webhook announced is fetched later');
+      await bumpDue({ query: db.statement }, tenantId, 'sync', error.until && error.until > soon ? error.until : soon);
     }
   };
   return [

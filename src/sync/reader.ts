@@ -1,8 +1,7 @@
 import { messageOf } from '../base/errors.ts';
 import { newId } from '../base/ids.ts';
-import { openSession, type Session } from '../connections/session.ts';
+import { type Session, sessionOf } from '../connections/session.ts';
 import { type Purpose, type Stream, VendorError } from '../kit/index.ts';
-import { setting } from '../settings/store.ts';
 import type { SyncDeps } from './deps.ts';
 import { ingest, loadSource, type Source } from './ingest.ts';
 import { nextCursor, nextPosition, overlapped, readPage, wayOf } from './paging.ts';
@@ -57,7 +56,7 @@ export async function runStream(
     const source = await loadSource(deps, tenantId, row.connection_id);
     const stream = source.connector.streams.find((candidate) => candidate.name === row.name);
     if (!stream) return await stop(run, 'stopped', `${source.connector.name} no longer offers "${row.name}".`, counts);
-    session = await openSession(deps, tenantId, row.connection_id, purposeOf(row));
+    session = sessionOf(deps, tenantId, source, purposeOf(row));
     const complete = await readPages(run, session, source, stream, counts, options);
     if (!complete) return await interrupt(run, counts);
     return { state: 'complete', ...counts };
@@ -154,7 +153,8 @@ async function readPages(
     if (!next) break;
     position = next;
   }
-  const poll = stream.every ?? (await deps.db.tenant(tenantId, (tx) => setting(tx, 'sync'))).pollSeconds;
+  // What seldom changes or costs much is asked for less often than the business wants, never more often.
+  const poll = Math.max(stream.every ?? 0, source.pollSeconds);
   const nextDueAt = new Date(deps.clock.now().getTime() + poll * 1000);
   const cursor = nextCursor(stream, row.cursor, startedAt);
   const finished = await deps.db.tenant(tenantId, async (tx) => {

@@ -8,7 +8,7 @@ import type { Origin } from '../model/types.ts';
 import { markDeleted } from './deletes.ts';
 import type { SyncDeps } from './deps.ts';
 import { type Ingested, ingest, loadSource, type RawRecord, type Source, toRawRecord } from './ingest.ts';
-import { park } from './parked.ts';
+import { park, resolveParked } from './parked.ts';
 
 interface HintRow {
   event_key: string;
@@ -187,6 +187,10 @@ export async function store(
     .filter((name) => fetched.records.has(name))
     .map((stream) => ({ stream, records: fetched.records.get(stream)! }));
   const result = await ingest(deps, tx, source, batches, origin);
+  const readable = batches.flatMap(({ stream, records }) =>
+    records.map((record) => `${source.streamIds.get(stream)}/${record.id}`),
+  );
+  await resolveParked(tx, 'hook', readable, 'it could be read later', deps.clock.now());
   for (const merge of fetched.merges) await followVendorMerge(deps, tx, source, merge);
   for (const [name, ids] of fetched.gone) {
     const still = new Set(fetched.records.get(name)?.map((record) => record.id));

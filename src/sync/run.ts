@@ -1,7 +1,7 @@
 import { appendEvents } from '../audit/store.ts';
 import { bumpDue } from '../base/due.ts';
 import { messageOf } from '../base/errors.ts';
-import { openSession, withSession } from '../connections/session.ts';
+import { sessionOf, withSession } from '../connections/session.ts';
 import { findConnection } from '../connections/store.ts';
 import { connectorOf } from '../connections/vendors.ts';
 import type { Connector, Stream } from '../kit/index.ts';
@@ -144,7 +144,7 @@ export async function readConnection(
     const first = row.phase === 'initial';
     const result = await runStream(deps, tenantId, row.id, options);
     results.set(name, result);
-    if (result.state === 'complete') await afterRun(deps, tenantId, row, result, first);
+    if (result.state === 'complete') await afterRun(deps, tenantId, connector, row, result, first);
     if (result.state === 'waiting' && !result.message) await deps.queue.wake('read', { tenantId, connectionId });
   }
   await bumpNextRead(deps, tenantId);
@@ -154,6 +154,7 @@ export async function readConnection(
 async function afterRun(
   deps: SyncDeps,
   tenantId: string,
+  connector: Connector,
   row: StreamRow,
   result: RunResult,
   first: boolean,
@@ -171,10 +172,10 @@ async function afterRun(
       ]),
     );
   }
-  const source = await loadSource(deps, tenantId, row.connection_id);
-  const stream = source.connector.streams.find((candidate) => candidate.name === row.name);
+  const stream = connector.streams.find((candidate) => candidate.name === row.name);
   if (stream?.deletes.kind !== 'tombstones') return;
-  const session = await openSession(deps, tenantId, row.connection_id, 'sweep');
+  const source = await loadSource(deps, tenantId, row.connection_id);
+  const session = sessionOf(deps, tenantId, source, 'sweep');
   try {
     await readTombstones(deps, tenantId, session, source, stream, row);
   } catch (error) {
