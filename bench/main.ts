@@ -8,6 +8,7 @@ import type { Result, Spread } from './figures.ts';
 const BENCHES: Record<string, () => Promise<Result>> = {
   startup: async () => (await import('./startup.ts')).startup(),
   latency: async () => (await import('./latency.ts')).latency(),
+  ingest: async () => (await import('./ingest.ts')).ingest(),
 };
 
 const { values: options, positionals } = parseArgs({

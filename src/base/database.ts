@@ -168,6 +168,14 @@ export function storableJson(value: unknown): string {
   return text.includes('\\u0000') || text.includes('\\ud') ? JSON.stringify(wellFormed(value)) : text;
 }
 
+/** JSON that is text already: written as it is. */
+export class JsonText {
+  readonly text: string;
+  constructor(value: unknown) {
+    this.text = storableJson(value);
+  }
+}
+
 function wellFormed(value: unknown): unknown {
   if (typeof value === 'string') return withoutZero(value).toWellFormed();
   if (Array.isArray(value)) return value.map(wellFormed);
@@ -194,7 +202,7 @@ const arrayLiteral = (items: readonly unknown[]): string =>
 
 function encode(value: unknown, type: string): unknown {
   if (value === null || value === undefined) return null;
-  if (type === 'jsonb') return storableJson(value);
+  if (type === 'jsonb') return value instanceof JsonText ? value.text : storableJson(value);
   if (type === 'bytea') return `\\x${(value as Buffer).toString('hex')}`;
   return type.endsWith('[]') ? arrayLiteral(value as unknown[]) : value;
 }

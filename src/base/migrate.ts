@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { runner } from 'node-pg-migrate';
 import pg from 'pg';
 import { applicationName } from './embedded.ts';
 
@@ -15,6 +14,9 @@ export async function migrate(ownerUrl: string): Promise<string[]> {
   const client = new pg.Client({ connectionString: ownerUrl, application_name: applicationName() });
   await client.connect();
   try {
+    if (await isCurrent(client)) return [];
+    // Loaded only when there is something to do, which is seldom.
+    const { runner } = await import('node-pg-migrate');
     const applied = await runner({
       dbClient: client,
       dir: MIGRATIONS,
@@ -27,6 +29,18 @@ export async function migrate(ownerUrl: string): Promise<string[]> {
   } finally {
     await client.end();
   }
+}
+
+/** Whether the last migration there is was applied; they are applied in order. */
+async function isCurrent(client: pg.Client): Promise<boolean> {
+  const last = readdirSync(MIGRATIONS)
+    .filter((file) => file.endsWith('.sql'))
+    .sort()
+    .at(-1)!;
+  const { rows } = await client.query<{ known: boolean }>("select to_regclass('migration') is not null as known");
+  if (!rows[0]?.known) return false;
+  const { rowCount } = await client.query('select from migration where name = $1', [path.basename(last, '.sql')]);
+  return rowCount === 1;
 }
 
 /** Text of one migration file, for the tests of the schema's rules. */

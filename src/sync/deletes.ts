@@ -3,8 +3,9 @@ import type { Session } from '../connections/session.ts';
 import type { Stream } from '../kit/index.ts';
 import type { Origin } from '../model/types.ts';
 import type { SyncDeps } from './deps.ts';
-import { type Ingested, ingest, type Source } from './ingest.ts';
+import { type Ingested, ingest } from './ingest.ts';
 import { park } from './parked.ts';
+import type { Source } from './source.ts';
 import { loadSources } from './sources.ts';
 import { noteDeletesRead, type StreamRow } from './store.ts';
 

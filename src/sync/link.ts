@@ -1,7 +1,7 @@
 import { relink } from '../model/relink.ts';
 import { tenantZone } from '../settings/store.ts';
 import type { SyncDeps } from './deps.ts';
-import { sourcesOf } from './ingest.ts';
+import { sourcesOf } from './source.ts';
 
 /** Rounds in one go; what is left is done by the next look. */
 const ROUNDS = 100;

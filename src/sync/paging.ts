@@ -27,7 +27,8 @@ export function nextCursor(stream: Stream, before: StreamCursor, startedAt: Date
   return { since: before.since !== undefined && before.since > limit ? before.since : limit };
 }
 
-interface Page {
+/** A page as read. */
+export interface Page {
   reply: Reply;
   records: RawRecord[];
   /** Records as listed, before any was left out. */

@@ -2,13 +2,30 @@ import { messageOf } from '../base/errors.ts';
 import { newId } from '../base/ids.ts';
 import { type Session, sessionOf } from '../connections/session.ts';
 import { type Purpose, type Stream, VendorError } from '../kit/index.ts';
+import { readAhead } from './ahead.ts';
 import type { SyncDeps } from './deps.ts';
-import { ingest, loadSource, type Source } from './ingest.ts';
-import { nextCursor, nextPosition, overlapped, readPage, wayOf } from './paging.ts';
+import { type Ingested, ingest, jsonOfRecord } from './ingest.ts';
+import { nextCursor, nextPosition, overlapped, type Page, readPage, wayOf } from './paging.ts';
 import { park, resolveFields } from './parked.ts';
-import { beginRun, findStream, finishRun, interruptRun, leaseStream, type StreamRow, savePage } from './store.ts';
+import { loadSource, type Source } from './source.ts';
+import {
+  beginRun,
+  findStream,
+  finishRun,
+  interruptRun,
+  leaseStream,
+  type RunPosition,
+  type StreamRow,
+  savePage,
+} from './store.ts';
 
 const LEASE_MS = 120_000;
+
+/** Records of one transaction at most: fewer round trips and plans, and still no long locks. */
+const BATCH = 1000;
+
+/** A record of up to this size weighs one; larger ones more, so that a batch stays below about 8 MB. */
+const BYTES_A_RECORD = 8192;
 
 /** A vendor gone wrong is asked again at growing distances up to this. */
 const MAX_BACKOFF_MS = 30 * 60_000;
@@ -106,53 +123,19 @@ async function readPages(
         : { since: overlapped(stream, row.cursor.since) }),
     };
   }
-  for (let pages = 0; ; pages++) {
-    if (options.maxPages !== undefined && pages >= options.maxPages) return false;
-    const page = await readPage(session, stream, way, position);
-    const next = nextPosition(way.paging, stream, position, page);
-    const saved = await deps.db.tenant(tenantId, async (tx) => {
-      const stored = await ingest(
-        deps,
-        tx,
-        source,
-        [{ stream: stream.name, records: page.records }],
-        initial ? 'backfill' : 'live',
-      );
-      if (page.nameless > 0) {
-        await park(
-          tx,
-          [
-            {
-              kind: 'stream',
-              reference: `${row.id}/nameless`,
-              reason: `${page.nameless} records of ${stream.title} came without an id and cannot be kept apart.`,
-              connectionId: row.connection_id,
-              streamId: row.id,
-            },
-          ],
-          deps.clock.now(),
-        );
-      }
-      const leaseUntil = new Date(deps.clock.now().getTime() + LEASE_MS);
-      const state = {
-        owner,
-        position: next ?? position!,
-        leaseUntil,
-        startedAt: startedAt!,
-        seen: stored.seen,
-        changed: stored.changed,
-        total: row.total,
-      };
-      if (!(await savePage(tx, row.id, state))) throw new LeaseLost();
-      return stored;
-    });
+  const first = position;
+  const ahead = readAhead((from: RunPosition) => readStep(session, stream, way, from), first, BATCH, options.maxPages);
+  let next: RunPosition | undefined = first;
+  for await (const group of ahead) {
+    next = group.at(-1)!.next;
+    const pages = group.map((step) => step.item);
+    const saved = await storePages(run, source, stream, pages, next ?? group.at(-1)!.from, startedAt);
     counts.seen += saved.seen;
     counts.changed += saved.changed;
     row.run_seen += saved.seen;
     options.onProgress?.({ stream: stream.name, seen: row.run_seen, total: row.total ?? undefined });
-    if (!next) break;
-    position = next;
   }
+  if (next) return false;
   // What seldom changes or costs much is asked for less often than the business wants, never more often.
   const poll = Math.max(stream.every ?? 0, source.pollSeconds);
   const nextDueAt = new Date(deps.clock.now().getTime() + poll * 1000);
@@ -163,6 +146,57 @@ async function readPages(
   });
   if (!finished) throw new LeaseLost();
   return true;
+}
+
+/** Reads one page; its size counts records and weighs their bytes, so that large records make smaller batches. */
+async function readStep(
+  session: Session,
+  stream: Stream,
+  way: ReturnType<typeof wayOf>,
+  from: RunPosition,
+): Promise<{ item: Page; size: number; next: RunPosition | undefined; from: RunPosition }> {
+  const page = await readPage(session, stream, way, from);
+  const bytes = page.records.reduce((sum, record) => sum + jsonOfRecord(record).text.length, 0);
+  return {
+    item: page,
+    size: Math.max(page.records.length, bytes / BYTES_A_RECORD),
+    next: nextPosition(way.paging, stream, from, page),
+    from,
+  };
+}
+
+/** Records and position commit together. @throws LeaseLost when somebody else reads the stream meanwhile */
+async function storePages(
+  run: Run,
+  source: Source,
+  stream: Stream,
+  pages: readonly Page[],
+  position: RunPosition,
+  startedAt: Date,
+): Promise<Ingested> {
+  const { deps, tenantId, owner, row } = run;
+  const origin = row.phase === 'initial' ? 'backfill' : 'live';
+  return deps.db.tenant(tenantId, async (tx) => {
+    const records = pages.flatMap((page) => page.records);
+    const stored = await ingest(deps, tx, source, [{ stream: stream.name, records }], origin);
+    const nameless = pages.reduce((sum, page) => sum + page.nameless, 0);
+    if (nameless > 0) {
+      const reason = `${nameless} records of ${stream.title} came without an id and cannot be kept apart.`;
+      const about = { connectionId: row.connection_id, streamId: row.id };
+      await park(tx, [{ kind: 'stream', reference: `${row.id}/nameless`, reason, ...about }], deps.clock.now());
+    }
+    const state = {
+      owner,
+      position,
+      leaseUntil: new Date(deps.clock.now().getTime() + LEASE_MS),
+      startedAt,
+      seen: stored.seen,
+      changed: stored.changed,
+      total: row.total,
+    };
+    if (!(await savePage(tx, row.id, state))) throw new LeaseLost();
+    return stored;
+  });
 }
 
 async function interrupt(run: Run, counts: { seen: number; changed: number }): Promise<RunResult> {

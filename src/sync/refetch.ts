@@ -7,8 +7,9 @@ import { refreshGolden } from '../model/parties.ts';
 import type { Origin } from '../model/types.ts';
 import { markDeleted } from './deletes.ts';
 import type { SyncDeps } from './deps.ts';
-import { type Ingested, ingest, loadSource, type RawRecord, type Source, toRawRecord } from './ingest.ts';
+import { type Ingested, ingest, type RawRecord, toRawRecord } from './ingest.ts';
 import { park, resolveParked } from './parked.ts';
+import { loadSource, type Source } from './source.ts';
 
 interface HintRow {
   event_key: string;

@@ -8,8 +8,8 @@ import type { Connector, Stream } from '../kit/index.ts';
 import { registerFields } from '../mapping/store.ts';
 import { readTombstones } from './deletes.ts';
 import type { SyncDeps } from './deps.ts';
-import { loadSource } from './ingest.ts';
 import { type RunOptions, type RunResult, runStream } from './reader.ts';
+import { loadSource } from './source.ts';
 import {
   connectionsWithHints,
   createStreams,

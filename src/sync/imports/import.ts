@@ -5,7 +5,7 @@ import { newId } from '../../base/ids.ts';
 import { connectorOf } from '../../connections/vendors.ts';
 import type { Connector, FileOptions, FileReader, FileRow } from '../../kit/index.ts';
 import type { SyncDeps } from '../deps.ts';
-import { loadSource } from '../ingest.ts';
+import { loadSource } from '../source.ts';
 import { columnErrors } from './columns.ts';
 import { importConnection } from './connection.ts';
 import { guessImportMapping } from './guess.ts';

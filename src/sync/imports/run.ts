@@ -5,8 +5,9 @@ import { sha256 } from '../../base/ids.ts';
 import type { FileRow } from '../../kit/index.ts';
 import type { Env } from '../../mapping/compiler.ts';
 import type { SyncDeps } from '../deps.ts';
-import { ingest, type Source } from '../ingest.ts';
+import { ingest } from '../ingest.ts';
 import { type Parking, park } from '../parked.ts';
+import type { Source } from '../source.ts';
 import type { CompiledObject } from './mapping.ts';
 import { lastOfRepeated, recordsOf, sortRow } from './rows.ts';
 import {
