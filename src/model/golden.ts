@@ -61,7 +61,30 @@ export interface Provenance {
 
 export interface Golden {
   values: Row;
+  /** By field; `*` stands for every field that has a value, where there is but one source (which is most of them). */
   provenance: Record<string, Provenance>;
+}
+
+const EVERY = '*';
+
+const namesOf = (kind: JoinedKind): string[] => [
+  ...Object.keys(entityDefinition(kind).fields),
+  ...entityDefinition(kind).references.map((reference) => `${reference}_id`),
+];
+
+/** Provenance field by field, as `golden` means it. */
+export function provenanceByField(
+  kind: JoinedKind,
+  row: Row,
+  stored: Record<string, Provenance>,
+): Record<string, Provenance> {
+  const all = stored[EVERY];
+  if (!all) return stored;
+  return Object.fromEntries(
+    namesOf(kind)
+      .filter((name) => has(row[name]))
+      .map((name) => [name, all]),
+  );
 }
 
 const time = (source: Source): number => {
@@ -86,11 +109,16 @@ export function golden(kind: JoinedKind, sources: readonly Source[]): Golden {
       String(a.row.stream_id).localeCompare(String(b.row.stream_id)),
   );
   const result: Golden = { values: {}, provenance: {} };
-  const names = [
-    ...Object.keys(entityDefinition(kind).fields),
-    ...entityDefinition(kind).references.map((reference) => `${reference}_id`),
-  ];
-  for (const name of names) {
+  const only = sources.length === 1 ? sources[0] : undefined;
+  if (only) {
+    const { stream_id, remote_id } = only.row;
+    result.provenance[EVERY] = { stream: stream_id as string, record: remote_id as string, rule: 'only source' };
+  }
+  for (const name of namesOf(kind)) {
+    if (only) {
+      result.values[name] = has(only.row[name]) ? only.row[name] : null;
+      continue;
+    }
     const rule = RULES[kind][name] ?? crmFirst;
     const holders = ordered.filter((source) => has(source.row[name]));
     const first = holders[0];

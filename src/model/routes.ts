@@ -6,6 +6,7 @@ import { localDate } from '../base/time.ts';
 import type { App } from '../http/app.ts';
 import { caller, cursorId, IdParams, PageQuery, pageOf, ref, tag, toPage } from '../http/helpers.ts';
 import { tenantZone } from '../settings/store.ts';
+import { provenanceByField } from './golden.ts';
 import { Customer, Provenance } from './schema.ts';
 import {
   type CustomerRow,
@@ -132,7 +133,7 @@ export function modelRoutes(app: App, deps: { db: Database; clock: Clock }): voi
         merges: await mergesOf(tx, row.id),
       }));
       return {
-        items: Object.entries(row.provenance).map(([field, origin]) => {
+        items: Object.entries(provenanceByField('contact', row, row.provenance)).map(([field, origin]) => {
           const source = sources.find(
             (candidate) => candidate.stream_id === origin.stream && candidate.remote_id === origin.record,
           );
