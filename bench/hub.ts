@@ -5,7 +5,13 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
+// As the script `start` of package.json does.
+const START = [
+  '--max-semi-space-size=4',
+  '--v8-pool-size=1',
+  fileURLToPath(new URL('../bin/rapport.mjs', import.meta.url)),
+  'serve',
+];
 
 /** The real program in a process of its own, with an embedded database in a folder that is thrown away. */
 export interface BenchHub {
@@ -38,7 +44,7 @@ export const tempFolder = (): { folder: string; remove: () => void } => {
 export async function startProgram(folder: string, port: number, env: Record<string, string> = {}): Promise<BenchHub> {
   const started = performance.now();
   const said: Buffer[] = [];
-  const child = spawn(process.execPath, [MAIN], {
+  const child = spawn(process.execPath, START, {
     env: {
       PATH: process.env.PATH,
       HOME: process.env.HOME,
@@ -67,7 +73,7 @@ export async function startProgram(folder: string, port: number, env: Record<str
     readyMs,
     rssMb: async () => {
       const text = await fetch(`${url}/metrics`).then((answer) => answer.text());
-      return Number(/^process_resident_memory_bytes (\S+)/m.exec(text)?.[1]) / 1024 / 1024;
+      return Number(/^rapport_process_resident_memory_bytes (\S+)/m.exec(text)?.[1]) / 1024 / 1024;
     },
     stop: async () => {
       const ended = new Promise((resolve) => child.once('exit', resolve));
