@@ -21,7 +21,10 @@ create unique index audit_event_chain on audit_event (tenant_id, seq) where seq 
 create index audit_event_unsealed on audit_event (tenant_id, id) where seq is null;
 create index audit_event_subject on audit_event (tenant_id, subject_kind, subject_id, id);
 create index audit_event_customer on audit_event (tenant_id, customer_id, id) where customer_id is not null;
-grant select, insert on audit_event to rapport_app;
+grant select, insert (tenant_id, id, at, actor, action, subject_kind, subject_id, customer_id, data) on audit_event to rapport_app;
 grant update (seq, previous_hash, hash) on audit_event to rapport_app;
 alter table audit_event enable row level security;
 create policy tenant_rows on audit_event using (tenant_id = nullif(current_setting('app.tenant', true), '')::uuid);
+-- What is sealed stays as it was sealed: only an event without a place in the chain may be given one.
+create policy sealed_once on audit_event as restrictive for update
+  using (tenant_id = nullif(current_setting('app.tenant', true), '')::uuid and seq is null) with check (true);

@@ -7,7 +7,7 @@ enableCompileCache();
 
 // Tracing hooks into what is loaded after it, and the commands load everything.
 const traces = process.env.OTEL_EXPORTER_OTLP_ENDPOINT?.trim();
-if (traces && process.argv.includes('serve')) await startTracing(traces);
+if (traces && URL.canParse(traces) && process.argv.includes('serve')) await startTracing(traces);
 const { connectCommands } = await import('./cli/connect.ts');
 const { dataCommands } = await import('./cli/data.ts');
 const { operateCommands } = await import('./cli/operate.ts');

@@ -34,7 +34,7 @@ import type { App } from './http/app.ts';
 import { browserRoutes } from './http/browser.ts';
 import { hookRoutes } from './http/hooks.ts';
 import { ProblemDocument } from './http/problems.ts';
-import { createServer } from './http/server.ts';
+import { closeServer, createServer, listen } from './http/server.ts';
 import { systemRoutes } from './http/system.ts';
 import { createHttpClient } from './kit/http.ts';
 import { maintenanceQueues } from './maintenance.ts';
@@ -120,19 +120,6 @@ const schemasOf = (...rooms: object[]): { $id: string }[] =>
       (value): value is { $id: string } =>
         value !== null && typeof value === 'object' && typeof (value as { $id?: unknown }).$id === 'string',
     );
-
-/** @throws ConfigError when the port is taken */
-async function listen(app: App, host: string, port: number): Promise<void> {
-  try {
-    await app.listen({ host, port });
-  } catch (error) {
-    await app.close();
-    const code = (error as NodeJS.ErrnoException).code ?? '';
-    if (!['EADDRINUSE', 'EACCES', 'EADDRNOTAVAIL'].includes(code)) throw error;
-    const why = code === 'EADDRINUSE' ? 'something else listens there' : code;
-    throw new ConfigError([`The hub cannot listen on ${host} port ${port} (${why}). Set HOST or PORT.`]);
-  }
-}
 
 /** Puts the rooms together and starts what the configured roles say. */
 export async function startHub(options: HubOptions): Promise<Hub> {
@@ -291,7 +278,7 @@ export async function startHub(options: HubOptions): Promise<Hub> {
       stopping = true;
       clearInterval(timer);
       await sweeping;
-      await app?.close();
+      if (app) await closeServer(app);
       await queue.stop();
       await http.close();
       await release();

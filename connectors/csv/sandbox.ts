@@ -5,6 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { finished } from 'node:stream/promises';
 import type { Sandbox, SandboxOptions } from '../../src/kit/index.ts';
+import { samplePeople } from '../../src/kit/sandbox/index.ts';
 
 export type FileEncoding = 'utf-8' | 'utf-8-bom' | 'utf-16le' | 'utf-16be' | 'windows-1252';
 
@@ -56,9 +57,29 @@ export async function start(_options?: SandboxOptions): Promise<CsvSandbox> {
       return { file, rows };
     },
     report: () => ({ ...counts }),
+    deeds: [
+      {
+        name: 'write',
+        title: 'Write a file',
+        fields: () => ({ name: 'contacts.csv', rows: '100' }),
+        act: async ({ name = '', rows }) => {
+          const wanted = Number(rows);
+          if (!/^[\w-]+\.csv$/.test(name)) throw new Error(`"${name}" is no name of a CSV file.`);
+          if (!(wanted >= 1 && wanted <= 100_000)) throw new Error('A file has 1 to 100,000 rows.');
+          counts['rows written'] += wanted;
+          return `There is ${await raw(name, asBytes(contacts(wanted), {}))} now.`;
+        },
+      },
+    ],
     stop: () => rm(folder, { recursive: true, force: true }),
   };
 }
+
+/** People as a shop's program would export them. */
+const contacts = (count: number): string[][] => [
+  ['id', 'first_name', 'last_name', 'email', 'phone'],
+  ...samplePeople(count).map(({ first, last, email, phone }, at) => [String(at + 1), first, last, email, phone]),
+];
 
 function asBytes(rows: readonly (readonly string[])[], style: ExportStyle): Buffer {
   const { encoding = 'utf-8', delimiter = ',', lineEnd = '\n' } = style;

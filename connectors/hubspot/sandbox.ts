@@ -6,6 +6,7 @@ import {
   type SandboxOAuth,
   type SandboxServer,
 } from '../../src/kit/sandbox/index.ts';
+import { deedsOf, fill } from './sandbox.people.ts';
 import { installRoutes, problem } from './sandbox.routes.ts';
 import { HubSpotState, type Properties } from './sandbox.state.ts';
 import { VERSION } from './version.ts';
@@ -18,6 +19,8 @@ export interface HubSpotSandbox extends Sandbox {
   portalId: string;
   /** A change made by a person in HubSpot; announced by webhook when a hook address is set. */
   change(type: string, id: string, properties: Properties): Promise<void>;
+  /** Announces something about a record, when a hook address is set. */
+  tell(what: string, type: string, id: string, more?: object): Promise<void>;
   /** Posts events as the vendor signs them. */
   announce(events: object[]): Promise<Delivery>;
 }
@@ -32,19 +35,22 @@ const TYPE_IDS: Record<string, string> = {
 };
 
 /** Starts the simulation of HubSpot: OAuth pages, CRM objects, search with its limits, properties, lists, webhooks. */
-export async function start(options: SandboxOptions & { journal?: number; limits?: boolean }): Promise<HubSpotSandbox> {
+export async function start(options: SandboxOptions & { limits?: boolean }): Promise<HubSpotSandbox> {
   const { clock } = options;
   const state = new HubSpotState(clock);
-  const created = createSandboxServer({
-    name: 'HubSpot',
-    clock,
-    port: options.port,
-    report: () => state.report(),
-    ...(options.journal === undefined ? {} : { journal: options.journal }),
-  });
+  const created = createSandboxServer('HubSpot', options);
   const { app } = created;
   const secret = options.app.HUBSPOT_CLIENT_SECRET ?? 'hubspot-secret';
-  const sandbox = { portalId: '8712001' };
+  const sandbox = {
+    portalId: '8712001',
+    hookUrl: options.hookUrl,
+    get lateIndexMs() {
+      return state.lateIndexMs;
+    },
+    set lateIndexMs(milliseconds) {
+      state.lateIndexMs = milliseconds;
+    },
+  };
   const oauth = installOAuth(app, {
     clock,
     vendor: 'HubSpot',
@@ -73,7 +79,7 @@ export async function start(options: SandboxOptions & { journal?: number; limits
 
   const limiter = options.limits === false ? undefined : createLimiter(clock);
   app.addHook('preHandler', async (request, reply) => {
-    if (request.url.startsWith('/oauth/') || request.url.startsWith('/_sandbox')) return;
+    if (request.url.startsWith('/oauth/')) return;
     if (!oauth.grantOf(request)) {
       await problem(reply, 401, 'EXPIRED_AUTHENTICATION', 'The OAuth token used to make this call expired.');
       return;
@@ -100,15 +106,15 @@ export async function start(options: SandboxOptions & { journal?: number; limits
   const announce = async (events: object[]): Promise<Delivery> => {
     const body = JSON.stringify(events);
     const timestamp = String(clock.now().getTime());
-    const signature = hmacSha256(secret, `POST${options.hookUrl}${body}${timestamp}`).toString('base64');
-    return server.post(options.hookUrl!, body, {
+    const signature = hmacSha256(secret, `POST${sandbox.hookUrl}${body}${timestamp}`).toString('base64');
+    return server.post(sandbox.hookUrl!, body, {
       'content-type': 'application/json',
       'x-hubspot-signature-v3': signature,
       'x-hubspot-request-timestamp': timestamp,
     });
   };
   async function announceRecord(what: string, type: string, id: string, more: object = {}): Promise<void> {
-    if (!options.hookUrl || !TYPE_IDS[type]) return;
+    if (!sandbox.hookUrl || !TYPE_IDS[type]) return;
     await announce([
       {
         objectId: Number(id),
@@ -126,12 +132,13 @@ export async function start(options: SandboxOptions & { journal?: number; limits
     ]);
   }
 
-  return Object.assign(sandbox, {
+  const running = Object.assign(sandbox, {
     hosts: { api: url, app: url },
     state,
     server,
     oauth,
     announce,
+    tell: announceRecord,
     report: () => state.report(),
     change: async (type: string, id: string, properties: Properties) => {
       state.update(type, id, properties);
@@ -140,6 +147,7 @@ export async function start(options: SandboxOptions & { journal?: number; limits
     },
     stop: () => server.stop(),
   });
+  return created.show(Object.assign(running, { fill: () => fill(state), deeds: deedsOf(running) }));
 }
 
 /** Sliding windows as the vendor counts them: 110 calls in 10 s, 5 searches in a second. */

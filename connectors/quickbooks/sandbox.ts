@@ -7,25 +7,10 @@ import {
 } from '../../src/kit/sandbox/index.ts';
 import { installGate, installRevocation } from './sandbox.gate.ts';
 import { type Announced, type Announcer, createAnnouncer, type HookForm } from './sandbox.hooks.ts';
+import { deedsOf, fill, type People } from './sandbox.people.ts';
 import { type Around, installReads } from './sandbox.routes.ts';
 import { QuickBooksCompany } from './sandbox.state.ts';
-import type { QuickBooksEntity } from './sandbox.store.ts';
 import { installWrites } from './sandbox.writes.ts';
-
-/** What people do in the books, told by webhook. */
-interface People {
-  /** A person writes down a payment: the invoice's balance falls, and the webhook is about the payment only. */
-  pay(invoiceId: string, amount: number, options?: { date?: string; realm?: string }): Promise<QuickBooksEntity>;
-  /** The same, and the webhook never comes. */
-  payQuietly(invoiceId: string, amount: number, options?: { date?: string; realm?: string }): QuickBooksEntity;
-  voidInvoice(id: string): Promise<void>;
-  deleteInvoice(id: string): Promise<void>;
-  /** A credit memo for a customer, applied to an invoice when one is named. */
-  credit(customerId: string, amount: number, invoiceId?: string): Promise<QuickBooksEntity>;
-  /** A person changes a record. */
-  edit(entity: string, id: string, fields: Record<string, unknown>): Promise<void>;
-  mergeCustomers(survivor: string, loser: string): Promise<void>;
-}
 
 interface Switches {
   /** The company the next person who connects chooses. */
@@ -50,30 +35,39 @@ export interface QuickBooksSandbox extends Sandbox, People, Announcer, Switches 
 }
 
 export interface QuickBooksOptions extends SandboxOptions {
-  journal?: number;
   /** It refuses more than 500 calls a minute and 10 a second, unless this is false. */
   limits?: boolean;
 }
 
 /** Starts the simulation of QuickBooks Online: OAuth pages with rotating tokens, queries, changes, writing, webhooks. */
 export async function start(options: QuickBooksOptions): Promise<QuickBooksSandbox> {
-  const { clock, app: secrets, hookUrl } = options;
+  const { clock, app: secrets } = options;
   const companies = new Map<string, QuickBooksCompany>();
   const company = (realm: string): QuickBooksCompany => {
-    const found = companies.get(realm) ?? new QuickBooksCompany(realm, clock);
-    companies.set(realm, found);
-    return found;
+    const known = companies.get(realm);
+    if (known) return known;
+    const made = new QuickBooksCompany(realm, clock);
+    // As late as the others: it is one index.
+    made.lateIndexMs = [...companies.values()][0]?.lateIndexMs ?? 0;
+    companies.set(realm, made);
+    return made;
   };
   const state = company('9130350000000001');
-  const switches: Switches = { realmId: state.realm, hookForm: 'cloudevents', remembersRefusals: false };
-  const created = createSandboxServer({
-    name: 'QuickBooks Online',
-    clock,
-    port: options.port,
-    report: () => state.report(),
-    ...(options.journal === undefined ? {} : { journal: options.journal }),
-  });
-  const { app, deliveries, journal } = created;
+  const switches: Switches & Pick<Sandbox, 'hookUrl' | 'lateIndexMs'> = {
+    realmId: state.realm,
+    hookForm: 'cloudevents',
+    remembersRefusals: false,
+    hookUrl: options.hookUrl,
+    get lateIndexMs() {
+      return state.lateIndexMs;
+    },
+    // Each company can be set by itself, too.
+    set lateIndexMs(milliseconds) {
+      for (const each of companies.values()) each.lateIndexMs = milliseconds;
+    },
+  };
+  const created = createSandboxServer('QuickBooks Online', options);
+  const { app, journal } = created;
   const client = {
     clientId: secrets.QUICKBOOKS_CLIENT_ID ?? 'quickbooks-app',
     clientSecret: secrets.QUICKBOOKS_CLIENT_SECRET ?? 'quickbooks-secret',
@@ -91,10 +85,10 @@ export async function start(options: QuickBooksOptions): Promise<QuickBooksSandb
     verifier: secrets.QUICKBOOKS_WEBHOOK_VERIFIER ?? 'quickbooks-verifier',
     realm: state.realm,
     form: () => switches.hookForm,
-    post: (body, headers) => created.post(hookUrl!, body, headers),
+    post: (body, headers) => created.post(switches.hookUrl!, body, headers),
   });
   const tell: Tell = async (entity, operation, id, more = {}) => {
-    if (hookUrl) await announcer.announce([{ entity, operation, id, ...more }]);
+    if (switches.hookUrl) await announcer.announce([{ entity, operation, id, ...more }]);
   };
   const remembered: Around['remembered'] = new Map();
   const around: Around = {
@@ -102,17 +96,13 @@ export async function start(options: QuickBooksOptions): Promise<QuickBooksSandb
     company,
     remembered,
     remembersRefusals: () => switches.remembersRefusals,
-    // A post nobody takes is noted like the others; the call that caused it is answered all the same.
-    changed: (realm, entity, operation, id) =>
-      void tell(entity, operation, id, { realm }).catch((error: Error) =>
-        deliveries.push({ url: hookUrl ?? '', status: 0, body: error.message }),
-      ),
+    changed: (realm, entity, operation, id) => void tell(entity, operation, id, { realm }),
   };
   installReads(app, around);
   installWrites(app, around);
 
   const url = await created.listen();
-  return Object.assign(switches, announcer, peopleOf(state, company, tell), {
+  const running = Object.assign(switches, announcer, peopleOf(state, company, tell), {
     hosts: { api: url, app: url, oauth: url, developer: url },
     state,
     company,
@@ -123,6 +113,7 @@ export async function start(options: QuickBooksOptions): Promise<QuickBooksSandb
     report: () => state.report(),
     stop: () => created.stop(),
   });
+  return created.show(Object.assign(running, { fill: () => fill(state, clock.now()), deeds: deedsOf(running) }));
 }
 
 const oauthOptions = (

@@ -62,6 +62,8 @@ export class SlackState {
   readonly messages: SlackMessage[] = [];
   /** Somebody took the app out of the workspace: no token is worth anything any more. */
   installed = true;
+  /** Milliseconds for which history does not show a new message yet. */
+  lateIndexMs = 0;
   private readonly clock: Clock;
   private counter = 0;
 
@@ -156,7 +158,9 @@ export class SlackState {
 
   /** Newest first, as the vendor lists them. */
   history(channel: string, oldest: string | undefined, latest: string | undefined, inclusive: boolean): SlackMessage[] {
+    const visible = (this.clock.now().getTime() - this.lateIndexMs) / 1000;
     const inside = ({ ts }: SlackMessage): boolean =>
+      (this.lateIndexMs === 0 || Math.floor(Number(ts)) <= visible) &&
       (inclusive ? Number(ts) >= Number(oldest ?? 0) : Number(ts) > Number(oldest ?? 0)) &&
       (latest === undefined || (inclusive ? Number(ts) <= Number(latest) : Number(ts) < Number(latest)));
     return this.messages.filter((message) => message.channel === channel && inside(message)).reverse();

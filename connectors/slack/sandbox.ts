@@ -7,6 +7,7 @@ import {
   type SandboxServer,
 } from '../../src/kit/sandbox/index.ts';
 import { installMethods, refusal } from './sandbox.methods.ts';
+import { deedsOf, fill } from './sandbox.people.ts';
 import { type SlackMessage, SlackState, type SlackUser } from './sandbox.state.ts';
 
 export interface SlackSandbox extends Sandbox {
@@ -31,18 +32,10 @@ export interface SlackSandbox extends Sandbox {
 const TYPES = { json: 'application/json', form: 'application/x-www-form-urlencoded' };
 
 /** Starts the simulation of Slack: OAuth page, Web API with scopes and Block Kit limits, events and interactivity. */
-export async function start(
-  options: SandboxOptions & { journal?: number; limits?: boolean; rotation?: boolean },
-): Promise<SlackSandbox> {
+export async function start(options: SandboxOptions & { limits?: boolean; rotation?: boolean }): Promise<SlackSandbox> {
   const { clock } = options;
   const state = new SlackState(clock);
-  const created = createSandboxServer({
-    name: 'Slack',
-    clock,
-    port: options.port,
-    report: () => state.report(),
-    ...(options.journal === undefined ? {} : { journal: options.journal }),
-  });
+  const created = createSandboxServer('Slack', options);
   const oauth = installAuthorisation(created.app, state, options);
 
   created.app.post('/api/auth.revoke', async (request) => {
@@ -61,15 +54,23 @@ export async function start(
 
   const url = await created.listen();
   const server: SandboxServer = { ...created, url };
-  return {
+  const sandbox = {
     hosts: { api: `${url}/api`, app: url },
     state,
     server,
     oauth,
+    hookUrl: options.hookUrl,
+    get lateIndexMs() {
+      return state.lateIndexMs;
+    },
+    set lateIndexMs(milliseconds) {
+      state.lateIndexMs = milliseconds;
+    },
     report: () => state.report(),
     stop: () => server.stop(),
-    ...verbs(options, state, server, oauth),
   };
+  const running = Object.assign(sandbox, verbs(options, sandbox));
+  return created.show(Object.assign(running, { fill: () => fill(state), deeds: deedsOf(running) }));
 }
 
 function installAuthorisation(
@@ -117,20 +118,18 @@ function installAuthorisation(
 }
 
 function verbs(
-  options: SandboxOptions,
-  state: SlackState,
-  server: SandboxServer,
-  oauth: SandboxOAuth,
+  { clock, app }: SandboxOptions,
+  sandbox: Pick<SlackSandbox, 'state' | 'server' | 'oauth' | 'hookUrl'>,
 ): Omit<SlackSandbox, keyof Sandbox | 'state' | 'server' | 'oauth'> {
-  const { clock } = options;
-  const secret = options.app.SLACK_SIGNING_SECRET ?? 'slack-signing-secret';
+  const { state, server, oauth } = sandbox;
+  const secret = app.SLACK_SIGNING_SECRET ?? 'slack-signing-secret';
   let events = 0;
   const epoch = (): number => Math.floor(clock.now().getTime() / 1000);
 
   const deliver: SlackSandbox['deliver'] = (body, type, headers = {}) => {
     const timestamp = headers['x-slack-request-timestamp'] ?? String(epoch());
     const signature = `v0=${hmacSha256(secret, `v0:${timestamp}:${body}`).toString('hex')}`;
-    return server.post(options.hookUrl!, body, {
+    return server.post(sandbox.hookUrl!, body, {
       'content-type': TYPES[type],
       'x-slack-request-timestamp': timestamp,
       'x-slack-signature': signature,
@@ -167,7 +166,7 @@ function verbs(
     addUser: (realName, email, more) => state.addUser(realName, email, more),
     changeUser: async (id, change) => {
       const user = state.changeUser(id, change);
-      return options.hookUrl ? announce({ type: 'user_change', user, cache_ts: epoch() }) : undefined;
+      return sandbox.hookUrl ? announce({ type: 'user_change', user, cache_ts: epoch() }) : undefined;
     },
     messagesTo: (userId) => {
       const channel = [...state.channels.values()].find((one) => one.user === userId);
@@ -183,7 +182,7 @@ function verbs(
     uninstall: async () => {
       state.installed = false;
       oauth.revokeAll();
-      if (!options.hookUrl) return;
+      if (!sandbox.hookUrl) return;
       // The two arrive in any order.
       await announce({ type: 'tokens_revoked', tokens: { oauth: [], bot: [state.bot.userId] } });
       await announce({ type: 'app_uninstalled' });

@@ -3,11 +3,13 @@ import type { SMTPServer, SMTPServerSession } from 'smtp-server';
 import type { Sandbox, SandboxOptions } from '../../src/kit/index.ts';
 import { createFaults, type Faults } from '../../src/kit/sandbox/index.ts';
 import { parseMail, type ReceivedMail } from './sandbox.mail.ts';
+import { deedsOf } from './sandbox.people.ts';
 
 export interface SmtpSandbox extends Sandbox {
   /**
    * Faults strike steps of the conversation: `CONNECT`, `AUTH user`, `MAIL address`, `RCPT address` and `DATA address`
-   * (of the recipient). A `status` fault answers with its status and body, such as 550 and `5.1.1 No such user`.
+   * (of the recipient). A `status` fault answers with its status and body, such as 550 and `5.1.1 No such user`; a
+   * `rewrite` changes the text of the answer.
    */
   faults: Faults;
   /** What to enter at the hub to send through this server. */
@@ -24,7 +26,7 @@ export interface SmtpSandbox extends Sandbox {
 /** Starts a mail server that keeps what it gets. Its clock dates the mails; it delivers nothing to anybody. */
 export async function start(options: SandboxOptions & { encrypted?: boolean }): Promise<SmtpSandbox> {
   const { SMTPServer: Server } = await import('smtp-server');
-  const faults = createFaults();
+  const faults = createFaults(options.seed);
   const received: ReceivedMail[] = [];
   const counts = { connections: 0, open: 0, mostOpen: 0, refused: 0 };
   const credentials = {
@@ -37,11 +39,12 @@ export async function start(options: SandboxOptions & { encrypted?: boolean }): 
   };
   const known = { password: credentials.password };
 
-  type Done = (error?: Error | null) => void;
+  type Done = (error?: Error | null, answer?: string) => void;
 
-  /** Lets a fault strike a step; without one, the step happens. */
-  function step(name: string, session: SMTPServerSession, done: Done, act: () => void = done): void {
+  /** Lets a fault strike a step; without one, the step happens. `act` does it and tells the answer, where it has one. */
+  function step(name: string, session: SMTPServerSession, done: Done, act: () => string | undefined = nothing): void {
     const fault = faults.strike(name);
+    const happen = (): void => done(null, act());
     switch (fault?.kind) {
       case 'status': {
         counts.refused += 1;
@@ -55,13 +58,26 @@ export async function start(options: SandboxOptions & { encrypted?: boolean }): 
         act();
         cut(server, session);
         return;
+      // What follows is said past the server, which waits for good.
+      case 'malformed':
+        act();
+        say(server, session, 'Lorem ipsum {"broken": [1, 2\r\n');
+        return;
+      case 'truncated':
+        act();
+        say(server, session, '25');
+        setImmediate(() => cut(server, session));
+        return;
+      case 'rewrite':
+        done(null, String(fault.rewrite(act() ?? 'OK')));
+        return;
       case 'silent':
         return;
       case 'slow':
-        setTimeout(act, fault.milliseconds);
+        setTimeout(happen, fault.milliseconds);
         return;
       default:
-        act();
+        happen();
     }
   }
 
@@ -77,7 +93,7 @@ export async function start(options: SandboxOptions & { encrypted?: boolean }): 
       counts.connections += 1;
       counts.open += 1;
       counts.mostOpen = Math.max(counts.mostOpen, counts.open);
-      step('CONNECT', session, done);
+      step('CONNECT', session, (error) => done(error));
     },
     onClose: () => {
       counts.open -= 1;
@@ -89,21 +105,19 @@ export async function start(options: SandboxOptions & { encrypted?: boolean }): 
         error || !good ? done(error ?? refuse) : done(null, { user: auth.username }),
       );
     },
-    onMailFrom: (address, session, done) => step(`MAIL ${address.address}`, session, done),
-    onRcptTo: (address, session, done) => step(`RCPT ${address.address}`, session, done),
+    onMailFrom: (address, session, done) => step(`MAIL ${address.address}`, session, (error) => done(error)),
+    onRcptTo: (address, session, done) => step(`RCPT ${address.address}`, session, (error) => done(error)),
     onData: (stream, session, done) => {
       const chunks: Buffer[] = [];
       stream.on('data', (chunk: Buffer) => void chunks.push(chunk));
       stream.once('end', () => {
         const { mailFrom, rcptTo } = session.envelope;
         const envelope = { from: mailFrom ? mailFrom.address : '', to: rcptTo.map(({ address }) => address) };
-        const take = (): void => {
+        const take = (): string => {
           received.push(parseMail(Buffer.concat(chunks), envelope, options.clock.now()));
-          const answer = `2.0.0 Ok: queued as ${received.length.toString(36).toUpperCase()}`;
-          // In the next turn, so that a line that is cut after the deed is cut before the answer.
-          setImmediate(() => done(null, answer));
+          return `2.0.0 Ok: queued as ${received.length.toString(36).toUpperCase()}`;
         };
-        step(`DATA ${envelope.to.join(' ')}`, session, (error) => done(error ?? null), take);
+        step(`DATA ${envelope.to.join(' ')}`, session, (error, answer) => done(error ?? null, answer), take);
       });
     },
   });
@@ -119,16 +133,18 @@ export async function start(options: SandboxOptions & { encrypted?: boolean }): 
   const dropConnections = (): void => {
     for (const connection of server.connections) connection._socket.destroy();
   };
+  const changePassword = (password: string): void => {
+    known.password = password;
+  };
   return {
     hosts: {},
     faults,
     credentials,
     counts,
     mails: () => [...received],
-    changePassword: (password) => {
-      known.password = password;
-    },
+    changePassword,
     dropConnections,
+    deeds: deedsOf({ changePassword, dropConnections }),
     report: () => ({ mails: received.length, refused: counts.refused, connections: counts.connections }),
     stop: async () => {
       dropConnections();
@@ -137,6 +153,15 @@ export async function start(options: SandboxOptions & { encrypted?: boolean }): 
   };
 }
 
+const nothing = (): undefined => undefined;
+
+const socketsOf = (server: SMTPServer, session: SMTPServerSession) =>
+  [...server.connections].filter((connection) => connection.session.id === session.id).map(({ _socket }) => _socket);
+
 function cut(server: SMTPServer, session: SMTPServerSession): void {
-  for (const connection of server.connections) if (connection.session.id === session.id) connection._socket.destroy();
+  for (const socket of socketsOf(server, session)) socket.destroy();
+}
+
+function say(server: SMTPServer, session: SMTPServerSession, line: string): void {
+  for (const socket of socketsOf(server, session)) socket.write(line);
 }

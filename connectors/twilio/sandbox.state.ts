@@ -44,6 +44,8 @@ const DAY_MS = 86_400_000;
 export class TwilioState {
   readonly accountSid: string;
   accountStatus: 'active' | 'suspended' | 'closed' = 'active';
+  /** Milliseconds for which the list does not show a new message yet. */
+  lateIndexMs = 0;
   /** Newest first, as the vendor lists them. */
   readonly messages: TwilioMessage[] = [];
   readonly optedOut = new Set<string>();
@@ -181,8 +183,10 @@ export class TwilioState {
   page(query: Record<string, string | undefined>): { messages: TwilioMessage[]; next: string | undefined } {
     const size = Math.min(1000, Number(query.PageSize ?? 50));
     const since = query['DateSent>'] === undefined ? undefined : Date.parse(query['DateSent>']);
+    const visible = this.clock.now().getTime() - this.lateIndexMs;
     const found = this.messages.filter(
       (message) =>
+        (this.lateIndexMs === 0 || Date.parse(message.date_created) <= visible) &&
         (query.To === undefined || message.to === query.To) &&
         (query.From === undefined || message.from === query.From) &&
         // A filter by time of sending leaves out what was not sent yet.

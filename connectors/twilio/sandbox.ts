@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Sandbox, SandboxOptions } from '../../src/kit/index.ts';
 import { createSandboxServer, type Delivery, type SandboxServer } from '../../src/kit/sandbox/index.ts';
+import { deedsOf, fill } from './sandbox.people.ts';
 import { inboundParameters, signatureOf, statusParameters } from './sandbox.posts.ts';
 import { newSid, type Refusal, TwilioState } from './sandbox.state.ts';
 
@@ -8,7 +9,7 @@ export interface TwilioSandbox extends Sandbox {
   state: TwilioState;
   server: SandboxServer;
   /** What to enter at the hub to connect this account. */
-  credentials: { accountSid: string; keySid: string; keySecret: string; authToken: string };
+  credentials: Record<'accountSid' | 'keySid' | 'keySecret' | 'authToken' | 'messagingServiceSid', string>;
   /** Where the Messaging Service posts what people send; its address is known only after connecting. */
   inboundUrl: string | null;
   /** Adds `OptOutType` to posts about STOP and START, as the vendor's Advanced Opt-Out does. */
@@ -30,26 +31,21 @@ export interface TwilioSandbox extends Sandbox {
 }
 
 /** Starts the simulation of Twilio: messages with states and callbacks, opt-outs, the Messaging Service, numbers. */
-export async function start(options: SandboxOptions & { journal?: number }): Promise<TwilioSandbox> {
+export async function start(options: SandboxOptions): Promise<TwilioSandbox> {
   const { clock } = options;
+  const accountSid = `AC${'0123456789abcdef'.repeat(2)}`;
+  const state = new TwilioState(clock, accountSid);
   const credentials = {
-    accountSid: `AC${'0123456789abcdef'.repeat(2)}`,
+    accountSid,
     keySid: `SK${'fedcba9876543210'.repeat(2)}`,
     keySecret: 'simulated-key-secret',
     authToken: 'simulated-auth-token',
+    messagingServiceSid: state.service.sid,
   };
-  const state = new TwilioState(clock, credentials.accountSid);
   state.service.inbound_request_url = options.hookUrl ?? null;
-  const created = createSandboxServer({
-    name: 'Twilio',
-    clock,
-    port: options.port,
-    report: () => state.report(),
-    ...(options.journal === undefined ? {} : { journal: options.journal }),
-  });
+  const created = createSandboxServer('Twilio', options);
   const { app } = created;
   app.addHook('preHandler', async (request, reply) => {
-    if (request.url.startsWith('/_sandbox')) return;
     if (!isAllowed(request, credentials)) await refuse(reply, 401, { code: 20003, message: 'Authenticate' });
     else if (state.accountStatus !== 'active' && request.method === 'POST') {
       await refuse(reply, 403, { code: 20005, message: 'Account is not active' });
@@ -85,6 +81,18 @@ export async function start(options: SandboxOptions & { journal?: number }): Pro
     state,
     server,
     credentials,
+    get lateIndexMs() {
+      return state.lateIndexMs;
+    },
+    set lateIndexMs(milliseconds) {
+      state.lateIndexMs = milliseconds;
+    },
+    get hookUrl() {
+      return state.service.inbound_request_url ?? undefined;
+    },
+    set hookUrl(address) {
+      state.service.inbound_request_url = address ?? null;
+    },
     get inboundUrl() {
       return state.service.inbound_request_url;
     },
@@ -119,7 +127,7 @@ export async function start(options: SandboxOptions & { journal?: number }): Pro
     report: () => state.report(),
     stop: () => server.stop(),
   };
-  return sandbox;
+  return created.show(Object.assign(sandbox, { fill: () => fill(state), deeds: deedsOf(sandbox) }));
 }
 
 function isAllowed(request: FastifyRequest, known: TwilioSandbox['credentials']): boolean {

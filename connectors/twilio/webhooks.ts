@@ -98,10 +98,13 @@ const OUTCOMES = {
   recipient_invalid: 'invalid_recipient',
 } as const;
 
-function readStatus(post: URLSearchParams, sid: string): HookEvent[] {
+function readStatus(hook: RawHook, post: URLSearchParams, sid: string): HookEvent[] {
   const state = stateOf(post);
   const code = post.get('ErrorCode') ?? '';
-  const event: HookEvent = { type: 'receipt', nativeId: sid, state, key: `${sid}|${state}` };
+  // The callback's address names our request: the id of a message whose answer got lost is not known here.
+  const requestId = new URL(hook.url).searchParams.get('request');
+  const named = requestId ? { requestId } : {};
+  const event: HookEvent = { type: 'receipt', nativeId: sid, ...named, state, key: `${sid}|${state}` };
   if (state === 'delivered' || state === 'read') return [{ ...event, outcome: 'delivered' }];
   if (state !== 'failed' && state !== 'undelivered') return [event];
   const meaning = meaningOf(code);
@@ -126,6 +129,6 @@ export const webhooks = defineWebhooks({
     const sid = post.get('MessageSid');
     if (!sid)
       throw new Error('Twilio posted something that is not about a message; only messages are understood here.');
-    return isInbound(post) ? readInbound(post, sid) : readStatus(post, sid);
+    return isInbound(post) ? readInbound(post, sid) : readStatus(hook, post, sid);
   },
 });

@@ -1,16 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { type Sandbox, type SandboxOptions, textAt } from '../../src/kit/index.ts';
 import { createSandboxServer, type Delivery, type SandboxServer } from '../../src/kit/sandbox/index.ts';
+import { deedsOf, type ReceivedPost } from './sandbox.people.ts';
 
-/** A post of the hub that the receiver took. */
-export interface ReceivedPost {
-  id: string;
-  type: string;
-  timestamp: string;
-  data: unknown;
-  /** Times it arrived. */
-  times: number;
-}
+export type { ReceivedPost } from './sandbox.people.ts';
 
 export interface WebhookSandbox extends Sandbox {
   server: SandboxServer;
@@ -43,20 +36,14 @@ interface SendOptions {
 const TOLERANCE_MS = 300_000;
 
 /** Starts the simulation of a system that speaks Standard Webhooks: a receiver that checks, and a sender that signs. */
-export async function start(options: SandboxOptions & { journal?: number; secret?: string }): Promise<WebhookSandbox> {
+export async function start(options: SandboxOptions & { secret?: string }): Promise<WebhookSandbox> {
   const { clock } = options;
   // The reference implementation, so that ours is never measured by itself.
   const { Webhook } = await import('standardwebhooks');
   const received = new Map<string, ReceivedPost>();
   const counts = { posts: 0, refused: 0, sent: 0 };
   const report = (): Record<string, number> => ({ ...counts, events: received.size });
-  const created = createSandboxServer({
-    name: 'Another system',
-    clock,
-    port: options.port,
-    report,
-    ...(options.journal === undefined ? {} : { journal: options.journal }),
-  });
+  const created = createSandboxServer('Another system', options);
   const raws = new WeakMap<object, Buffer>();
   created.app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     raws.set(request, body as Buffer);
@@ -114,7 +101,7 @@ export async function start(options: SandboxOptions & { journal?: number; secret
     return server.post(sandbox.hookUrl, body, { 'content-type': 'application/json', ...(how.headers ?? signed) });
   };
 
-  return Object.assign(sandbox, {
+  const running = Object.assign(sandbox, {
     hosts: { target: url },
     server,
     received,
@@ -124,4 +111,10 @@ export async function start(options: SandboxOptions & { journal?: number; secret
       send('action.result', { action_id: textAt(post, 'id'), status, ...more }),
     stop: () => server.stop(),
   });
+  return created.show(
+    Object.assign(running, {
+      credentials: { secret: sandbox.secret, target: `${url}/events` },
+      deeds: deedsOf(running),
+    }),
+  );
 }

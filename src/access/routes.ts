@@ -26,7 +26,10 @@ const toUser = (row: UserRow) => ({
   version: row.version,
 });
 
-const strict = { rateLimit: { max: 10, timeWindow: '1 minute' } };
+// Counted by address whatever else the request carries: a new made-up key in every try must not start anew.
+const strict = {
+  rateLimit: { max: 10, timeWindow: '1 minute', keyGenerator: (request: { ip: string }) => request.ip },
+};
 
 /** Users, sessions, API keys, and the set-up of a fresh hub. */
 export function accessRoutes(app: App, deps: AccessDeps & { secureCookies: boolean }): void {
@@ -197,10 +200,11 @@ export function accessRoutes(app: App, deps: AccessDeps & { secureCookies: boole
       schema: { tags: ['access'], summary: 'Take a user out of the business', params: IdParams },
     },
     async (request, reply) => {
-      const { tenantId, actor } = caller(request);
+      const { tenantId, actor, role } = caller(request);
       await deps.db.tenant(tenantId, async (tx) => {
         const before = (await listUsers(tx)).find((row) => row.id === request.params.id);
         if (!before) throw notFound('user', request.params.id);
+        if (before.role === 'owner' && role !== 'owner') throw forbidden('Only an owner can take an owner out.');
         if (before.role === 'owner' && (await countOwners(tx)) === 1)
           throw conflict('A business needs at least one owner.', 'Make somebody else owner first.');
         await deleteMembership(tx, before.id);

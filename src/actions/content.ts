@@ -45,7 +45,7 @@ export async function buildContent(deps: ContentDeps, tx: Tx, input: ContentInpu
         : plan.type === 'staff'
           ? await staffContent(deps, tx, input, plan)
           : CUSTOMER_KINDS.includes(request.kind)
-            ? plan.input
+            ? { ...(await unsubscribeLink(deps, tx, request)), ...plan.input }
             : await nativeContent(tx, input, plan.input);
   const schema = ACTION_INPUTS[request.kind];
   if (!Value.Check(schema, content)) {
@@ -122,6 +122,12 @@ async function linksFor(deps: ContentDeps, tx: Tx, request: RequestRow): Promise
   );
   return { unsubscribe: `${deps.publicUrl}/u/${token}` };
 }
+
+/** Marketing by mail says how to end it, whoever wrote the text. */
+const unsubscribeLink = async (deps: ContentDeps, tx: Tx, request: RequestRow): Promise<Record<string, unknown>> =>
+  request.class === 'marketing' && request.channel === 'email'
+    ? { unsubscribeUrl: (await linksFor(deps, tx, request)).unsubscribe }
+    : {};
 
 /** What a native action is about, and who does it, in the ids of the platform. */
 async function about(tx: Tx, { request, route, contexts }: ContentInput): Promise<Record<string, string>> {

@@ -1,6 +1,6 @@
 import { insertRows, type Tx } from '../base/database.ts';
 import { bumpDue } from '../base/due.ts';
-import { lockGuards } from '../consent/store.ts';
+import { guardOfAddress, lockGuards } from '../consent/store.ts';
 import { loadDefinition } from '../sequences/store.ts';
 import type { ActionDeps } from './deps.ts';
 import { afterEnd } from './ending.ts';
@@ -79,14 +79,16 @@ async function passGate(
   freshness: Parameters<typeof decideBatch>[4],
 ): Promise<string[]> {
   const now = deps.clock.now();
-  const facing = candidates
-    .filter((request) => request.class !== 'internal' && request.customer_id)
-    .map((request) => request.customer_id!);
+  const messages = candidates.filter((request) => request.class !== 'internal' && request.customer_id);
+  const facing = messages.map((request) => request.customer_id!);
+  const addresses = messages.map(({ channel, recipient }) =>
+    guardOfAddress(deps.hash(tx.tenantId, channel, recipient)),
+  );
   const { rows: companies } = await tx.query<{ company_id: string }>(
     'select distinct company_id from customer where tenant_id = $1 and id = any($2) and company_id is not null',
     [tx.tenantId, facing],
   );
-  await lockGuards(tx, [...facing, ...companies.map((row) => row.company_id)]);
+  await lockGuards(tx, [...facing, ...addresses, ...companies.map((row) => row.company_id)]);
   const runIds = [...new Set(candidates.map((request) => request.run_id).filter((id) => id !== null))];
   if (runIds.length > 0)
     await tx.query('select 1 from run where tenant_id = $1 and id = any($2) order by id for update', [
@@ -154,7 +156,8 @@ async function reserveTouches(tx: Tx, allowed: readonly Decision[], now: Date): 
       class: request.class,
       at: now,
     }));
-  await insertRows(tx, 'touch', columns, rows, 'on conflict (tenant_id, request_id) do nothing');
+  // One that was let through before and did not go out counts from now on, not from then.
+  await insertRows(tx, 'touch', columns, rows, 'on conflict (tenant_id, request_id) do update set at = excluded.at');
 }
 
 /** A skip is final and has a reason; the sequence tries the next channel or goes on. */

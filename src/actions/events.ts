@@ -12,26 +12,23 @@ import { escalationOfToken } from './content.ts';
 import type { ActionDeps } from './deps.ts';
 import { afterEnd } from './ending.ts';
 import { noteNativeState, type RequestRow, requestOfNative } from './store.ts';
-import { cancelRequests, settleRequest, unfreeze } from './transitions.ts';
+import { cancelRequests, countSending, settleRequest, unfreeze } from './transitions.ts';
 
 /** What opting out needs from this room: queued messages end, and their enrolments go on another way. */
 export const optOutDeps = (deps: ActionDeps): OptOutDeps => ({
   hash: deps.hash,
   cancelQueued: async (tx, what) => {
-    const cancelled = await cancelRequests(
-      tx,
-      {
-        customerId: what.customerId,
-        channel: what.channel,
-        topic: what.topic,
-        marketingOnly: what.marketingOnly,
-        reason: what.reason,
-        detail: 'The customer opted out.',
-      },
-      what.at,
-    );
+    const { customerId, address, channel, topic, marketingOnly, reason } = what;
+    // A topic of somebody unknown: there is nobody to cancel anything for.
+    if (!customerId && !address) return { cancelled: 0, inFlight: 0 };
+    const where = {
+      ...(customerId ? { customerId } : {}),
+      ...(address ? { address } : {}),
+      ...{ channel, topic, marketingOnly, reason, detail: 'The customer opted out.' },
+    };
+    const cancelled = await cancelRequests(tx, where, what.at);
     for (const request of cancelled) await afterEnd(deps, tx, request, what.at);
-    return cancelled.length;
+    return { cancelled: cancelled.length, inFlight: await countSending(tx, where) };
   },
 });
 
@@ -104,7 +101,9 @@ async function takeReceipt(
 ): Promise<void> {
   const request = await requestOfNative(tx, connection.id, event.nativeId, event.requestId);
   if (!request) return;
-  if (request.state === 'unknown') await settleByReport(deps, tx, request, event, now);
+  // Also what is about to be tried again, because the platform did not show it when it was asked.
+  const undecided = request.attempts > 0 && ['unknown', 'planned', 'committed'].includes(request.state);
+  if (undecided) await settleByReport(deps, tx, request, event, now);
   if (setsBack(deps, connection.connector, request, event.state)) return;
   await noteNativeState(
     tx,

@@ -68,6 +68,8 @@ async function staysUnknown(
  * @returns what was found; `unknown` stays for a person when the platform has no way to tell
  */
 export async function reconcile(deps: ActionDeps, tenantId: string, request: RequestRow): Promise<Finding> {
+  // A report about it overtook the answer that then got lost.
+  if (request.native_id) return settleAs(deps, tenantId, request, 'sent', request.native_id);
   const now = deps.clock.now();
   let session: Awaited<ReturnType<typeof openSession>> | undefined;
   try {

@@ -78,7 +78,10 @@ export async function postponeRequests(
   );
 }
 
-/** Takes committed requests into sending, each with a new attempt: after this, silence means unknown. */
+/**
+ * Takes committed requests into sending, each with a new attempt: after this, silence means unknown. What was switched
+ * off or paused since the gate let it through stays behind and goes through the gate again.
+ */
 export async function beginSending(
   tx: Tx,
   ids: readonly string[],
@@ -86,8 +89,13 @@ export async function beginSending(
   now: Date,
 ): Promise<RequestRow[]> {
   const { rows } = await tx.query<RequestRow>(
-    `update action_request set state = 'sending', lease_owner = $3, lease_until = $4, attempts = attempts + 1, updated_at = $5, version = version + 1
-     where tenant_id = $1 and id = any($2) and state = 'committed' returning ${ALL}`,
+    `update action_request r set state = 'sending', lease_owner = $3, lease_until = $4, attempts = attempts + 1, updated_at = $5, version = version + 1
+     where tenant_id = $1 and id = any($2) and state = 'committed'
+       and not exists (select from kill_switch k where k.tenant_id = $1 and k.scope in ('*', 'channel:' || r.channel))
+       and not exists (
+         select from run u join sequence s on s.tenant_id = u.tenant_id and s.id = u.sequence_id where u.tenant_id = $1 and u.id = r.run_id
+           and (u.state = 'paused' or s.state = 'paused' or exists (select from kill_switch k where k.tenant_id = $1 and k.scope = 'sequence:' || s.key)))
+     returning ${ALL}`,
     [tx.tenantId, ids, lease.owner, lease.until, now],
   );
   if (rows.length > 0) {
@@ -188,36 +196,50 @@ export async function noteStillUnknown(tx: Tx, id: string, detail: string, now: 
   );
 }
 
+/** Which messages to customers are meant; at least one of runs, customer and address is given. */
+interface Facing {
+  runIds?: readonly string[];
+  /** Those of the customer, and those to the address whosever they are. */
+  customerId?: string;
+  address?: string;
+  channel?: string | undefined;
+  topic?: string | undefined;
+  marketingOnly?: boolean;
+}
+
+const FACING = `class <> 'internal' and ($2::uuid[] is null or run_id = any($2))
+       and ($3::uuid is null and $4::text is null or customer_id = $3 or lower(recipient) = lower($4)) and ($5::text is null or channel = $5)
+       and ($6::text is null or topic = $6) and (not $7 or class = 'marketing')`;
+
+const facing = (tx: Tx, where: Facing): unknown[] => [
+  tx.tenantId,
+  where.runIds ?? null,
+  where.customerId ?? null,
+  where.address ?? null,
+  where.channel ?? null,
+  where.topic ?? null,
+  where.marketingOnly ?? false,
+];
+
+/** How many messages a platform has in hand just now. */
+export async function countSending(tx: Tx, where: Facing): Promise<number> {
+  const { rows } = await tx.query<{ n: number }>(
+    `select count(*)::int as n from action_request where tenant_id = $1 and state = 'sending' and ${FACING}`,
+    facing(tx, where),
+  );
+  return rows[0]!.n;
+}
+
 /** Cancels what was not handed to a platform yet. @returns the cancelled requests */
 export async function cancelRequests(
   tx: Tx,
-  where: {
-    runIds?: readonly string[];
-    customerId?: string;
-    channel?: string | undefined;
-    topic?: string | undefined;
-    marketingOnly?: boolean;
-    reason: string;
-    detail: string;
-  },
+  where: Facing & { reason: string; detail: string },
   now: Date,
 ): Promise<RequestRow[]> {
   const { rows } = await tx.query<RequestRow>(
-    `update action_request set state = 'skipped', reason = $3, reason_detail = $4, ended_at = $5, updated_at = $5, version = version + 1
-     where tenant_id = $1 and state in ('planned', 'committed') and class <> 'internal'
-       and ($2::uuid[] is null or run_id = any($2)) and ($6::uuid is null or customer_id = $6) and ($7::text is null or channel = $7)
-       and ($8::text is null or topic = $8) and (not $9 or class = 'marketing') returning ${ALL}`,
-    [
-      tx.tenantId,
-      where.runIds ?? null,
-      where.reason,
-      where.detail,
-      now,
-      where.customerId ?? null,
-      where.channel ?? null,
-      where.topic ?? null,
-      where.marketingOnly ?? false,
-    ],
+    `update action_request set state = 'skipped', reason = $8, reason_detail = $9, ended_at = $10, updated_at = $10, version = version + 1
+     where tenant_id = $1 and state in ('planned', 'committed') and ${FACING} returning ${ALL}`,
+    [...facing(tx, where), where.reason, where.detail, now],
   );
   if (rows.length > 0)
     await tx.query('delete from touch where tenant_id = $1 and request_id = any($2)', [

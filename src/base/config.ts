@@ -67,6 +67,10 @@ const Env = Type.Object({
   PREPARED_STATEMENTS: Type.Boolean({ default: true }),
 });
 
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
+const WEB = /^https?:\/\//;
+const isUrl = (text: string, start: RegExp): boolean => start.test(text) && URL.canParse(text);
+
 const list = (text: string): string[] =>
   text
     .split(',')
@@ -92,25 +96,38 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
   if (roles.length === 0) problems.push(`ROLES is empty; leave it out to run all of ${ROLES.join(', ')}.`);
   const dataDir = path.resolve(raw.RAPPORT_DATA as string);
   const databaseUrl = nonEmpty(raw.DATABASE_URL);
-  if (databaseUrl && !/^postgres(ql)?:\/\//.test(databaseUrl))
-    problems.push('DATABASE_URL must start with postgres:// or postgresql://.');
+  // The value is not repeated: it holds a password.
+  for (const name of ['DATABASE_URL', 'DATABASE_APP_URL'])
+    if (nonEmpty(raw[name]) && !isUrl(nonEmpty(raw[name])!, /^postgres(ql)?:\/\//))
+      problems.push(`${name} must be a URL that starts with postgres:// or postgresql://.`);
+  const databaseAppUrl = nonEmpty(raw.DATABASE_APP_URL);
+  if (databaseAppUrl && !databaseUrl)
+    problems.push('DATABASE_APP_URL is set without DATABASE_URL; the embedded database has a role of its own.');
   const keys = readKeys(nonEmpty(raw.RAPPORT_KEYS), databaseUrl ? undefined : dataDir, problems);
   const publicUrl = nonEmpty(raw.PUBLIC_URL) ?? `http://${raw.HOST === '0.0.0.0' ? '127.0.0.1' : raw.HOST}:${raw.PORT}`;
-  if (!URL.canParse(publicUrl))
-    problems.push(`PUBLIC_URL "${publicUrl}" is not a URL; give the address under which browsers reach the hub.`);
+  if (!isUrl(publicUrl, WEB))
+    problems.push(
+      `PUBLIC_URL "${publicUrl}" is not a URL; give the http(s) address under which browsers reach the hub.`,
+    );
+  const logLevel = (raw.LOG_LEVEL as string).trim().toLowerCase();
+  if (!LOG_LEVELS.includes(logLevel))
+    problems.push(`LOG_LEVEL is "${raw.LOG_LEVEL}"; the levels are ${LOG_LEVELS.join(', ')}.`);
+  const tracesUrl = nonEmpty(raw.OTEL_EXPORTER_OTLP_ENDPOINT);
+  if (tracesUrl && !isUrl(tracesUrl, WEB))
+    problems.push('OTEL_EXPORTER_OTLP_ENDPOINT must be the http(s) address of a collector.');
   if (problems.length > 0) throw new ConfigError(problems);
   return {
     dataDir,
     databaseUrl,
-    databaseAppUrl: nonEmpty(raw.DATABASE_APP_URL),
+    databaseAppUrl,
     host: raw.HOST as string,
     port: raw.PORT as number,
     publicUrl: publicUrl.replace(/\/+$/, ''),
     roles: roles as Role[],
-    logLevel: raw.LOG_LEVEL as string,
+    logLevel,
     keys,
     metricsToken: nonEmpty(raw.METRICS_TOKEN),
-    tracesUrl: nonEmpty(raw.OTEL_EXPORTER_OTLP_ENDPOINT),
+    tracesUrl,
     allowPrivateHosts: list(raw.RAPPORT_ALLOW_PRIVATE as string),
     trustProxy: raw.TRUST_PROXY as boolean,
     preparedStatements: raw.PREPARED_STATEMENTS as boolean,
@@ -129,15 +146,25 @@ function readKeys(text: string | undefined, dataDir: string | undefined, problem
     );
     return [];
   }
-  const source = text ?? keyFile(dataDir!);
+  let source = text;
+  try {
+    source ??= keyFile(dataDir!);
+  } catch (error) {
+    problems.push(`RAPPORT_DATA "${dataDir}" is no folder that can be used: ${(error as Error).message}.`);
+    return [];
+  }
+  const where = text ? 'RAPPORT_KEYS' : `The key file ${path.join(dataDir!, 'keys')}`;
   const keys: MasterKey[] = [];
   for (const item of list(source)) {
     const at = item.indexOf(':');
+    const id = item.slice(0, at);
     const key = Buffer.from(item.slice(at + 1), 'base64');
-    if (at < 1 || key.length !== 32)
-      problems.push('RAPPORT_KEYS must be a list of name:key pairs, each key 32 bytes in base64.');
-    else keys.push({ id: item.slice(0, at), key });
+    if (at < 1 || at > 100 || key.length !== 32)
+      problems.push(`${where} must be a list of name:key pairs, each key 32 bytes in base64.`);
+    else if (keys.some((known) => known.id === id)) problems.push(`${where} names the key "${id}" twice.`);
+    else keys.push({ id, key });
   }
+  if (list(source).length === 0) problems.push(`${where} holds no key.`);
   return keys;
 }
 

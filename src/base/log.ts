@@ -12,6 +12,9 @@ const MAIL_ADDRESS = /[\w.%+-]+(?:@|%40)(?:[\w-]+\.)+[A-Za-z]{2,}/g;
 const PHONE_NUMBER = /(?:\+|%2B)\d{7,15}(?!\d)/gi;
 const URL_PASSWORD = /(:\/\/[^\s:/@]*:)[^\s/@]+(?=@)/g;
 
+// Members of errors that repeat data: Postgres puts the whole refused row into `detail`.
+const HIDDEN = new Set(['cause', 'detail', 'where']);
+
 /** A text without secrets and without people's addresses. */
 export const redactText = (text: string): string =>
   text
@@ -30,7 +33,7 @@ export function redact(value: unknown, depth = 0): unknown {
   if (value instanceof Date) return value;
   if (value instanceof Error) {
     const { name, message, stack } = value;
-    const extra = Object.fromEntries(Object.entries(value).filter(([key]) => key !== 'cause'));
+    const extra = Object.fromEntries(Object.entries(value).filter(([key]) => !HIDDEN.has(key)));
     return {
       type: name,
       message: redactText(message),
@@ -60,9 +63,14 @@ export function createLogger(level: string, destination?: { write(line: string):
       serializers: { err: (error) => error, req: (request) => request, res: (reply) => reply },
       hooks: {
         logMethod(args, method) {
+          const [first, text, ...rest] = args as unknown[];
+          const error = first instanceof Error ? first : (first as { err?: unknown } | undefined)?.err;
+          // Without a sentence pino takes the error's own, as it is.
+          const sentence = text === undefined && error instanceof Error ? error.message : text;
+          const given = sentence === undefined ? [first] : [first, sentence, ...rest];
           method.apply(
             this,
-            args.map((arg) => (typeof arg === 'string' ? redactText(arg) : arg)) as Parameters<typeof method>,
+            given.map((arg) => (typeof arg === 'string' ? redactText(arg) : arg)) as Parameters<typeof method>,
           );
         },
       },

@@ -145,12 +145,13 @@ export function operateCommands(program: Command): void {
   audit
     .command('verify')
     .description('Walk the chain. Ends with code 1 when an event is missing or was changed.')
-    .addHelpText('after', examples('rapport audit verify'))
+    .addHelpText('after', examples('rapport audit verify', 'rapport audit verify --head 3f2a...'))
+    .option('--head <hash>', 'a head kept elsewhere: tells also whether the end was cut off')
     .action(
       command(async (_options: unknown, self: Command) => {
-        const options = self.optsWithGlobals<CommonOptions>();
+        const options = self.optsWithGlobals<CommonOptions & { head?: string }>();
         await withHub(async (hub) => {
-          const result = await verifyAudit(hub.db, await tenantOf(hub, options));
+          const result = await verifyAudit(hub.db, await tenantOf(hub, options), undefined, options.head);
           print(options, result, () =>
             result.ok
               ? `${counted(result.events, 'event')}, all in place. Head: ${result.head ?? 'none'}`

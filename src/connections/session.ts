@@ -36,6 +36,14 @@ const CALL_TIMEOUT_MS = 60_000;
 
 const transports = new WeakMap<Connector, Promise<Transport>>();
 
+/** The connector's own transport, made once, or the hub's: that one ends with the hub. */
+function transportOf(deps: ConnectionDeps, connector: Connector): Promise<Transport> | Transport {
+  if (!connector.transport) return deps.http;
+  const known = transports.get(connector) ?? connector.transport();
+  transports.set(connector, known);
+  return known;
+}
+
 /**
  * Opens a session.
  * @throws VendorError `auth_revoked` or `paused` when the connection cannot be used, in words for a person
@@ -111,8 +119,7 @@ export function sessionFor(
     const outcome = (name: string): void =>
       deps.onCall?.({ connector: connector.id, purpose, outcome: name, milliseconds: performance.now() - started });
     try {
-      transports.has(connector) || transports.set(connector, connector.transport?.() ?? Promise.resolve(deps.http));
-      const transport = await transports.get(connector)!;
+      const transport = await transportOf(deps, connector);
       const reply = await transport(prepare(deps, connector, connection, spec, credential));
       const failure = classify(connector.errors, reply, deps.clock.now());
       outcome(failure?.kind ?? 'ok');

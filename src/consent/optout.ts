@@ -2,7 +2,8 @@ import { appendEvents } from '../audit/store.ts';
 import type { Tx } from '../base/database.ts';
 import { hmacSha256 } from '../base/ids.ts';
 import type { Keyring } from '../base/keyring.ts';
-import { customerOfAddress, liftSuppression, lockGuards, recordConsent, suppress } from './store.ts';
+import { findCustomer } from '../model/store.ts';
+import { customerOfAddress, guardOfAddress, liftSuppression, lockGuards, recordConsent, suppress } from './store.ts';
 
 /** Suppressions hold a keyed hash of the address: it can be checked, but not read back. */
 export type AddressHash = (tenantId: string, channel: string, address: string) => Buffer;
@@ -13,18 +14,23 @@ export function addressHasher(keyring: Keyring): AddressHash {
   return (tenantId, channel, address) => hmacSha256(key, `${tenantId} ${channel} ${address.trim().toLowerCase()}`);
 }
 
-/** Cancels what is queued for a person; the actions room does it, in the transaction of the opt-out. */
+/**
+ * Cancels what is queued for a person, and for an address whoever else has it; the actions room does it, in the
+ * transaction of the opt-out.
+ * @returns how much, and how much a platform has in hand already
+ */
 export type CancelQueued = (
   tx: Tx,
   what: {
-    customerId: string;
+    customerId: string | undefined;
+    address?: string;
     channel: string | undefined;
     topic: string | undefined;
     marketingOnly: boolean;
     reason: string;
     at: Date;
   },
-) => Promise<number>;
+) => Promise<{ cancelled: number; inFlight: number }>;
 
 export interface OptOutDeps {
   hash: AddressHash;
@@ -34,6 +40,8 @@ export interface OptOutDeps {
 export interface OptOut {
   channel: string;
   address: string;
+  /** The person, where more than the address says who it is: they may have another address by now. */
+  customerId?: string;
   /** All messages on the channel (a STOP to a carrier), or marketing only (an unsubscribe link). */
   scope: 'all' | 'marketing';
   topic?: string | undefined;
@@ -46,20 +54,19 @@ export interface OptOut {
 /**
  * A person does not want messages on a channel: effective before this transaction ends. Takes the same lock as a send,
  * so nothing committed after it goes out, and cancels what is queued.
- * @returns the person, when the address is known
+ * @returns the person, when the address is known, and what came of the messages that were on their way
  */
 export async function optOut(
   deps: OptOutDeps,
   tx: Tx,
   choice: OptOut,
-): Promise<{ customerId: string | undefined; cancelled: number }> {
-  const customerId = await customerOfAddress(tx, choice.channel, choice.address);
-  if (customerId) await lockGuards(tx, [customerId]);
+): Promise<{ customerId: string | undefined; cancelled: number; inFlight: number }> {
+  const named = choice.customerId ? (await findCustomer(tx, choice.customerId))?.id : undefined;
+  const customerId = named ?? (await customerOfAddress(tx, choice.channel, choice.address));
+  const addressHash = deps.hash(tx.tenantId, choice.channel, choice.address);
+  await lockGuards(tx, [guardOfAddress(addressHash), ...(customerId ? [customerId] : [])]);
   // A topic is a choice of the person; an address without topic is closed as a whole, also for people we do not know yet.
-  if (!choice.topic) {
-    await suppress(tx, { ...choice, addressHash: deps.hash(tx.tenantId, choice.channel, choice.address) });
-  }
-  let cancelled = 0;
+  if (!choice.topic) await suppress(tx, { ...choice, addressHash });
   if (customerId) {
     await recordConsent(tx, {
       customerId,
@@ -71,15 +78,16 @@ export async function optOut(
       evidence: choice.evidence,
       at: choice.at,
     });
-    cancelled = await deps.cancelQueued(tx, {
-      customerId,
-      channel: choice.channel,
-      topic: choice.topic,
-      marketingOnly: choice.scope === 'marketing',
-      reason: 'opted_out',
-      at: choice.at,
-    });
   }
+  const { cancelled, inFlight } = await deps.cancelQueued(tx, {
+    customerId,
+    ...(choice.topic ? {} : { address: choice.address }),
+    channel: choice.channel,
+    topic: choice.topic,
+    marketingOnly: choice.scope === 'marketing',
+    reason: 'opted_out',
+    at: choice.at,
+  });
   await appendEvents(tx, [
     {
       actor: 'customer',
@@ -92,11 +100,13 @@ export async function optOut(
         reason: choice.reason,
         source: choice.source,
         cancelled,
+        // A call that is being made cannot be taken back.
+        inFlight,
       },
       at: choice.at,
     },
   ]);
-  return { customerId, cancelled };
+  return { customerId, cancelled, inFlight };
 }
 
 /** The person asks for messages again (START). Only what a STOP closed is opened. */

@@ -200,11 +200,12 @@ export function consentRoutes(app: App, deps: { db: Database; clock: Clock; optO
       const link = await find(request.params.token);
       // Whether a token exists is nobody's business: the answer is the same.
       if (link) {
-        const { channel, topic, address } = link.subject;
+        const { customerId, channel, topic, address } = link.subject;
         await deps.db.tenant(link.tenant_id, (tx) =>
           optOut(deps.optOut, tx, {
             channel,
             address,
+            customerId,
             scope: 'marketing',
             topic: topic === '*' ? undefined : topic,
             reason: 'unsubscribe_link',

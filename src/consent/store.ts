@@ -43,6 +43,10 @@ export async function lockGuards(tx: Tx, subjectIds: readonly string[]): Promise
   );
 }
 
+/** The lock of an address: two people can share one, and their own locks do not meet. */
+export const guardOfAddress = (hash: Buffer): string =>
+  hash.toString('hex', 0, 16).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+
 /** Writes the present choice and its history. An older fact never replaces a newer one. */
 export async function recordConsent(tx: Tx, entry: ConsentEntry): Promise<boolean> {
   const { rowCount } = await tx.query(

@@ -10,7 +10,7 @@ import { finishOAuth, OAUTH_COOKIE } from '../connections/oauth.ts';
 import type { App } from './app.ts';
 import { escapeHtml, homePage, page, STYLE } from './pages.ts';
 import { toProblem } from './problems.ts';
-import { SESSION_COOKIE } from './security.ts';
+import { refuseForeign, SESSION_COOKIE } from './security.ts';
 
 /** What a person opens in a browser: the first page, the way back from a platform, and the recipients' pages. */
 export async function browserRoutes(
@@ -35,10 +35,15 @@ export async function browserRoutes(
 
     app.post(
       '/setup',
-      { schema: { hide: true }, config: { rateLimit: { max: 10, timeWindow: '1 minute' } } },
+      {
+        schema: { hide: true },
+        config: { rateLimit: { max: 10, timeWindow: '1 minute', keyGenerator: (request) => request.ip } },
+      },
       async (request, reply) => {
         const values = (request.body ?? {}) as Record<string, string>;
         try {
+          // A form on any page could be sent here by the visitor's browser, which tells where it comes from.
+          if (request.headers.origin !== undefined) refuseForeign(request, deps.config.publicUrl);
           if (!Value.Check(SetupRequest, values)) {
             const first = Value.Errors(SetupRequest, values)[0];
             throw new Problem(

@@ -4,6 +4,7 @@ import type { Clock } from '../base/clock.ts';
 import { type Database, one } from '../base/database.ts';
 import { Problem } from '../base/errors.ts';
 import { sha256 } from '../base/ids.ts';
+import type { Keyring } from '../base/keyring.ts';
 
 interface Stored {
   request_hash: string;
@@ -16,11 +17,15 @@ interface Stored {
 /** A request that died without an answer may be repeated after this. */
 const ABANDONED_MS = 60_000;
 
+/** What a kept answer is sealed for; another business's or another key's does not open. */
+const purposeOf = (tenantId: string, key: string): string => `idempotency ${tenantId} ${key}`;
+
 /**
  * `Idempotency-Key` on every POST: the first answer is kept for a day and given again to the same request; the same key
- * with another request is refused; while the first is still running the second waits outside.
+ * with another request is refused; while the first is still running the second waits outside. Answers are kept
+ * sealed: some hold a secret that is shown only once.
  */
-export function installIdempotency(app: FastifyInstance, deps: { db: Database; clock: Clock }): void {
+export function installIdempotency(app: FastifyInstance, deps: { db: Database; clock: Clock; keyring: Keyring }): void {
   const running = new WeakMap<object, { tenantId: string; key: string }>();
 
   app.addHook('preHandler', async (request, reply) => {
@@ -63,7 +68,7 @@ export function installIdempotency(app: FastifyInstance, deps: { db: Database; c
     reply.code(stored.status).headers({ ...stored.headers, 'idempotent-replay': 'true' });
     await reply
       .serializer((payload: unknown) => String(payload))
-      .send(typeof stored.body === 'string' ? stored.body : JSON.stringify(stored.body));
+      .send(deps.keyring.open(Buffer.from(String(stored.body), 'base64'), purposeOf(tenantId, key)));
   });
 
   app.addHook('onSend', async (request, reply, payload) => {
@@ -75,13 +80,14 @@ export function installIdempotency(app: FastifyInstance, deps: { db: Database; c
       if (reply.statusCode >= 500)
         await tx.query('delete from idempotency where tenant_id = $1 and key = $2', [mine.tenantId, mine.key]);
       else {
+        const sealed = deps.keyring.seal(String(payload ?? ''), purposeOf(mine.tenantId, mine.key));
         const headers = {
           'content-type': String(reply.getHeader('content-type') ?? 'application/json'),
           ...(reply.hasHeader('etag') ? { etag: String(reply.getHeader('etag')) } : {}),
         };
         await tx.query(
           'update idempotency set status = $3, body = $4, headers = $5 where tenant_id = $1 and key = $2',
-          [mine.tenantId, mine.key, reply.statusCode, JSON.stringify(String(payload ?? '')), headers],
+          [mine.tenantId, mine.key, reply.statusCode, JSON.stringify(sealed.toString('base64')), headers],
         );
       }
     });

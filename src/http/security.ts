@@ -47,7 +47,7 @@ function tokenOf(request: FastifyRequest): { token: string | undefined; via: 'be
 }
 
 /** A browser sends the cookie for other sites' pages too: only our own pages may change anything with it. */
-function refuseForeign(request: FastifyRequest, publicUrl: string): void {
+export function refuseForeign(request: FastifyRequest, publicUrl: string): void {
   const site = request.headers['sec-fetch-site'];
   const origin = request.headers.origin;
   const own =

@@ -10,10 +10,11 @@ import addFormats from 'ajv-formats';
 import Fastify, { LogController } from 'fastify';
 import type { TSchema } from 'typebox';
 import type { AccessDeps } from '../access/identity.ts';
-import type { Config } from '../base/config.ts';
+import { type Config, ConfigError } from '../base/config.ts';
 import type { Database } from '../base/database.ts';
 import { Problem } from '../base/errors.ts';
 import { hashToken, newId } from '../base/ids.ts';
+import { createKeyring } from '../base/keyring.ts';
 import type { Logger } from '../base/log.ts';
 import type { Metrics } from '../base/metrics.ts';
 import type { App } from './app.ts';
@@ -143,7 +144,11 @@ export async function createServer(options: ServerOptions): Promise<App> {
   });
   for (const schema of options.schemas) app.addSchema(schema as { $id: string });
   installSecurity(app as never, options.access, config.publicUrl);
-  installIdempotency(app as never, { db: options.db, clock: options.access.clock });
+  installIdempotency(app as never, {
+    db: options.db,
+    clock: options.access.clock,
+    keyring: createKeyring(config.keys),
+  });
   app.addHook('onResponse', async (request, reply) => {
     metrics.requests.observe(
       { method: request.method, route: request.routeOptions.url ?? 'none', status: String(reply.statusCode) },
@@ -168,4 +173,33 @@ export async function createServer(options: ServerOptions): Promise<App> {
       );
   });
   return app;
+}
+
+/** @throws ConfigError when the port is taken */
+export async function listen(app: App, host: string, port: number): Promise<void> {
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
+    await app.close();
+    const code = (error as NodeJS.ErrnoException).code ?? '';
+    if (!['EADDRINUSE', 'EACCES', 'EADDRNOTAVAIL'].includes(code)) throw error;
+    const why = code === 'EADDRINUSE' ? 'something else listens there' : code;
+    throw new ConfigError([`The hub cannot listen on ${host} port ${port} (${why}). Set HOST or PORT.`]);
+  }
+}
+
+/** A request that is not through by then is cut: who sent it sends it again. */
+const LAST_WORDS_MS = 10_000;
+
+/** Takes no more requests and waits for those that are being answered. */
+export async function closeServer(app: App): Promise<void> {
+  // A connection that was busy at this moment is kept for its next request, for longer than anybody waits for us.
+  const idle = setInterval(() => app.server.closeIdleConnections(), 50);
+  const late = setTimeout(() => app.server.closeAllConnections(), LAST_WORDS_MS);
+  try {
+    await app.close();
+  } finally {
+    clearInterval(idle);
+    clearTimeout(late);
+  }
 }

@@ -6,6 +6,7 @@ import type { ErrorTable } from './errors.ts';
 import type { FileReader } from './files.ts';
 import type { Budget } from './limits.ts';
 import type { Reply, RequestSpec } from './request.ts';
+import type { Faults } from './sandbox/faults.ts';
 import type { Stream } from './streams.ts';
 import type { Webhooks } from './webhooks.ts';
 
@@ -70,15 +71,42 @@ export interface SandboxOptions {
   /** Where the simulation posts its webhooks; absent: nowhere. */
   hookUrl?: string;
   port?: number;
-  seed?: unknown;
+  /** The same seed and the same requests meet the same faults. */
+  seed?: number;
+  /** Calls it keeps for whoever wants to look; 0 keeps none, for load. */
+  journal?: number;
 }
 
+/** A running simulation. What is missing the vendor does not have: nothing answers for files, not every list is late. */
 export interface Sandbox {
   /** Hosts of the connector to point here. */
   hosts: Record<string, string>;
   /** What happened at the vendor, in words and counts, for people and for the demo's summary. */
   report(): Record<string, number>;
+  /** Misbehaviour on demand. */
+  faults?: Faults;
+  /** Milliseconds for which lists and searches do not show a change yet. May be set at any time. */
+  lateIndexMs?: number;
+  /** Where its webhooks go; undefined: nowhere. May be set at any time: some addresses are known after connecting only. */
+  hookUrl?: string | undefined;
+  /** What a person enters at the hub to connect, where the vendor has no page to send them to. */
+  credentials?: Record<string, string | number>;
+  /** Fills it with a small sample, for looking around. */
+  fill?(): void;
+  /** What people can do at the vendor by hand. Webhooks follow as they do there. */
+  deeds?: readonly Deed[];
   stop(): Promise<void>;
+}
+
+/** Something a person does at the vendor: a form on the simulation's page. */
+export interface Deed {
+  /** Its address: lower-case letters and hyphens. */
+  name: string;
+  title: string;
+  /** What is asked for, with what the form offers. */
+  fields?: () => Record<string, string>;
+  /** @returns what happened, in words */
+  act: (fields: Record<string, string>) => Promise<string>;
 }
 
 /** Gives a connector definition its type; states nothing by itself. */

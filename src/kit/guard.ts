@@ -26,15 +26,19 @@ for (const [net, bits] of [
   closed.addSubnet(`::ffff:${net}`, 96 + bits, 'ipv6');
 }
 for (const [net, bits] of [
-  ['::', 128],
-  ['::1', 128],
+  // Loopback, and IPv4 addresses written the old way.
+  ['::', 96],
   ['64:ff9b::', 96],
+  ['64:ff9b:1::', 48],
   ['100::', 64],
   ['2001::', 23],
   ['2001:db8::', 32],
   ['2002::', 16],
+  ['3fff::', 20],
+  ['5f00::', 16],
   ['fc00::', 7],
   ['fe80::', 10],
+  ['fec0::', 10],
   ['ff00::', 8],
 ] as const) {
   closed.addSubnet(net, bits, 'ipv6');

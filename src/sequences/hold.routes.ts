@@ -2,6 +2,7 @@ import { type Static, Type } from 'typebox';
 import type { Clock } from '../base/clock.ts';
 import type { Database } from '../base/database.ts';
 import { notFound, stale } from '../base/errors.ts';
+import { lockGuards } from '../consent/store.ts';
 import type { App } from '../http/app.ts';
 import { caller, cursorId, expectedVersion, IdParams, PageQuery, pageOf, ref, tag, toPage } from '../http/helpers.ts';
 import { findCustomer } from '../model/store.ts';
@@ -56,6 +57,12 @@ export function holdRoutes(
         const row = await deps.db.tenant(tenantId, async (tx) => {
           const customer = await findCustomer(tx, request.params.id);
           if (!customer) throw notFound('customer', request.params.id);
+          // The lock of a send: what the gate let through before this is decided anew, what comes after sees it.
+          await lockGuards(tx, [customer.id]);
+          await tx.query(
+            "update action_request set state = 'planned', content = null where tenant_id = $1 and customer_id = $2 and state = 'committed' and class <> 'internal' and run_id is not null",
+            [tenantId, customer.id],
+          );
           return openHold(
             tx,
             {

@@ -40,6 +40,8 @@ export interface RunResult {
   state: 'complete' | 'waiting' | 'stopped' | 'busy';
   seen: number;
   changed: number;
+  /** It was the first load; known only to whoever did it. */
+  first?: boolean;
   message?: string;
 }
 
@@ -76,7 +78,7 @@ export async function runStream(
     session = sessionOf(deps, tenantId, source, purposeOf(row));
     const complete = await readPages(run, session, source, stream, counts, options);
     if (!complete) return await interrupt(run, counts);
-    return { state: 'complete', ...counts };
+    return { state: 'complete', first: row.phase === 'initial', ...counts };
   } catch (error) {
     if (error instanceof LeaseLost) return { state: 'busy', ...counts };
     return await fail(run, error, counts);

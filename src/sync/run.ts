@@ -141,10 +141,9 @@ export async function readConnection(
     due.map((row) => row.name),
   )) {
     const row = due.find((candidate) => candidate.name === name)!;
-    const first = row.phase === 'initial';
     const result = await runStream(deps, tenantId, row.id, options);
     results.set(name, result);
-    if (result.state === 'complete') await afterRun(deps, tenantId, connector, row, result, first);
+    if (result.state === 'complete') await afterRun(deps, tenantId, connector, row, result);
     if (result.state === 'waiting' && !result.message) await deps.queue.wake('read', { tenantId, connectionId });
   }
   await bumpNextRead(deps, tenantId);
@@ -157,9 +156,8 @@ async function afterRun(
   connector: Connector,
   row: StreamRow,
   result: RunResult,
-  first: boolean,
 ): Promise<void> {
-  if (first) {
+  if (result.first) {
     await deps.db.tenant(tenantId, (tx) =>
       appendEvents(tx, [
         {

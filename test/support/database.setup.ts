@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
@@ -18,6 +18,8 @@ declare module 'vitest' {
 /** One database server per run, with a template that has every migration and the queue's tables. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'rapport-test-'));
+  // As root the server runs as somebody else, who must get in here; otherwise its files go where nobody removes them.
+  chmodSync(folder, 0o711);
   const server = await startEmbedded(folder, {
     settings: ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off'],
   });

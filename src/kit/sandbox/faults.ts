@@ -6,6 +6,8 @@ export type Fault = {
   times?: number;
   /** Share of matching requests it hits, 0 to 1; absent: all. */
   chance?: number;
+  /** How a person wrote it, where a person did. */
+  text?: string;
 } & (
   | { kind: 'status'; status: number; body?: unknown; headers?: Record<string, string> }
   /** The connection breaks before anything happens. */
@@ -22,11 +24,22 @@ export type Fault = {
   | { kind: 'rewrite'; rewrite: (body: unknown) => unknown }
 );
 
+/** A fault that can still strike. */
+export interface FaultInForce {
+  readonly fault: Fault;
+  readonly struck: number;
+  remove(): void;
+}
+
 export interface Faults {
   add(fault: Fault): () => void;
   clear(): void;
   /** The fault that strikes a request, counted as one strike. */
   strike(request: string): Fault | undefined;
+  /** Those that can still strike, oldest first. */
+  inForce(): readonly FaultInForce[];
+  /** Begins the sequence of chances anew: the same seed and the same requests meet the same faults. */
+  seed(seed: number): void;
 }
 
 /** A repeatable sequence of numbers in [0, 1): the same faults strike in every run. */
@@ -41,16 +54,17 @@ export function seededRandom(seed: number): () => number {
 }
 
 export function createFaults(seed = 1): Faults {
-  const active: { fault: Fault; left: number }[] = [];
-  const random = seededRandom(seed);
+  const active: { fault: Fault; left: number; struck: number; remove: () => void }[] = [];
+  let random = seededRandom(seed);
   return {
     add(fault) {
-      const entry = { fault, left: fault.times ?? Number.POSITIVE_INFINITY };
-      active.push(entry);
-      return () => {
+      const remove = (): void => {
         const at = active.indexOf(entry);
         if (at >= 0) active.splice(at, 1);
       };
+      const entry = { fault, left: fault.times ?? Number.POSITIVE_INFINITY, struck: 0, remove };
+      active.push(entry);
+      return remove;
     },
     clear: () => void active.splice(0),
     strike(request) {
@@ -58,8 +72,14 @@ export function createFaults(seed = 1): Faults {
         ({ fault, left }) =>
           left > 0 && (fault.match?.test(request) ?? true) && (fault.chance === undefined || random() < fault.chance),
       );
-      if (entry) entry.left -= 1;
-      return entry?.fault;
+      if (!entry) return undefined;
+      entry.left -= 1;
+      entry.struck += 1;
+      return entry.fault;
+    },
+    inForce: () => active.filter(({ left }) => left > 0),
+    seed: (next) => {
+      random = seededRandom(next);
     },
   };
 }

@@ -1,0 +1,26 @@
+import { actionQueues } from '../../src/actions/jobs.ts';
+import type { QueueDefinition } from '../../src/base/queue.ts';
+import type { Hub } from '../../src/hub.ts';
+import { maintenanceQueues } from '../../src/maintenance.ts';
+import { sequenceQueues } from '../../src/sequences/jobs.ts';
+import { syncQueues } from '../../src/sync/jobs.ts';
+import { triggerQueues } from '../../src/triggers/jobs.ts';
+
+export type Job = Record<string, string>;
+
+/** The queues of a hub, worked on with `deps` in place of its own when they are given. */
+export function queuesOf(hub: Hub, deps = hub.deps): QueueDefinition[] {
+  return [
+    ...syncQueues(() => deps),
+    ...triggerQueues(() => ({ db: deps.db, clock: deps.clock, start: hub.start })),
+    ...sequenceQueues(() => ({ db: deps.db, clock: deps.clock, ports: deps.ports })),
+    ...actionQueues(() => deps),
+    ...maintenanceQueues(() => ({ db: deps.db, clock: deps.clock })),
+  ];
+}
+
+/** What works on the queues of a hub, by name of the queue, to be called by hand. */
+export function handlersOf(hub: Hub, deps = hub.deps): Map<string, (data: Job) => Promise<void>> {
+  const { signal } = new AbortController();
+  return new Map(queuesOf(hub, deps).map(({ name, handle }) => [name, (data) => handle(data, signal)]));
+}

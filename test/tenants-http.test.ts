@@ -1,0 +1,233 @@
+import type pg from 'pg';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { makeApiKey } from '../src/access/identity.ts';
+import { type Answer, type Api, apiFor, startTestHub, type TestHub, testDatabase } from './support/hub.ts';
+import { leaksOf, rowsAsText } from './support/tenants/attempt.ts';
+import { type Catalog, ownerClient, readCatalog } from './support/tenants/catalog.ts';
+import { definitionOf } from './support/tenants/facts.ts';
+import { newTenant, storeTenant, type Tenant } from './support/tenants/seed.ts';
+
+let database: Awaited<ReturnType<typeof testDatabase>>;
+let hub: TestHub;
+let owner: pg.Client;
+let catalog: Catalog;
+let victim: Tenant;
+let attacker: Tenant;
+/** The attacker's own admin key, and the victim's. */
+let stranger: Api;
+let own: Api;
+
+interface Operation {
+  name: string;
+  method: string;
+  path: string;
+  parameters: { name: string; in: string; schema?: { format?: string } }[];
+}
+let operations: Operation[];
+
+/** The victim's id behind `/v1/<resource>/{id}`. */
+const RESOURCES: Record<string, (ids: Tenant['ids']) => string> = {
+  users: (ids) => ids.colleague,
+  'api-keys': (ids) => ids.apiKey,
+  connections: (ids) => ids.connection,
+  customers: (ids) => ids.customer,
+  parked: (ids) => ids.parked,
+  triggers: (ids) => ids.trigger,
+  sequences: (ids) => ids.sequence,
+  enrolments: (ids) => ids.run,
+  staff: (ids) => ids.staff,
+  escalations: (ids) => ids.escalation,
+  holds: (ids) => ids.hold,
+  actions: (ids) => ids.unknown,
+};
+
+/** Names instead of ids: every business has its own thing of that name, or the name is everybody's. */
+const NAMED: Record<string, string> = {
+  settings: '/v1/settings/business',
+  templates: '/v1/templates/private/email/en',
+  'kill-switches': '/v1/kill-switches/channel:sms',
+  playbooks: '/v1/playbooks/overdue-chase/install',
+  connectors: '/v1/connectors/hubspot/mapping',
+  imports: '/v1/imports/contacts',
+};
+
+/** A body that would be taken, for the operations that need one. */
+const BODIES: Record<string, (ids: Tenant['ids']) => unknown> = {
+  'PATCH /v1/users/{id}': () => ({ role: 'viewer' }),
+  'PATCH /v1/connections/{id}': () => ({ name: 'Stolen' }),
+  'POST /v1/connections/{id}/sync': () => ({ full: true }),
+  'PUT /v1/connections/{id}/mapping': () => ({}),
+  'PUT /v1/connectors/{id}/mapping': () => ({}),
+  'PATCH /v1/triggers/{id}': () => ({ title: 'Stolen' }),
+  'PUT /v1/sequences/{id}': () => definitionOf('chase', 'Stolen'),
+  'POST /v1/sequences/{id}/switch': () => ({ on: false }),
+  'PATCH /v1/staff/{id}': () => ({ name: 'Stolen' }),
+  'POST /v1/customers/{id}/promises': () => ({ promisedOn: '2026-03-05' }),
+  'POST /v1/customers/{id}/disputes': () => ({ note: 'Stolen' }),
+  'POST /v1/holds/{id}/close': () => ({ outcome: 'Stolen' }),
+  'POST /v1/actions/{id}/settle': () => ({ as: 'skipped', reason: 'Stolen' }),
+  'POST /v1/customers/{id}/consent': () => ({ channel: 'email', state: 'denied', evidence: 'Stolen' }),
+  'PUT /v1/settings/{key}': () => ({ name: 'Stolen' }),
+  'PUT /v1/templates/{key}/{channel}/{locale}': () => ({ body: 'Stolen' }),
+  'PUT /v1/kill-switches/{scope}': () => ({ reason: 'Stolen' }),
+};
+
+const REASON = 'reason=Stolen';
+
+beforeAll(async () => {
+  database = await testDatabase();
+  hub = await startTestHub({ databaseUrl: database.url, connectors: ['hubspot', 'csv'] });
+  owner = await ownerClient(database.url);
+  catalog = await readCatalog(owner);
+  victim = newTenant(catalog, 'victim');
+  attacker = newTenant(catalog, 'attacker');
+  const enter = async (tenant: Tenant): Promise<Api> => {
+    await storeTenant(owner, tenant);
+    const { key } = await makeApiKey(hub.hub.access, tenant.tenantId, { name: 'admin', role: 'admin', by: 'test' });
+    return apiFor(hub.url, key);
+  };
+  own = await enter(victim);
+  stranger = await enter(attacker);
+  const { body } = await hub.api('GET', '/docs/json');
+  operations = Object.entries(body.paths as Record<string, Record<string, any>>)
+    .filter(([path]) => path.startsWith('/v1'))
+    .flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, operation]) => ({
+        name: `${method.toUpperCase()} ${path}`,
+        method: method.toUpperCase(),
+        path,
+        parameters: operation.parameters ?? [],
+      })),
+    );
+});
+
+afterAll(async () => {
+  await owner?.end();
+  await hub?.stop();
+  await database?.drop();
+});
+
+const resourceOf = (operation: Operation): string => operation.path.split('/')[2]!;
+const withId = (): Operation[] =>
+  operations.filter((operation) => operation.path.includes('{') && !(resourceOf(operation) in NAMED));
+
+/** The address with the victim's id in it, and what else the operation requires. */
+function call(api: Api, operation: Operation): Promise<Answer> {
+  const id = RESOURCES[resourceOf(operation)]!(victim.ids);
+  const needed = operation.parameters.some(({ name }) => name === 'reason') ? `?${REASON}` : '';
+  const path = operation.path.replace('{id}', id).replace('{stream}', 'contacts');
+  return api(operation.method, `${path}${needed}`, BODIES[operation.name]?.(victim.ids), { 'if-match': '"1"' });
+}
+
+const rowsOfVictim = async (): Promise<Record<string, string>> => {
+  const rows: Record<string, string> = {};
+  for (const table of catalog.tables) rows[table] = await rowsAsText(owner as never, table, victim.tenantId);
+  return rows;
+};
+
+test('tenants: every address with something in its path is known here', () => {
+  const unknown = operations.filter(
+    (operation) =>
+      operation.path.includes('{') && !(resourceOf(operation) in RESOURCES) && !(resourceOf(operation) in NAMED),
+  );
+  expect(unknown.map(({ name }) => name)).toEqual([]);
+  expect(withId().length).toBeGreaterThan(35);
+});
+
+test('tenants: another business’s id is not found, whatever is done with it, and nothing of it changes', async () => {
+  const before = await rowsOfVictim();
+  for (const operation of withId()) {
+    const answer = await call(stranger, operation);
+    const told = JSON.stringify(answer.body);
+    expect(answer.status, `${operation.name}: ${told}`).toBe(404);
+    expect(leaksOf(told, JSON.stringify(victim.ids), victim), operation.name).toEqual([]);
+    // The same words as for an id that is nobody's.
+    expect(answer.body.type, operation.name).toMatch(/not_found$/);
+  }
+  expect(await rowsOfVictim()).toEqual(before);
+});
+
+test('tenants: what has a name instead of an id is one’s own', async () => {
+  const before = await rowsOfVictim();
+  const named = operations.filter((operation) => resourceOf(operation) in NAMED && operation.path.includes('{'));
+  expect(named.length).toBeGreaterThan(6);
+  for (const operation of named) {
+    const path = NAMED[resourceOf(operation)]!;
+    const body = BODIES[operation.name]?.(victim.ids);
+    const answer = await stranger(operation.method, path, body, { 'if-match': '"1"' });
+    expect(answer.status, `${operation.name}: ${JSON.stringify(answer.body)}`).toBeLessThan(500);
+    expect(leaksOf(JSON.stringify(answer.body), '', victim), operation.name).toEqual([]);
+  }
+  expect(await rowsOfVictim()).toEqual(before);
+});
+
+test('tenants: lists show nothing of another business, not even when asked for its ids', async () => {
+  const given: Record<string, string> = {
+    customerId: victim.ids.customer,
+    connectionId: victim.ids.connection,
+    streamId: victim.ids.stream,
+    sequenceId: victim.ids.sequence,
+    enrolmentId: victim.ids.run,
+    subjectId: victim.ids.customer,
+    cursor: Buffer.from('ffffffff-ffff-7fff-bfff-ffffffffffff').toString('base64url'),
+    search: 'VICTIM',
+  };
+  for (const operation of operations.filter(({ method, path }) => method === 'GET' && !path.includes('{'))) {
+    const plain = await stranger('GET', operation.path);
+    expect(plain.status, operation.name).toBe(200);
+    expect(leaksOf(JSON.stringify(plain.body), '', victim), operation.name).toEqual([]);
+    const unknown = operation.parameters.filter(
+      ({ name, schema }) => schema?.format === 'uuid' && given[name] === undefined,
+    );
+    expect(unknown, operation.name).toEqual([]);
+    for (const { name } of operation.parameters.filter((parameter) => given[parameter.name] !== undefined)) {
+      const asked = await stranger('GET', `${operation.path}?${name}=${given[name]}`);
+      expect(asked.status, `${operation.name} ${name}`).toBe(200);
+      expect(leaksOf(JSON.stringify(asked.body), given[name]!, victim), `${operation.name} ${name}`).toEqual([]);
+    }
+  }
+});
+
+test('tenants: another business’s id inside a body is nobody’s', async () => {
+  const before = await rowsOfVictim();
+  const { ids } = victim;
+  const task = { kind: 'create_task', input: { title: 'Stolen' } };
+  const message = { kind: 'send_email', input: { subject: 'x', text: 'x' } };
+  const refused: [string, string, unknown][] = [
+    ['POST', '/v1/actions', { ...task, customerId: ids.customer }],
+    ['POST', '/v1/actions', { ...message, customerId: ids.customer, preview: true }],
+    ['POST', '/v1/enrolments', { sequence: ids.sequence, customers: [ids.customer], reason: 'Stolen' }],
+    ['PATCH', `/v1/staff/${attacker.ids.staff}`, { deputyId: ids.deputy }],
+  ];
+  for (const [method, path, body] of refused) {
+    const answer = await stranger(method, path, body, { 'if-match': '"1"' });
+    expect(answer.status, `${method} ${path}: ${JSON.stringify(answer.body)}`).toBe(404);
+  }
+  const enrolled = await stranger('POST', '/v1/enrolments', {
+    sequence: attacker.ids.sequence,
+    customers: [ids.customer, ids.merged],
+    reason: 'Stolen',
+  });
+  expect(enrolled.body.items.map((item: { outcome: string }) => item.outcome)).toEqual([
+    'refused: no such customer',
+    'refused: no such customer',
+  ]);
+  expect((await stranger('POST', '/v1/parked/replay', { id: ids.parked })).body.tried).toBe(0);
+  // A connection or sequence that is not there is as good as none.
+  const through = await stranger('POST', '/v1/actions', { ...task, connectionId: ids.connection, preview: true });
+  expect(leaksOf(JSON.stringify(through.body), ids.connection, victim)).toEqual([]);
+  const trigger = await stranger('POST', '/v1/triggers', { name: 'invoice.overdue', sequenceId: ids.sequence });
+  expect(leaksOf(JSON.stringify(trigger.body), ids.sequence, victim)).toEqual([]);
+  expect(await rowsOfVictim()).toEqual(before);
+});
+
+test('tenants: the same calls find what is one’s own, so that not found means another’s', async () => {
+  const order = ['GET', 'PATCH', 'PUT', 'POST', 'DELETE'];
+  const sorted = withId().sort((a, b) => order.indexOf(a.method) - order.indexOf(b.method));
+  for (const operation of sorted) {
+    const answer = await call(own, operation);
+    const told = `${operation.name}: ${answer.status} ${JSON.stringify(answer.body).slice(0, 300)}`;
+    expect([400, 401, 403, 404, 405], told).not.toContain(answer.status);
+    if (operation.method === 'GET') expect(answer.status, told).toBe(200);
+  }
+});
