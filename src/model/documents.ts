@@ -13,12 +13,14 @@ export const recordKey = (streamId: string, remoteId: string): string => `${stre
 export async function loadProjections(
   tx: Tx,
   kind: EntityKind,
-  records: readonly { streamId: string; remoteId: string }[],
+  records: readonly { streamId: string; remoteId: string; isNew?: boolean }[],
 ): Promise<Map<string, Row>> {
+  const known = records.filter((record) => !record.isNew);
+  if (known.length === 0) return new Map();
   const { rows } = await tx.query<Row>(
     `select t.* from unnest($2::uuid[], $3::text[]) as i(stream_id, remote_id)
      join ${projectionTable(kind)} t on t.tenant_id = $1 and t.stream_id = i.stream_id and t.remote_id = i.remote_id`,
-    [tx.tenantId, records.map((record) => record.streamId), records.map((record) => record.remoteId)],
+    [tx.tenantId, known.map((record) => record.streamId), known.map((record) => record.remoteId)],
   );
   return new Map(rows.map((row) => [recordKey(row.stream_id as string, row.remote_id as string), row]));
 }

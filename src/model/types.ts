@@ -17,6 +17,8 @@ export interface Mapped {
   updatedAt?: string;
   deletedAt?: Date;
   mappingVersion: string;
+  /** Read for the first time: there is no row of it yet to compare with. */
+  isNew?: boolean;
   /** How many of our own writes lie between this fact and something a person did. */
   depth?: number;
 }

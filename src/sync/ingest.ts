@@ -122,6 +122,7 @@ export async function ingest(
       streamId,
       changed.map(({ record }) => record),
       now,
+      present,
     );
     mapped.push(...outcome.mapped);
     parking.push(...outcome.parking);
@@ -160,6 +161,7 @@ async function mapRecords(
   streamId: string,
   records: readonly RawRecord[],
   now: Date,
+  present: ReadonlyMap<string, unknown>,
 ): Promise<{ mapped: Mapped[]; parking: Parking[]; good: string[] }> {
   const compiled = source.mapping.streams.get(stream);
   if (!compiled) return { mapped: [], parking: [], good: [] };
@@ -189,7 +191,8 @@ async function mapRecords(
       continue;
     }
     outcome.good.push(reference);
-    for (const entity of entities) outcome.mapped.push(toMapped(source, streamId, record, entity, now));
+    for (const entity of entities)
+      outcome.mapped.push({ ...toMapped(source, streamId, record, entity, now), isNew: !present.has(record.id) });
   }
   for (const [field, { issue, records: ids }] of badFields) {
     outcome.parking.push({

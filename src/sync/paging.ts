@@ -37,7 +37,7 @@ export interface Page {
 }
 
 export async function readPage(session: Session, stream: Stream, way: Way, position: RunPosition): Promise<Page> {
-  const { lastIds: _ids, pages: _pages, ...start } = position;
+  const { lastIds: _ids, markIds: _mark, pages: _pages, ...start } = position;
   const at: ListPosition = { limit: way.paging.kind === 'single' ? 0 : way.paging.size, ...start };
   if (way.paging.kind === 'offset' && at.offset === undefined) at.offset = way.paging.first ?? 0;
   if (way.paging.kind === 'page' && at.page === undefined) at.page = way.paging.first ?? 1;
@@ -77,13 +77,22 @@ export function nextPosition(
 ): RunPosition | undefined {
   const ids = sha256(page.records.map((record) => record.id).join('\n')).toString('base64');
   const pages = position.pages + 1;
-  if (ids === position.lastIds && (page.size > 0 || paging.kind === 'token')) {
+  // Keyset paging goes forward in time and checks that itself.
+  const inTurn = paging.kind !== 'keyset' && page.size > 0 && ids === position.markIds;
+  if (inTurn || (ids === position.lastIds && (page.size > 0 || paging.kind === 'token'))) {
     throw new VendorError(
       'malformed',
       `${stream.title}: the platform sent the same page again and again; reading stopped after ${pages} pages.`,
     );
   }
-  const carried = { pages, ...(position.since === undefined ? {} : { since: position.since }), lastIds: ids };
+  // Marked are pages 1, 2, 4, 8 and so on: however many come in turn, the mark is among them before long.
+  const markIds = Number.isInteger(Math.log2(pages)) ? ids : position.markIds;
+  const carried = {
+    pages,
+    ...(position.since === undefined ? {} : { since: position.since }),
+    lastIds: ids,
+    ...(paging.kind === 'keyset' || markIds === undefined ? {} : { markIds }),
+  };
   switch (paging.kind) {
     case 'single':
       return undefined;

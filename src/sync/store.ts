@@ -6,6 +6,8 @@ import type { ListPosition } from '../kit/index.ts';
 export interface RunPosition extends Partial<ListPosition> {
   /** Ids of the page before, to notice a vendor that repeats itself. */
   lastIds?: string;
+  /** Ids of an earlier page, to notice one that sends several pages in turn. */
+  markIds?: string;
   pages: number;
 }
 
