@@ -103,8 +103,10 @@ export async function importJobs(call: Call, csv: string): Promise<{ rows: numbe
   return call('POST', '/v1/imports/jobs', form);
 }
 
-/** Installs the playbook and switches it on. */
+/** Installs the playbook and switches it on; payments and silence are noted too. */
 export async function startChase(call: Call): Promise<void> {
+  for (const name of ['invoice.paid', 'reminder.unanswered'])
+    await call('POST', '/v1/triggers', { name, enabled: true });
   const sequence = await call('POST', '/v1/playbooks/overdue-chase/install', {});
   await call(
     'POST',

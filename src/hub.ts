@@ -11,6 +11,7 @@ import { sequencePorts } from './actions/plan.ts';
 import { actionRoutes } from './actions/routes.ts';
 import * as actionSchema from './actions/schema.ts';
 import { templateProblem } from './actions/templates.ts';
+import { unfreeze } from './actions/transitions.ts';
 import { auditRoutes } from './audit/routes.ts';
 import * as auditSchema from './audit/schema.ts';
 import { type Clock, systemClock } from './base/clock.ts';
@@ -228,7 +229,7 @@ export async function startHub(options: HubOptions): Promise<Hub> {
     sequenceRoutes(app, { db, clock, ports, start });
     enrolmentRoutes(app, { db, clock, ports, start });
     peopleRoutes(app, { db, clock, ports });
-    holdRoutes(app, { db, clock, wake: (tenantId) => queue.wake('dispatch', { tenantId }) });
+    holdRoutes(app, { db, clock, unfreeze, wake: (tenantId) => queue.wake('dispatch', { tenantId }) });
     templateRoutes(app, { db, clock, templateProblem });
     actionRoutes(app, deps);
     oversightRoutes(app, deps);

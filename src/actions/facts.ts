@@ -191,7 +191,8 @@ function windowFact(request: RequestRow, person: Person, loaded: Loaded): NonNul
 
 /** Whether one more marketing message would be one too many, over rolling windows, for the person and the company. */
 function capFact(requestId: string, person: Person, loaded: Loaded, reserved: readonly TouchRow[]): Facts['caps'] {
-  const all = [...loaded.touches, ...reserved].filter(
+  // One that was let through before and is decided anew in this batch counts once.
+  const all = [...new Map([...loaded.touches, ...reserved].map((touch) => [touch.request_id, touch])).values()].filter(
     (touch) => touch.class === 'marketing' && touch.request_id !== requestId,
   );
   const check = (caps: readonly Cap[], touches: readonly TouchRow[], whom: string): Facts['caps'] => {

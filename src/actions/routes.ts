@@ -4,6 +4,7 @@ import { conflict, notFound, stale } from '../base/errors.ts';
 import { newId } from '../base/ids.ts';
 import { words } from '../base/schema.ts';
 import { withSession } from '../connections/session.ts';
+import { findConnection } from '../connections/store.ts';
 import type { App } from '../http/app.ts';
 import { caller, cursorId, expectedVersion, IdParams, PageQuery, pageOf, ref, tag, toPage } from '../http/helpers.ts';
 import { findCustomer } from '../model/store.ts';
@@ -149,6 +150,8 @@ export function actionRoutes(app: App, deps: ActionDeps): void {
           if (CUSTOMER_KINDS.includes(body.kind)) await address(tx, planned);
         });
       }
+      if (body.connectionId && !(await deps.db.tenant(tenantId, (tx) => findConnection(tx, body.connectionId!))))
+        throw notFound('connection', body.connectionId);
       checkInput(planned);
       if (body.preview) return reply.code(200).send(await preview(deps, tenantId, planned));
       const row = await deps.db.tenant(tenantId, async (tx) => {

@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox';
 import type { Clock } from '../base/clock.ts';
-import type { Database } from '../base/database.ts';
+import type { Database, Tx } from '../base/database.ts';
 import { notFound, stale } from '../base/errors.ts';
 import { lockGuards } from '../consent/store.ts';
 import type { App } from '../http/app.ts';
@@ -27,7 +27,13 @@ const toHold = (row: HoldRow): Static<typeof Hold> => ({
 /** Promises and disputes: the chase waits for them. */
 export function holdRoutes(
   app: App,
-  deps: { db: Database; clock: Clock; wake: (tenantId: string) => Promise<void> },
+  deps: {
+    db: Database;
+    clock: Clock;
+    wake: (tenantId: string) => Promise<void>;
+    /** Messages that were let through and not yet handed over are decided anew. */
+    unfreeze: (tx: Tx, customerIds: readonly string[], now: Date) => Promise<unknown>;
+  },
 ): void {
   const holdBody = {
     owner: Type.Optional(Type.String({ maxLength: 200 })),
@@ -59,10 +65,7 @@ export function holdRoutes(
           if (!customer) throw notFound('customer', request.params.id);
           // The lock of a send: what the gate let through before this is decided anew, what comes after sees it.
           await lockGuards(tx, [customer.id]);
-          await tx.query(
-            "update action_request set state = 'planned', content = null where tenant_id = $1 and customer_id = $2 and state = 'committed' and class <> 'internal' and run_id is not null",
-            [tenantId, customer.id],
-          );
+          await deps.unfreeze(tx, [customer.id], deps.clock.now());
           return openHold(
             tx,
             {

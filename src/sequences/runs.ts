@@ -229,7 +229,7 @@ export async function stepsOfRun(
     outcome: string | null;
     detail: string | null;
   }>(
-    'select step_id, visit, entered_at, left_at, outcome, detail from run_step where tenant_id = $1 and run_id = $2 order by entered_at, step_id',
+    'select step_id, visit, entered_at, left_at, outcome, detail from run_step where tenant_id = $1 and run_id = $2 order by entered_at, left_at nulls last, step_id',
     [tx.tenantId, runId],
   );
   return rows;

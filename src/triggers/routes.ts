@@ -2,10 +2,11 @@ import { Type } from 'typebox';
 import { Value } from 'typebox/value';
 import { appendEvents } from '../audit/store.ts';
 import type { Clock } from '../base/clock.ts';
-import type { Database } from '../base/database.ts';
+import type { Database, Tx } from '../base/database.ts';
 import { invalid, notFound, stale } from '../base/errors.ts';
 import type { App } from '../http/app.ts';
 import { caller, cursorId, expectedVersion, IdParams, PageQuery, pageOf, ref, tag, toPage } from '../http/helpers.ts';
+import { findSequence } from '../sequences/store.ts';
 import { CATALOGUE, triggerDefinition } from './catalogue.ts';
 import { Occurrence, Trigger, TriggerInput } from './schema.ts';
 import {
@@ -56,6 +57,11 @@ function checkSettings(name: string, settings: Record<string, unknown>): Record<
     `The settings of ${name} cannot be like this: ${fields.map((field) => `${field.path} ${field.message}`).join('; ')}.`,
     fields,
   );
+}
+
+/** @throws Problem 404 when the business has no such sequence */
+async function mustExist(tx: Tx, sequenceId: string): Promise<void> {
+  if (!(await findSequence(tx, sequenceId))) throw notFound('sequence', sequenceId);
 }
 
 /** The catalogue of triggers, a tenant's triggers, and what they found. */
@@ -128,6 +134,7 @@ export function triggerRoutes(app: App, deps: { db: Database; clock: Clock }): v
       const { name, title, settings, sequenceId, enabled } = request.body;
       const checked = checkSettings(name, settings ?? {});
       const row = await deps.db.tenant(tenantId, async (tx) => {
+        if (sequenceId) await mustExist(tx, sequenceId);
         const id = await insertTrigger(
           tx,
           {
@@ -175,6 +182,7 @@ export function triggerRoutes(app: App, deps: { db: Database; clock: Clock }): v
         if (!before) throw notFound('trigger', request.params.id);
         const { title, settings, sequenceId, enabled } = request.body;
         const checked = settings ? checkSettings(before.name, settings) : before.settings;
+        if (sequenceId) await mustExist(tx, sequenceId);
         const change = {
           title: title ?? before.title,
           settings: checked,
