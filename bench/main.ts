@@ -9,6 +9,7 @@ const BENCHES: Record<string, () => Promise<Result>> = {
   startup: async () => (await import('./startup.ts')).startup(),
   latency: async () => (await import('./latency.ts')).latency(),
   ingest: async () => (await import('./ingest.ts')).ingest(),
+  sandbox: async () => (await import('./sandbox.ts')).sandbox(),
 };
 
 const { values: options, positionals } = parseArgs({

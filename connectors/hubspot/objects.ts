@@ -60,7 +60,8 @@ const link = (ctx: VendorContext, typeId: string, id: string): string =>
 export const receiptOf =
   (type: string, state: string) =>
   (reply: Reply, ctx: VendorContext): Receipt => {
-    const nativeId = textAt(reply.body, 'id') ?? '';
+    const nativeId = textAt(reply.body, 'id');
+    if (!nativeId) throw new VendorError('malformed', 'HubSpot answered without an id.', { mayHaveActed: true });
     return { nativeId, url: link(ctx, TYPE_IDS[type]!, nativeId), state };
   };
 /** Recognises an earlier try by our id in the marker property, or by subject and contact where there is none. */

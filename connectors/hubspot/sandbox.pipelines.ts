@@ -4,6 +4,9 @@ export interface Stage {
   displayOrder: number;
   archived: boolean;
   metadata: Record<string, string>;
+  writePermissions: 'CRM_PERMISSIONS_ENFORCEMENT' | 'READ_ONLY' | 'INTERNAL_ONLY';
+  createdAt: string;
+  updatedAt: string;
 }
 
 export interface Pipeline {
@@ -12,10 +15,22 @@ export interface Pipeline {
   displayOrder: number;
   archived: boolean;
   stages: Stage[];
+  createdAt: string;
+  updatedAt: string;
 }
 
+const EARLY = { createdAt: '2024-01-01T00:00:00.000Z', updatedAt: '2024-01-01T00:00:00.000Z' };
+
 const stages = (...list: [string, string, Record<string, string>][]): Stage[] =>
-  list.map(([id, label, metadata], at) => ({ id, label, displayOrder: at, archived: false, metadata }));
+  list.map(([id, label, metadata], at) => ({
+    id,
+    label,
+    displayOrder: at,
+    archived: false,
+    metadata,
+    writePermissions: 'CRM_PERMISSIONS_ENFORCEMENT',
+    ...EARLY,
+  }));
 
 /** Deal and ticket pipelines of a new account. */
 export const defaultPipelines = (): Record<string, Pipeline[]> => ({
@@ -25,6 +40,7 @@ export const defaultPipelines = (): Record<string, Pipeline[]> => ({
       label: 'Sales',
       displayOrder: 0,
       archived: false,
+      ...EARLY,
       stages: stages(
         ['appointmentscheduled', 'Appointment scheduled', { isClosed: 'false', probability: '0.2' }],
         ['contractsent', 'Contract sent', { isClosed: 'false', probability: '0.9' }],
@@ -39,6 +55,7 @@ export const defaultPipelines = (): Record<string, Pipeline[]> => ({
       label: 'Support',
       displayOrder: 0,
       archived: false,
+      ...EARLY,
       stages: stages(
         ['1', 'New', { ticketState: 'OPEN' }],
         ['2', 'Waiting on contact', { ticketState: 'OPEN' }],

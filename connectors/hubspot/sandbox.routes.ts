@@ -14,16 +14,21 @@ export const problem = (
   reply
     .code(status)
     .send({ status: 'error', message, correlationId: '00000000-0000-0000-0000-000000000000', category, ...extra });
-const shown = (record: HubSpotRecord, wanted: readonly string[] | undefined): object => ({
-  id: record.id,
-  properties: Object.fromEntries(
-    ['hs_object_id', 'createdate', ...(wanted ?? [])].map((name) => [name, record.properties[name] ?? null]),
-  ),
-  createdAt: record.createdAt,
-  updatedAt: record.updatedAt,
-  archived: record.archived,
-  ...(record.archivedAt ? { archivedAt: record.archivedAt } : {}),
-});
+function shown(record: HubSpotRecord, wanted: readonly string[] | undefined): object {
+  const properties: Properties = {
+    hs_object_id: record.properties.hs_object_id ?? null,
+    createdate: record.properties.createdate ?? null,
+  };
+  for (const name of wanted ?? []) properties[name] = record.properties[name] ?? null;
+  return {
+    id: record.id,
+    properties,
+    createdAt: record.createdAt,
+    updatedAt: record.updatedAt,
+    archived: record.archived,
+    ...(record.archivedAt ? { archivedAt: record.archivedAt } : {}),
+  };
+}
 
 interface Hooks {
   announceCreated(type: string, record: HubSpotRecord): void;
@@ -65,18 +70,19 @@ export function installRoutes(
   app.post(`/crm/properties/${VERSION}/:type/groups`, async (request: Call, reply) => {
     const { name } = request.body as unknown as { name: string };
     return state.addGroup(request.params.type!, name)
-      ? reply.code(201).send(request.body)
+      ? reply.code(201).send({ ...request.body, archived: false })
       : problem(reply, 409, 'OBJECT_ALREADY_EXISTS', `Property group ${name} already exists`);
   });
   app.post(`/crm/properties/${VERSION}/:type`, async (request: Call, reply) => {
     const property = request.body as unknown as { name: string; hasUniqueValue?: boolean };
     return state.addProperty(request.params.type!, property)
-      ? reply.code(201).send(property)
+      ? reply.code(201).send({ description: '', options: [], ...property })
       : problem(reply, 409, 'OBJECT_ALREADY_EXISTS', `A property named '${property.name}' already exists.`);
   });
 
   app.get(`/crm/objects/${VERSION}/:type`, async (request: Call) => {
-    const { limit = '10', after, archived = 'false', properties } = request.query;
+    const { limit = '10', after, archived = 'false' } = request.query;
+    const properties = request.query.properties?.split(',');
     const { records, next } = state.page(
       request.params.type!,
       Math.min(100, Number(limit)),
@@ -84,7 +90,7 @@ export function installRoutes(
       archived === 'true',
     );
     return {
-      results: records.map((record) => shown(record, properties?.split(','))),
+      results: records.map((record) => shown(record, properties)),
       ...(next ? { paging: { next: { after: next, link: `?after=${next}` } } } : {}),
     };
   });
@@ -168,8 +174,8 @@ export function installRoutes(
       .map(({ id }) => ({
         from: { id },
         to: state.associated(from, id, to).map((other) => ({
-          toObjectId: Number(other),
-          associationTypes: [{ category: 'HUBSPOT_DEFINED', typeId: 1, label: null }],
+          toObjectId: other,
+          associationTypes: [{ category: 'HUBSPOT_DEFINED', typeId: 1 }],
         })),
       }))
       .filter((result) => result.to.length > 0);

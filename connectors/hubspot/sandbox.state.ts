@@ -1,25 +1,10 @@
 import type { Clock } from '../../src/kit/index.ts';
 import { defaultPipelines } from './sandbox.pipelines.ts';
-import { comparable, matches } from './sandbox.search.ts';
+import type { HubSpotRecord, Properties } from './sandbox.record.ts';
+import type { SearchBody } from './sandbox.search.ts';
+import { type Found, HubSpotTable } from './sandbox.table.ts';
 
-export type Properties = Record<string, string | null>;
-
-export interface HubSpotRecord {
-  id: string;
-  properties: Properties;
-  createdAt: string;
-  updatedAt: string;
-  archived: boolean;
-  archivedAt?: string;
-}
-
-interface SearchBody {
-  filterGroups?: { filters: { propertyName: string; operator: string; value?: string; values?: string[] }[] }[];
-  properties?: string[];
-  sorts?: { propertyName: string; direction: string }[];
-  limit?: number;
-  after?: string;
-}
+export type { HubSpotRecord, Properties } from './sandbox.record.ts';
 
 export interface Owner {
   id: string;
@@ -27,6 +12,7 @@ export interface Owner {
   firstName: string;
   lastName: string;
   userId: number;
+  type: 'PERSON' | 'QUEUE';
   archived: boolean;
   createdAt: string;
   updatedAt: string;
@@ -39,10 +25,10 @@ export class HubSpotState {
   owners: Owner[] = [];
   pipelines = defaultPipelines();
   readonly enrolments = new Map<string, { id: string; sequenceId: string; enrolledAt: string }>();
-  /** Milliseconds after which search shows a write. */
+  /** Milliseconds for which search does not show a change. */
   lateIndexMs = 0;
   private readonly clock: Clock;
-  private readonly objects = new Map<string, Map<string, HubSpotRecord>>();
+  private readonly tables = new Map<string, HubSpotTable>();
   private readonly links = new Map<string, Set<string>>();
   private readonly typeOf = new Map<string, string>();
   private readonly custom = new Map<string, { name: string }[]>();
@@ -55,12 +41,18 @@ export class HubSpotState {
     this.clock = clock;
   }
 
+  private table(type: string): HubSpotTable {
+    const known = this.tables.get(type) ?? new HubSpotTable();
+    this.tables.set(type, known);
+    return known;
+  }
+
   all(type: string): HubSpotRecord[] {
-    return [...(this.objects.get(type)?.values() ?? [])];
+    return [...this.table(type).rows];
   }
 
   find(type: string, id: string): HubSpotRecord | undefined {
-    return this.objects.get(type)?.get(id);
+    return this.tables.get(type)?.find(id);
   }
 
   /** @param at when it was made and last changed; now when absent */
@@ -72,11 +64,11 @@ export class HubSpotState {
       properties: { ...properties, hs_object_id: id },
       createdAt: now,
       updatedAt: now,
+      at: 0,
       archived: false,
     };
     this.stamp(type, record, now, true);
-    if (!this.objects.has(type)) this.objects.set(type, new Map());
-    this.objects.get(type)!.set(id, record);
+    this.table(type).add(record);
     this.typeOf.set(id, type);
     return record;
   }
@@ -84,6 +76,7 @@ export class HubSpotState {
   update(type: string, id: string, properties: Properties): HubSpotRecord | undefined {
     const record = this.find(type, id);
     if (!record || record.archived) return undefined;
+    if (this.lateIndexMs > 0) this.table(type).keep(record);
     Object.assign(record.properties, properties);
     this.stamp(type, record, this.clock.now().toISOString(), false);
     return record;
@@ -91,13 +84,13 @@ export class HubSpotState {
 
   archive(type: string, id: string): void {
     const record = this.find(type, id);
-    if (!record) return;
-    record.archived = true;
-    record.archivedAt = this.clock.now().toISOString();
+    if (record) this.table(type).archive(record, this.clock.now().toISOString());
   }
 
   private stamp(type: string, record: HubSpotRecord, now: string, fresh: boolean): void {
     record.updatedAt = now;
+    record.at = Date.parse(now);
+    this.table(type).touched();
     record.properties[type === 'contacts' ? 'lastmodifieddate' : 'hs_lastmodifieddate'] = now;
     if (fresh) {
       record.properties.createdate = now;
@@ -120,45 +113,15 @@ export class HubSpotState {
     return [...(this.links.get(`${type}:${id}:${other}`) ?? [])];
   }
 
-  /** The plain list is sorted by id, as the vendor's is. */
-  page(
-    type: string,
-    limit: number,
-    after: string | undefined,
-    archived: boolean,
-  ): { records: HubSpotRecord[]; next: string | undefined } {
-    const all = this.all(type).filter(
-      (record) => record.archived === archived && (after === undefined || Number(record.id) > Number(after)),
-    );
-    const records = all.slice(0, limit);
-    return { records, next: all.length > limit ? records.at(-1)!.id : undefined };
+  page(type: string, limit: number, after: string | undefined, archived: boolean): Found {
+    return this.table(type).page(limit, after, archived);
   }
 
-  search(type: string, body: SearchBody): { records: HubSpotRecord[]; total: number; next: string | undefined } {
-    const visible = this.clock.now().getTime() - this.lateIndexMs;
-    const found = this.all(type).filter(
-      (record) =>
-        !record.archived &&
-        new Date(record.updatedAt).getTime() <= visible &&
-        (body.filterGroups?.length
-          ? body.filterGroups.some((group) => group.filters.every((filter) => matches(record, filter)))
-          : true),
+  search(type: string, body: SearchBody): Found & { total: number } {
+    return this.table(type).search(
+      body,
+      this.lateIndexMs > 0 ? this.clock.now().getTime() - this.lateIndexMs : undefined,
     );
-    const sort = body.sorts?.[0];
-    if (sort) {
-      const direction = sort.direction === 'DESCENDING' ? -1 : 1;
-      found.sort(
-        (a, b) =>
-          direction * (comparable(a.properties[sort.propertyName]) - comparable(b.properties[sort.propertyName])),
-      );
-    }
-    const start = Number(body.after ?? 0);
-    const limit = Number(body.limit ?? 10);
-    return {
-      records: found.slice(start, start + limit),
-      total: found.length,
-      next: start + limit < found.length ? String(start + limit) : undefined,
-    };
   }
 
   propertiesOf(type: string): {
@@ -172,8 +135,8 @@ export class HubSpotState {
     description: string;
   }[] {
     const used = new Set(
-      this.all(type)
-        .slice(0, 50)
+      this.table(type)
+        .rows.slice(0, 50)
         .flatMap((record) => Object.keys(record.properties)),
     );
     const own = this.custom.get(type) ?? [];
@@ -218,6 +181,7 @@ export class HubSpotState {
       firstName,
       lastName,
       userId: 9000 + this.owners.length,
+      type: 'PERSON',
       archived: false,
       createdAt: EARLY,
       updatedAt: EARLY,
@@ -234,6 +198,7 @@ export class HubSpotState {
     }
     this.archive(type, loser);
     const record = this.find(type, survivor)!;
+    if (this.lateIndexMs > 0) this.table(type).keep(record);
     record.properties.hs_merged_object_ids = [record.properties.hs_merged_object_ids, loser].filter(Boolean).join(';');
     this.stamp(type, record, this.clock.now().toISOString(), false);
   }
@@ -265,10 +230,9 @@ export class HubSpotState {
 
   report(): Record<string, number> {
     const counts = Object.fromEntries(
-      [...this.objects].map(([type, records]) => [
-        type,
-        [...records.values()].filter((record) => !record.archived).length,
-      ]),
+      [...this.tables]
+        .filter(([, { rows }]) => rows.length > 0)
+        .map(([type, { rows }]) => [type, rows.filter((record) => !record.archived).length]),
     );
     return { ...counts, lists: this.lists.size, enrolments: this.enrolments.size, single_sends: this.sends.size };
   }

@@ -1,5 +1,5 @@
 import { Agent, setGlobalDispatcher } from 'undici';
-import { bodyOf, networkError, parseBody, type Transport } from '../../src/kit/index.ts';
+import { bodyOf, networkError, parseBody, readBytes, type Transport } from '../../src/kit/index.ts';
 
 const TIMEOUT_MS = 30_000;
 
@@ -36,7 +36,9 @@ export async function hubspotTransport(): Promise<Transport> {
         }),
         aborted(request.signal),
       ]);
-      const raw = Buffer.from(await response.arrayBuffer());
+      // Also a body that never ends is ended by the signal.
+      const whole = response.body?.pipeThrough(new TransformStream(), { signal: request.signal }) ?? null;
+      const raw = await readBytes(whole, response.status);
       return {
         status: response.status,
         headers: Object.fromEntries(response.headers),

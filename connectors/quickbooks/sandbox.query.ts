@@ -2,6 +2,8 @@
 export interface Row {
   record: Record<string, unknown>;
   at: number;
+  /** The version before, kept while the index is late. */
+  before?: Row;
 }
 
 export interface Query {

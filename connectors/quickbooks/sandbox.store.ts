@@ -87,7 +87,9 @@ export class QuickBooksStore {
     const merged = { ...before, ...fields, Id: id, SyncToken: String(Number(before.SyncToken) + 1), MetaData: meta };
     const kept = Object.entries(merged).filter(([, value]) => value !== undefined);
     const record = Object.fromEntries(kept) as typeof merged;
-    this.table(entity).set(id, { record, at: Math.floor(at.getTime() / 1000) * 1000 });
+    const row: Row = { record, at: Math.floor(at.getTime() / 1000) * 1000 };
+    const earlier = this.lateIndexMs > 0 ? this.table(entity).get(id) : undefined;
+    this.table(entity).set(id, earlier ? { ...row, before: earlier } : row);
     this.sorted.delete(entity);
     return record;
   }
@@ -103,12 +105,22 @@ export class QuickBooksStore {
     this.beforeQuery?.(query);
     const visible = this.clock.now().getTime() - this.lateIndexMs;
     const hidesInactive = query.entity === 'Customer' && !query.mentions('Active');
-    const found = this.byTime(query.entity).filter(
-      (row) => query.matches(row) && row.at <= visible && !(hidesInactive && row.record.Active === false),
+    const indexed = this.lateIndexMs === 0 ? this.byTime(query.entity) : this.indexed(query.entity, visible);
+    const found = indexed.filter(
+      (row) => row.at <= visible && query.matches(row) && !(hidesInactive && row.record.Active === false),
     );
     if (query.compare) found.sort(query.compare);
     const rows = found.slice(query.start - 1, query.start - 1 + query.max).map((row) => row.record as QuickBooksEntity);
     return { rows, total: found.length };
+  }
+
+  /** What a late index holds: of a record it did not see the last change of, the version before. */
+  private indexed(entity: string, visible: number): Row[] {
+    return this.byTime(entity).flatMap((row) => {
+      let version: Row | undefined = row;
+      while (version && version.at > visible) version = version.before;
+      return version ? [version] : [];
+    });
   }
 
   private byTime(entity: string): Row[] {

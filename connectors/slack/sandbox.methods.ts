@@ -200,7 +200,8 @@ const METHODS: Record<string, { scope?: string; run: (call: Call) => Answer }> =
       const content = contentOf(args);
       if (isRefusal(content)) return content;
       state.update(message, { text: content.text, blocks: content.blocks });
-      return { ok: true, channel: message.channel, ts: message.ts, text: message.text };
+      const { channel, ...shown } = message;
+      return { ok: true, channel, ts: message.ts, text: message.text, message: shown };
     },
   },
 };

@@ -7,6 +7,7 @@ export interface SlackUser {
   real_name: string;
   deleted: boolean;
   is_bot: boolean;
+  is_app_user: boolean;
   is_restricted: boolean;
   is_ultra_restricted: boolean;
   tz: string;
@@ -96,13 +97,26 @@ export class SlackState {
       real_name: realName,
       deleted: false,
       is_bot: false,
+      is_app_user: false,
       is_restricted: false,
       is_ultra_restricted: false,
       tz: 'America/New_York',
       tz_label: 'Eastern Standard Time',
       tz_offset: -18_000,
       updated: this.epoch(),
-      profile: { real_name: realName, display_name: '', title: '', ...(email ? { email } : {}) },
+      profile: {
+        real_name: realName,
+        real_name_normalized: realName,
+        display_name: '',
+        display_name_normalized: '',
+        avatar_hash: 'g0a1b2c3d4e5',
+        title: '',
+        phone: '',
+        skype: '',
+        status_text: '',
+        status_emoji: '',
+        ...(email ? { email } : {}),
+      },
       ...more,
     };
     this.users.set(user.id, user);

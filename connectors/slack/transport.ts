@@ -3,6 +3,7 @@ import {
   type PreparedRequest,
   parseBody,
   type Reply,
+  readBytes,
   type Transport,
   VendorError,
 } from '../../src/kit/index.ts';
@@ -45,7 +46,7 @@ export async function slackTransport(): Promise<Transport> {
       logger: NO_LOGGER,
       fetch: async (url, init) => {
         const answer = await fetch(url, { ...init, signal });
-        const raw = Buffer.from(await answer.arrayBuffer());
+        const raw = await readBytes(answer.body, answer.status);
         // Checked here, because the client passes off an answer that is no JSON as a refusal.
         const body = parseBody(raw, answer.status, 'json');
         seen.reply = { status: answer.status, headers: Object.fromEntries(answer.headers), body };

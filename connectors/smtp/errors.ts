@@ -96,7 +96,8 @@ function withoutAnswer(error: ClientError, begun: boolean, host: string, cause: 
   if (code === 'EAUTH') {
     return new VendorError('auth_revoked', `${host} cannot be logged in to: ${error.message ?? code}`, { code, cause });
   }
-  if (code === 'EENVELOPE' || code === 'EMESSAGE') {
+  // After the message itself it also stands for an answer that is none.
+  if (code === 'EENVELOPE' || (code === 'EMESSAGE' && !begun)) {
     return new VendorError('invalid', `The message cannot be sent: ${error.message ?? code}`, { code, cause });
   }
   const sentence = begun

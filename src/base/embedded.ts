@@ -17,6 +17,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
+import { ConfigError } from './config.ts';
 
 const run = promisify(execFile);
 
@@ -48,7 +49,7 @@ export const applicationName = (): string => `rapport-${process.pid}`;
 /**
  * Starts the server in `dataDir/postgres` or joins the one another process started there.
  * As root (which Postgres refuses) the server runs as the user `postgres`, made when missing.
- * @throws when the binaries for this machine are not installed; the message says what to do
+ * @throws ConfigError when the binaries for this machine are not installed
  */
 export async function startEmbedded(dataDir: string, options: EmbeddedOptions = {}): Promise<EmbeddedServer> {
   const log = options.log ?? (() => {});
@@ -75,11 +76,10 @@ async function findBinaries(user: ServerUser | undefined): Promise<Binaries> {
   let found: Binaries;
   try {
     found = (await import(name)) as Binaries;
-  } catch (cause) {
-    throw new Error(
+  } catch {
+    throw new ConfigError([
       `No embedded Postgres for ${process.platform} ${os.arch()} is installed (${name}). Run "npm ci" without --omit=optional, or set DATABASE_URL to a Postgres 15 to 18 of your own.`,
-      { cause },
-    );
+    ]);
   }
   if (!user || canReach(found.postgres, user)) return found;
   // The checkout stands in a folder only root can enter (such as /root): the server gets a copy it can read.

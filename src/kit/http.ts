@@ -83,7 +83,7 @@ async function send(prepared: PreparedRequest, dispatcher: Dispatcher, allowed: 
       headersTimeout: timeout,
       bodyTimeout: timeout,
     });
-    raw = await readBody(answer);
+    raw = await readBytes(answer.body, answer.statusCode);
   } catch (cause) {
     throw networkError(cause, url.host);
   }
@@ -109,20 +109,19 @@ async function checkGuarded(url: URL, allowed: readonly string[]): Promise<void>
   await publicAddress(url.hostname, allowed);
 }
 
-async function readBody(answer: Dispatcher.ResponseData): Promise<Buffer> {
-  const chunks: Buffer[] = [];
+/**
+ * The body of an answer, also of one that a vendor's own client got.
+ * @throws VendorError `malformed` when it is larger than anything that is read
+ */
+export async function readBytes(body: AsyncIterable<Uint8Array> | null, status: number): Promise<Buffer<ArrayBuffer>> {
+  const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of answer.body) {
+  // Leaving the loop ends the stream, and with it the connection.
+  for await (const chunk of body ?? []) {
     size += chunk.length;
     if (size > MAX_BYTES) {
-      answer.body.destroy();
-      throw new VendorError(
-        'malformed',
-        `The platform's answer is larger than ${MAX_BYTES / 1024 / 1024} MB and was not read.`,
-        {
-          status: answer.statusCode,
-        },
-      );
+      const sentence = `The platform's answer is larger than ${MAX_BYTES / 1024 / 1024} MB and was not read.`;
+      throw new VendorError('malformed', sentence, { status, mayHaveActed: true });
     }
     chunks.push(chunk);
   }

@@ -24,6 +24,9 @@ const LEASE_MS = 120_000;
 /** Records of one transaction at most: fewer round trips and plans, and still no long locks. */
 const BATCH = 1000;
 
+/** More than this no platform holds; the column for it ends there. */
+const MOST_RECORDS = 2_000_000_000;
+
 /** A record of up to this size weighs one; larger ones more, so that a batch stays below about 8 MB. */
 const BYTES_A_RECORD = 8192;
 
@@ -113,8 +116,9 @@ async function readPages(
   let position = row.position;
   if (!position || !startedAt) {
     startedAt = deps.clock.now();
-    const total =
-      (await stream.count?.(session.ctx, initial ? undefined : row.cursor.since).catch(() => undefined)) ?? null;
+    const counted = await stream.count?.(session.ctx, initial ? undefined : row.cursor.since).catch(() => undefined);
+    // A figure for people: what is no number of records is left out.
+    const total = counted !== undefined && Number.isInteger(counted) && counted <= MOST_RECORDS ? counted : null;
     await deps.db.tenant(tenantId, (tx) => beginRun(tx, row.id, owner, startedAt!, total));
     row.total = total;
     row.run_seen = 0;

@@ -89,7 +89,7 @@ function kindOf(rest: string, text: string): Kind {
 /** Requests by method and the start of their path; a star stands for anything. */
 function matcher(method: string, path: string): RegExp {
   const pattern = (part: string): string => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*');
-  return new RegExp(`^${method === '*' ? '\\S+' : method} ${pattern(path)}`);
+  return new RegExp(`^${method === '*' ? '\\S+' : method}${path === '' ? '\\b' : ` ${pattern(path)}`}`);
 }
 
 /** Changes every member of that name, however deep it stands. */
@@ -137,7 +137,7 @@ export function tellFault(fault: Fault): string {
     ...(wait ? [`and asks to wait ${wait} s`] : []),
     ...(fault.chance === undefined ? [] : [`to ${Math.round(fault.chance * 1000) / 10} % of the requests`]),
     ...(fault.times === undefined ? [] : [`${fault.times} ${fault.times === 1 ? 'time' : 'times'}`]),
-    ...(fault.match ? [`when asked for ${fault.match.source}`] : []),
-    ...(fault.text ? [`(${fault.text})`] : []),
+    ...(fault.match ? [`when asked for ${/@(.*)$/.exec(fault.text ?? '')?.[1] ?? fault.match.source}`] : []),
+    ...(fault.kind === 'rewrite' && fault.text ? [`(${fault.text.split(/\s*@[A-Z*]/)[0]})`] : []),
   ].join(' ');
 }

@@ -38,6 +38,8 @@ export interface SandboxOAuthOptions {
 export interface SandboxOAuth {
   /** The grant of a request's bearer token, or undefined when it is unknown, expired or revoked. */
   grantOf(request: FastifyRequest): Grant | undefined;
+  /** An access token, as if somebody had allowed these scopes on the page. */
+  allow(scopes: readonly string[]): string;
   revokeAll(): void;
   /** Ends every access token now, as if its time had come. */
   expireAll(): void;
@@ -104,15 +106,17 @@ export function installOAuth(app: FastifyInstance, options: SandboxOAuthOptions)
     return reply.redirect(back.href);
   });
 
-  const issue = (grant: Grant, refreshed: boolean): Record<string, unknown> => {
+  const open = (grant: Grant): string => {
     const accessToken = token('access');
     access.set(accessToken, {
       grant,
       expiresAt: options.accessTtl === undefined ? Number.POSITIVE_INFINITY : now() + options.accessTtl * 1000,
     });
     refresh.set(grant.refreshToken, grant);
-    return options.answer(grant, accessToken, refreshed);
+    return accessToken;
   };
+  const issue = (grant: Grant, refreshed: boolean): Record<string, unknown> =>
+    options.answer(grant, open(grant), refreshed);
 
   app.post(options.tokenPath, async (request, reply) => {
     const form = (request.body ?? {}) as Record<string, string>;
@@ -169,6 +173,8 @@ export function installOAuth(app: FastifyInstance, options: SandboxOAuthOptions)
       const found = access.get((request.headers.authorization ?? '').replace(/^Bearer /i, ''));
       return found && !found.grant.revoked && found.expiresAt > now() ? found.grant : undefined;
     },
+    allow: (scopes) =>
+      open({ account: options.account(), scopes: [...scopes], refreshToken: token('refresh'), revoked: false }),
     revokeAll: () => {
       for (const { grant } of access.values()) grant.revoked = true;
     },

@@ -1,0 +1,90 @@
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Command } from 'commander';
+import { expect, test } from 'vitest';
+import { connectCommands } from '../src/cli/connect.ts';
+import { dataCommands } from '../src/cli/data.ts';
+import { operateCommands } from '../src/cli/operate.ts';
+import { scopesOf } from '../src/connections/oauth.ts';
+import type { Connector, OAuth2 } from '../src/kit/index.ts';
+import { loadRegistry } from '../src/registry.ts';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const read = (file: string): string => readFileSync(path.join(ROOT, file), 'utf8');
+const README = read('README.md');
+const DOCS = ['README.md', 'docs/mapping.md', 'docs/operations.md', 'docs/write-a-connector.md'];
+
+/** What the README says about a platform, from its definition. */
+function row(connector: Connector): string {
+  const { auth, streams, webhooks, actions, files } = connector;
+  const asked = streams.filter((stream) => stream.list).map((stream) => stream.name.replaceAll('_', ' '));
+  const brought = streams.filter((stream) => !stream.list).map((stream) => stream.name.replaceAll('_', ' '));
+  const how =
+    auth.kind === 'oauth2' ? 'its own page' : Object.keys(auth.fields.properties).length > 0 ? 'keys' : 'nothing';
+  const reads = [
+    ...(asked.length > 0 ? [asked.join(', ')] : []),
+    ...(brought.length > 0 ? [`${files ? 'from files' : 'as posted'}: ${brought.join(', ')}`] : []),
+  ];
+  const hears = webhooks ? `webhooks, one address for ${webhooks.scope === 'app' ? 'the app' : 'each connection'}` : '';
+  const does = actions.map((action) => `\`${action.kind}\``).join(' ');
+  return `| ${[connector.name, how, reads.join('; ') || '-', hears || '-', does || '-'].join(' | ')} |`;
+}
+
+test('readme: the table of platforms is what the connectors say', async () => {
+  const registry = await loadRegistry();
+  const table = [
+    '| platform | connected by | reads | hears | does |',
+    '|---|---|---|---|---|',
+    ...registry.all().map(row),
+  ].join('\n');
+  const [, given] = /<!-- connectors -->\n([\s\S]*?)\n?<!-- \/connectors -->/.exec(README)!;
+  expect(given).toBe(table);
+});
+
+test('readme: the registration of each platform is told, and the scopes of the first one', async () => {
+  const registry = await loadRegistry();
+  for (const connector of registry.all()) {
+    if (connector.auth.kind !== 'oauth2') continue;
+    for (const name of [connector.auth.app.clientId, connector.auth.app.clientSecret, ...(connector.appSecrets ?? [])])
+      expect(README, name).toContain(`\`${name}\``);
+    if (connector.webhooks) expect(README).toContain(`\`/hooks/${connector.id}\``);
+  }
+  const { auth } = registry.find('hubspot')!;
+  const { required, optional } = scopesOf(auth as OAuth2, Object.keys(auth.features));
+  const part = (from: string, to: string): string[] =>
+    [...README.slice(README.indexOf(from), README.indexOf(to)).matchAll(/`([a-z._-]+)`/g)].map((match) => match[1]!);
+  expect(part('- Required scopes', '- Optional scopes').sort()).toEqual([...required].sort());
+  expect(part('- Optional scopes', '- Webhooks:').sort()).toEqual([...optional].sort());
+});
+
+test('readme: every command, script, file and address that is named exists', async () => {
+  const program = new Command('rapport');
+  for (const add of [connectCommands, operateCommands, dataCommands]) add(program);
+  const known = new Map(program.commands.map((command) => [command.name(), command]));
+  const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+  for (const file of DOCS) {
+    const text = read(file);
+    for (const [, name, rest] of text.matchAll(/(?:`|npx |exec hub )rapport ([a-z]+)([^`\n#]*)/g)) {
+      expect(known.has(name!), `${file}: rapport ${name}`).toBe(true);
+      for (const [option] of rest!.matchAll(/--[a-z-]+/g))
+        expect(known.get(name!)!.helpInformation(), `${file}: rapport ${name} ${option}`).toContain(option);
+    }
+    for (const [, name] of text.matchAll(/npm run ([a-z]+)/g))
+      expect(scripts, `${file}: npm run ${name}`).toHaveProperty(name!);
+    for (const [, target] of text.matchAll(/\]\(([^)#:]+)\)/g))
+      expect(existsSync(path.join(ROOT, path.dirname(file), target!)), `${file}: ${target}`).toBe(true);
+    for (const [, target] of text.matchAll(/`((?:src|test|connectors|mappings|examples|playbooks|docs)\/[\w./-]+)`/g))
+      expect(existsSync(path.join(ROOT, target!)), `${file}: ${target}`).toBe(true);
+  }
+});
+
+test('readme: every variable the program reads is told, and no other', () => {
+  const config = read('src/base/config.ts');
+  const declared = [...config.matchAll(/^ {2}([A-Z_]{4,}): Type\./gm)].map((match) => match[1]!);
+  expect(declared.length).toBeGreaterThan(10);
+  const operations = read('docs/operations.md');
+  for (const name of declared) expect(operations, name).toContain(`\`${name}\``);
+  const told = [...operations.matchAll(/^\| `([A-Z_]+)`(?:, `([A-Z_]+)`)?/gm)].flatMap((match) => [match[1], match[2]]);
+  expect(told.filter((name) => name && name !== 'RAPPORT_PASSWORD').sort()).toEqual([...declared].sort());
+});

@@ -1,0 +1,26 @@
+import type { Truth } from '../truth.ts';
+
+const truth: Truth = {
+  exceptions: [
+    {
+      operation: '* /oauth/authorize',
+      at: 'operation',
+      why: 'a page for people, no call of the API',
+      verified: 'dossier, Auth',
+    },
+    {
+      operation: 'POST /oauth/2026-09/token',
+      at: 'response.body.**',
+      why: 'the description has an answer for failures only, under `default`; the names of a success are in the dossier',
+      verified: 'dossier, Auth: token response fields',
+    },
+    {
+      operation: 'POST /crm/objects/2026-09/{objectType}/search',
+      at: 'request.body.sorts.*',
+      says: /must be string/,
+      why: 'a sort is an object with propertyName and direction; the description types it as text',
+      verified: 'dossier, Read: "Real API takes sorts as ..."; Spec: known mismatches',
+    },
+  ],
+};
+export default truth;
