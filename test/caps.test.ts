@@ -3,10 +3,12 @@ import { seededRandom } from '../src/kit/sandbox/index.ts';
 import { survives } from './support/commits.ts';
 import { handlersOf } from './support/handlers.ts';
 import { DAY, HOUR } from './support/hub.ts';
+import { isWaiting, pausingAt } from './support/pauses.ts';
 import { dispatch } from './support/sending.ts';
 import { beginStory, type Customer, type Row, type Story } from './support/story.ts';
 
 let story: Story;
+let companies = 0;
 
 beforeAll(async () => {
   story = await beginStory({ vendors: ['hubspot', 'twilio', 'smtp'], roles: 'api,sync,engine', alwaysOpen: true });
@@ -32,6 +34,24 @@ const offer = (customer: Customer, n: number): Promise<Row> => {
     ? story.plan('send_email', { subject: `Offer ${n}`, text: 'Half price' }, more)
     : story.plan('send_sms', { text: `Offer ${n}` }, more);
 };
+/** Customers who work for the same company. */
+async function colleagues(count: number): Promise<Customer[]> {
+  const { hubspot } = story.vendors;
+  const company = hubspot.state.create('companies', {
+    name: `Glass ${++companies}`,
+    domain: `glass${companies}.example`,
+  });
+  const people: Customer[] = [];
+  for (let n = 0; n < count; n++) {
+    const person = await consenting();
+    hubspot.state.attach('contacts', person.contact, company.id);
+    await hubspot.change('contacts', person.contact, { jobtitle: 'Glazier' });
+    people.push(person);
+  }
+  await story.must('POST', `/v1/connections/${story.connections.hubspot.id}/sync`, {});
+  await story.settle();
+  return people;
+}
 const together = (workers: number): Promise<unknown> =>
   Promise.all(Array.from({ length: workers }, () => dispatch(story)));
 
@@ -60,6 +80,48 @@ test('caps: many senders at once never pass the caps of a person, over weeks and
   }
 });
 
+test('caps: what a platform refused for a while counts from when it went out', async () => {
+  await story.set('caps', { marketing: [{ messages: 1, days: 1, then: 'defer' }], marketingPerCompany: [] });
+  const ann = await consenting();
+  const hours = async (count: number): Promise<number> => {
+    story.clock.advance(count * HOUR);
+    await dispatch(story);
+    return story.mailsTo(ann).length;
+  };
+  await offer(ann, 0);
+  story.vendors.smtp.faults.add({ kind: 'status', status: 451, body: '4.3.2 Later', match: /^RCPT / });
+  expect(await hours(0)).toBe(0);
+  story.vendors.smtp.faults.clear();
+  await offer(ann, 0);
+  expect(await hours(20)).toBe(1);
+  // A day after the first try, five hours after the message.
+  expect(await hours(5)).toBe(1);
+  expect(await hours(20)).toBe(2);
+});
+
+test.each(['one person', 'two people of one company'])(
+  'caps: two senders with different messages for %s do not both let theirs through',
+  async (whose) => {
+    const cap = [{ messages: 1, days: 1, then: 'skip' }];
+    const one = whose === 'one person';
+    await story.set('caps', { marketing: one ? cap : [], marketingPerCompany: one ? [] : cap });
+    const [ann, bob] = one ? await consenting().then((person) => [person, person]) : await colleagues(2);
+    const first = await offer(ann!, 0);
+    const { deps } = story.hub;
+    const { db, reached, go } = pausingAt(deps.db, /set state = 'committed'/);
+    const job = { tenantId: story.tenantId };
+    const sending = handlersOf(story.hub, { ...deps, db }).get('dispatch')!(job);
+    await reached;
+    const second = await offer(bob!, 1);
+    const other = dispatch(story);
+    // It waits for the first one; without a lock it would be through before.
+    await Promise.race([other, isWaiting(story)]).finally(go);
+    await Promise.all([sending, other]);
+    expect(await story.action(first.id)).toMatchObject({ state: 'sent' });
+    expect(await story.action(second.id)).toMatchObject({ state: 'skipped', reason: 'frequency_cap' });
+  },
+);
+
 test('caps: what was let through and is decided anew by somebody else counts once', async () => {
   await story.set('caps', { marketing: [{ messages: 2, days: 1, then: 'skip' }], marketingPerCompany: [] });
   const ann = await consenting();
@@ -73,17 +135,7 @@ test('caps: what was let through and is decided anew by somebody else counts onc
 
 test('caps: of three people of one company only as many are written to as the company may get', async () => {
   await story.set('caps', { marketing: [], marketingPerCompany: [{ messages: 2, days: 1, then: 'skip' }] });
-  const { hubspot } = story.vendors;
-  const company = hubspot.state.create('companies', { name: 'Acme Glass', domain: 'acme.example' });
-  const people = [];
-  for (let n = 0; n < 3; n++) {
-    const person = await consenting();
-    hubspot.state.attach('contacts', person.contact, company.id);
-    await hubspot.change('contacts', person.contact, { jobtitle: 'Glazier' });
-    people.push(person);
-  }
-  await story.must('POST', `/v1/connections/${story.connections.hubspot.id}/sync`, {});
-  await story.settle();
+  const people = await colleagues(3);
   for (const person of people) await offer(person, 0);
   await together(4);
   const states = await Promise.all(people.map(async (person) => (await story.actions(person))[0]!));

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { Command } from 'commander';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { start as startHubSpot } from '../connectors/hubspot/sandbox.ts';
 import { start as startTwilio } from '../connectors/twilio/sandbox.ts';
 import { systemClock } from '../src/base/clock.ts';
@@ -12,6 +12,9 @@ import { operateCommands } from '../src/cli/operate.ts';
 import { decideOnPage } from '../src/kit/sandbox/index.ts';
 import { testDatabase } from './support/hub.ts';
 import { type Ended, endAll, fail, pageOf, programEnv, query, rapport, run, runRapport } from './support/processes.ts';
+
+// Each program takes a second to start, and more on a busy machine.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 /*
  * Every command as a person starts it: a program of its own, with an environment, against a real database. What it prints

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makeApiKey } from '../src/access/identity.ts';
+import { newId } from '../src/base/ids.ts';
 import { apiFor, startTestHub, type TestHub, testDatabase } from './support/hub.ts';
 import { until } from './support/processes.ts';
 import { type Wire, wireTo } from './support/wires.ts';
@@ -131,14 +132,15 @@ describe('metrics', () => {
     }
   });
 
-  test('operations: the metrics are those the README lists, with bounded labels', async () => {
+  test('operations: the metrics are those that docs/operations.md lists, with bounded labels', async () => {
     await hub.api('GET', '/v1/connections');
-    await fetch(`${hub.url}/hooks/webhook/x`, { method: 'POST', body: '{}' });
+    const nobody = `${hub.url}/hooks/webhook/${newId()}`;
+    expect((await fetch(nobody, { method: 'POST', body: '{}' })).status).toBeLessThan(500);
     const { text, type } = await scrape();
     expect(type).toContain('text/plain');
     const given = new Set([...text.matchAll(/^# TYPE (\S+)/gm)].map((match) => match[1]!));
-    const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
-    const listed = [...readme.matchAll(/`(rapport_[a-z_]+)`/g)].map((match) => match[1]!);
+    const page = readFileSync(new URL('../docs/operations.md', import.meta.url), 'utf8');
+    const listed = [...page.matchAll(/^\| `(rapport_[a-z_]+)`/gm)].map((match) => match[1]!);
     expect(listed.length).toBeGreaterThan(4);
     for (const name of listed) expect(given, name).toContain(name);
     const own = [...given].filter((name) => !/^rapport_(process|nodejs)_/.test(name));
@@ -158,6 +160,16 @@ describe('limits', () => {
     const answer = await fetch(`${hub.url}/hooks/webhook/x`, { method: 'POST', body: 'x'.repeat(1_100_000) });
     expect(answer.status).toBe(413);
     expect(answer.headers.get('content-type')).toContain('application/problem+json');
+  });
+
+  test('operations: a hook address that cannot be one is refused without asking the database', async () => {
+    const { total } = hub.hub.db.load();
+    for (const id of ['x', '%00', "' or 1=1 --", '../../etc/passwd', 'é'.repeat(100)]) {
+      const url = `${hub.url}/hooks/webhook/${encodeURIComponent(id)}`;
+      expect((await fetch(url, { method: 'POST', body: '{}' })).status, id).toBe(404);
+    }
+    // A statement that Postgres refuses costs its connection, which a stranger must not be able to do.
+    expect(hub.hub.db.load().total).toBe(total);
   });
 
   test('operations: a file beyond 50 MB is refused with the other way to bring it in', async () => {

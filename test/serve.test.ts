@@ -1,13 +1,16 @@
 import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, expect, test, vi } from 'vitest';
 import { start as startHubSpot } from '../connectors/hubspot/sandbox.ts';
 import { systemClock } from '../src/base/clock.ts';
 import { decideOnPage } from '../src/kit/sandbox/index.ts';
 import { apiFor, testDatabase } from './support/hub.ts';
 import { endAll, fail, pageOf, programEnv, query, run, runRapport, serve, until } from './support/processes.ts';
 import { gateTo } from './support/wires.ts';
+
+// Each program takes a second to start, and more on a busy machine.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 const APP = { HUBSPOT_CLIENT_ID: 'hubspot-app', HUBSPOT_CLIENT_SECRET: 'hubspot-secret' };
 const folder = mkdtempSync(path.join(os.tmpdir(), 'rapport-serve-'));

@@ -154,6 +154,18 @@ test('unknowns: a report that comes when it was about to be tried again stops th
   expect(await story.action(id)).toMatchObject({ state: 'sent', attempts: 1, receipt: { nativeId: sid } });
 });
 
+test('unknowns: what shows up only when it is about to be sent again is found then', async () => {
+  const { id, native } = await lost();
+  hideMessages();
+  story.clock.advance(5 * MINUTE);
+  await reconcile(story);
+  expect(await story.action(id)).toMatchObject({ state: 'planned', reason: 'retry' });
+  heal(story);
+  await dispatch(story);
+  expect(await story.action(id)).toMatchObject({ state: 'sent', attempts: 2 });
+  expect(native()).toHaveLength(1);
+});
+
 test('unknowns: a report that overtakes the answer, which then gets lost, is proof enough', async () => {
   const { id, native } = await sms.plan();
   hideMessages();

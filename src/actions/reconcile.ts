@@ -1,7 +1,7 @@
 import { bumpDue } from '../base/due.ts';
 import { messageOf } from '../base/errors.ts';
 import { openSession } from '../connections/session.ts';
-import { VendorError } from '../kit/index.ts';
+import { type Receipt, VendorError } from '../kit/index.ts';
 import { actionEnded } from '../sequences/engine.ts';
 import type { ActionDeps } from './deps.ts';
 import { afterEnd } from './ending.ts';
@@ -69,7 +69,7 @@ async function staysUnknown(
  */
 export async function reconcile(deps: ActionDeps, tenantId: string, request: RequestRow): Promise<Finding> {
   // A report about it overtook the answer that then got lost.
-  if (request.native_id) return settleAs(deps, tenantId, request, 'sent', request.native_id);
+  if (request.native_id) return settleAs(deps, tenantId, request, 'sent', { nativeId: request.native_id });
   const now = deps.clock.now();
   let session: Awaited<ReturnType<typeof openSession>> | undefined;
   try {
@@ -89,7 +89,7 @@ export async function reconcile(deps: ActionDeps, tenantId: string, request: Req
     if (way.kind === 'marker') {
       const meta = { requestId: request.id, firstTriedAt: request.committed_at ?? request.created_at };
       const receipt = await way.find(session.ctx, request.content as never, meta);
-      if (receipt) return settleAs(deps, tenantId, request, 'sent', receipt.nativeId, receipt.url);
+      if (receipt) return settleAs(deps, tenantId, request, 'sent', receipt);
       const sure =
         now.getTime() - (request.committed_at ?? request.created_at).getTime() >
         way.settleSeconds * GIVE_UP_FACTOR * 1000;
@@ -132,8 +132,7 @@ async function settleAs(
   tenantId: string,
   request: RequestRow,
   finding: 'sent' | 'retry',
-  nativeId?: string,
-  url?: string,
+  receipt?: Receipt,
 ): Promise<Finding> {
   const now = deps.clock.now();
   await deps.db.tenant(tenantId, async (tx) => {
@@ -145,8 +144,9 @@ async function settleAs(
             state: 'sent',
             reason: null,
             detail: 'Found at the platform afterwards.',
-            nativeId: nativeId ?? null,
-            nativeUrl: url ?? null,
+            nativeId: receipt?.nativeId ?? null,
+            nativeUrl: receipt?.url ?? null,
+            nativeState: receipt?.state ?? null,
           }
         : {
             id: request.id,

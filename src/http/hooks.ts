@@ -1,4 +1,5 @@
 import { Problem } from '../base/errors.ts';
+import { isId } from '../base/ids.ts';
 import type { Metrics } from '../base/metrics.ts';
 import type { SyncDeps } from '../sync/deps.ts';
 import { receiveHook } from '../sync/inbox.ts';
@@ -21,6 +22,9 @@ export async function hookRoutes(parent: App, deps: SyncDeps & { metrics: Metric
           const { connector, connectionId } = request.params;
           if (!deps.registry.find(connector)?.webhooks)
             throw new Problem(404, 'not_found', `There is no webhook address for "${connector}".`);
+          // Anybody may post here: what cannot be an id is not looked for.
+          if (connectionId !== undefined && !isId(connectionId))
+            throw new Problem(404, 'not_found', 'There is no webhook address like this.');
           const headers = Object.fromEntries(
             Object.entries(request.headers).map(([name, value]) => [
               name,

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type HubSpotSandbox, start } from '../../connectors/hubspot/sandbox.ts';
 import { manualClock } from '../../src/base/clock.ts';
+import { vendorTruth } from '../specs/suite.ts';
 import { DAY, freePort, HOUR, MINUTE, startTestHub, type TestHub } from '../support/hub.ts';
 
 const APP = { HUBSPOT_CLIENT_ID: 'hubspot-app', HUBSPOT_CLIENT_SECRET: 'hubspot-secret' };
@@ -180,3 +181,39 @@ test('hubspot: deletions come with the daily list of archived records', async ()
   await hub.advance(DAY + HOUR);
   expect(await search('Miller 30')).toHaveLength(0);
 });
+
+test('hubspot: every kind of action is done and answered, also the ones looked up after a lost answer', async () => {
+  const person = vendor.state.create('contacts', { firstname: 'Acted', lastname: 'Upon', email: 'acted@example.com' });
+  await vendor.change('contacts', person.id, { lastname: 'On' });
+  await hub.settle();
+  const [customer] = await search('Acted');
+  const at = `/v1/connections/${connection.id}`;
+  const settings = { singleSendEmailId: '77', sequenceUserId: '9000', sequenceSender: 'rita@example.com' };
+  const etag = (await hub.api('GET', at)).headers.get('etag')!;
+  expect((await hub.api('PATCH', at, { settings }, { 'if-match': etag })).status).toBe(200);
+  const about = { contact: person.id };
+  const [from, to] = ['2026-03-10T15:00:00Z', '2026-03-10T16:00:00Z'];
+  const inputs: [string, Record<string, unknown>][] = [
+    ['add_note', { body: 'Called', about }],
+    ['create_task', { title: 'Call again', dueAt: from, priority: 'high', assignee: '500', about }],
+    ['create_calendar_event', { title: 'Visit', startsAt: from, endsAt: to, location: 'There', about }],
+    ['create_ticket', { title: 'Leak', body: 'Kitchen', priority: 'urgent', about }],
+    ['update_field', { object: 'contact', id: person.id, fields: { jobtitle: 'Owner', city: null, numchildren: 2 } }],
+    ['add_tag', { tag: '12', about }],
+    ['remove_tag', { tag: '12', about }],
+    ['enrol_in_automation', { automation: '5', about }],
+    ['send_email', { to: 'acted@example.com', subject: 'Hello', text: 'There' }],
+  ];
+  vendor.server.faults.add({ kind: 'cut_after', match: /^POST .*\/enrollments$/, times: 1 });
+  for (const [kind, input] of inputs) {
+    const body = { kind, customerId: customer!.id, connectionId: connection.id, input, class: 'transactional' };
+    const planned = await hub.api('POST', '/v1/actions', body, { 'idempotency-key': `every-${kind}` });
+    expect(planned.status, `${kind}: ${JSON.stringify(planned.body)}`).toBe(202);
+    await hub.settle();
+    await hub.advance(2 * MINUTE);
+    const { body: done } = await hub.api('GET', `/v1/actions/${planned.body.id}`);
+    expect(done.state, `${kind}: ${JSON.stringify(done)}`).toBe('sent');
+  }
+});
+
+await vendorTruth('hubspot', () => vendor.server);

@@ -1,8 +1,8 @@
 import { createHmac } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { QuickBooksSandbox } from '../../connectors/quickbooks/sandbox.ts';
+import { vendorTruth } from '../specs/suite.ts';
 import { HOUR, MINUTE } from '../support/hub.ts';
-import { compare, hasSchemas } from './quickbooks.schemas.ts';
 import { APP, Books } from './quickbooks.setup.ts';
 
 let books: Books;
@@ -212,11 +212,4 @@ test('quickbooks: one post, several companies, and a company of two businesses',
   expect(given.headers.authorization).toBe(`Basic ${client}`);
 });
 
-test.skipIf(!hasSchemas)(
-  'quickbooks: what hooks fetched is as the published schemas say (skipped without them)',
-  () => {
-    const { met, wrong } = compare(vendor.server.journal);
-    expect([...met]).toEqual(expect.arrayContaining(['Customer', 'Invoice', 'Payment', 'CreditMemo']));
-    expect([...wrong]).toEqual([]);
-  },
-);
+await vendorTruth('quickbooks', () => vendor.server, { part: 'hooks' });

@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import connector from '../../connectors/quickbooks/connector.ts';
 import { parseQuery } from '../../connectors/quickbooks/sandbox.query.ts';
@@ -7,7 +5,9 @@ import { start } from '../../connectors/quickbooks/sandbox.ts';
 import { webhooks } from '../../connectors/quickbooks/webhooks.ts';
 import { manualClock } from '../../src/base/clock.ts';
 import { classify, type HookEvent, type Reply } from '../../src/kit/index.ts';
-import { hasSchemas, Schemas, SPECS } from './quickbooks.schemas.ts';
+import { hasPlatform, platformFile } from '../specs/platforms.ts';
+import { QUICKBOOKS_FILES } from '../specs/readers/quickbooks.ts';
+import { readXsd } from '../specs/readers/xsd.ts';
 import { APP, AT, ask, tokenOf } from './quickbooks.setup.ts';
 
 const NOW = new Date(AT);
@@ -152,10 +152,10 @@ describe('the simulation', () => {
   });
 });
 
-describe.skipIf(!hasSchemas)('what the vendor publishes (skipped without it)', () => {
+describe.skipIf(!hasPlatform('quickbooks'))('what the vendor publishes (skipped without it)', () => {
   const events = (body: Buffer | string): HookEvent[] =>
     webhooks.events({ method: 'POST', url: '', headers: {}, body: Buffer.from(body) }, undefined);
-  const sample = (file: string): string => readFileSync(path.join(SPECS, 'samples', file), 'utf8');
+  const sample = (file: string): string => platformFile('quickbooks', `samples/${file}`);
 
   test("quickbooks: the publisher's own samples of webhooks are read", () => {
     expect(events(sample('webhook.cloudevents.account-created.json'))).toEqual([]);
@@ -183,11 +183,11 @@ describe.skipIf(!hasSchemas)('what the vendor publishes (skipped without it)', (
   });
 
   test('quickbooks: what queries filter and sort by is published as such', () => {
-    const schemas = new Schemas();
-    const updated = schemas.member('ModificationMetaData', 'LastUpdatedTime')!.documentation;
+    const schemas = readXsd(QUICKBOOKS_FILES.map((file) => platformFile('quickbooks', file)));
+    const updated = schemas.describe('ModificationMetaData', 'LastUpdatedTime');
     expect(updated).toMatch(/Filterable:\s*ALL/);
     expect(updated).toMatch(/Sortable:\s*ALL/);
-    expect(schemas.member('Invoice', 'Id')!.documentation).toMatch(/Filterable:\s*ALL/);
+    expect(schemas.describe('Invoice', 'Id')).toMatch(/Filterable:\s*ALL/);
   });
 
   test('quickbooks: the token answer is read as published', async () => {

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { type QuickBooksSandbox, start } from '../../connectors/quickbooks/sandbox.ts';
 import { manualClock } from '../../src/base/clock.ts';
+import { vendorTruth } from '../specs/suite.ts';
 import { HOUR, MINUTE } from '../support/hub.ts';
 import { APP, AT, ask, Books, tokenOf } from './quickbooks.setup.ts';
 
@@ -215,3 +216,5 @@ test('quickbooks: no token and no secret is in any log line', () => {
   for (const line of books.hub.lines)
     expect(line).not.toMatch(/(access|refresh|code)-[0-9a-f]{16}|quickbooks-secret|quickbooks-verifier/);
 });
+
+await vendorTruth('quickbooks', () => vendor.server, { part: 'trouble' });

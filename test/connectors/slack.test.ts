@@ -1,6 +1,4 @@
 import { createHmac } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
-import path from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type HubSpotSandbox, start as startHubSpot } from '../../connectors/hubspot/sandbox.ts';
 import { blocksOf } from '../../connectors/slack/blocks.ts';
@@ -12,6 +10,7 @@ import { slackTransport } from '../../connectors/slack/transport.ts';
 import { webhooks } from '../../connectors/slack/webhooks.ts';
 import { manualClock } from '../../src/base/clock.ts';
 import { classify, type PreparedRequest, VendorError } from '../../src/kit/index.ts';
+import { vendorTruth } from '../specs/suite.ts';
 import { freePort, HOUR, MINUTE, startTestHub, type TestHub } from '../support/hub.ts';
 
 const APP = {
@@ -21,7 +20,6 @@ const APP = {
 };
 const HUBSPOT = { HUBSPOT_CLIENT_ID: 'hubspot-app', HUBSPOT_CLIENT_SECRET: 'hubspot-secret' };
 const AT = '2026-03-02T15:00:00Z';
-const SPEC = path.join(process.env.PLATFORM_SPECS ?? '../shared/platforms', 'slack/openapi.json');
 
 let vendor: SlackSandbox;
 let crm: HubSpotSandbox;
@@ -775,36 +773,6 @@ describe('around it', () => {
     for (const secret of [...new Set(tokens), APP.SLACK_SIGNING_SECRET, APP.SLACK_CLIENT_SECRET])
       expect(log).not.toContain(secret);
   });
-
-  // The description is of 2021; these are newer.
-  const NEWER: Record<string, string[]> = {
-    'conversations.history': ['include_all_metadata'],
-    'chat.postMessage': ['metadata'],
-    'users.list': ['team_id'],
-  };
-  test.skipIf(!existsSync(SPEC))("slack: every call has a method and parameters of the vendor's description", () => {
-    const { paths } = JSON.parse(readFileSync(SPEC, 'utf8')) as {
-      paths: Record<string, Record<string, { parameters: { name: string; required?: boolean; in: string }[] }>>;
-    };
-    const calls = vendor.server.journal.filter(
-      (exchange) => exchange.path.startsWith('/api/') && exchange.path !== '/api/oauth.v2.access',
-    );
-    for (const call of calls) {
-      const method = call.path.slice('/api/'.length);
-      const described = Object.values(paths[`/${method}`] ?? {})[0];
-      expect(described, `${method} is a method of Slack`).toBeDefined();
-      const names = described!.parameters.map((parameter) => parameter.name);
-      const sent = Object.keys((call.body ?? {}) as object);
-      expect(
-        sent.filter((name) => !names.includes(name) && !NEWER[method]?.includes(name)),
-        `parameters of ${method}`,
-      ).toEqual([]);
-      const required = described!.parameters
-        .filter((parameter) => parameter.required && parameter.name !== 'token')
-        .map((parameter) => parameter.name);
-      if (call.status === 200 && (call.reply as { ok?: boolean }).ok)
-        expect(sent).toEqual(expect.arrayContaining(required));
-    }
-    expect(new Set(calls.map((call) => call.path)).size).toBeGreaterThanOrEqual(7);
-  });
 });
+
+await vendorTruth('slack', () => vendor.server);

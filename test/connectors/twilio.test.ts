@@ -1,6 +1,4 @@
 import { createHash, createHmac } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
-import path from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { start as startCrm } from '../../connectors/hubspot/sandbox.ts';
 import { actions } from '../../connectors/twilio/actions.ts';
@@ -8,6 +6,7 @@ import { start, type TwilioSandbox } from '../../connectors/twilio/sandbox.ts';
 import { webhooks } from '../../connectors/twilio/webhooks.ts';
 import { manualClock } from '../../src/base/clock.ts';
 import type { RawHook } from '../../src/kit/index.ts';
+import { vendorTruth } from '../specs/suite.ts';
 import { freePort, HOUR, MINUTE, startTestHub, type TestHub } from '../support/hub.ts';
 
 const CRM = { HUBSPOT_CLIENT_ID: 'hubspot-app', HUBSPOT_CLIENT_SECRET: 'hubspot-secret' };
@@ -776,50 +775,6 @@ describe('WhatsApp', () => {
   });
 });
 
-const specs = path.join(process.env.PLATFORM_SPECS ?? '../shared/platforms', 'twilio');
-
-describe.skipIf(!existsSync(specs))("twilio's own description", () => {
-  const load = (name: string) => JSON.parse(readFileSync(path.join(specs, name), 'utf8'));
-
-  /** The operation a call meets, with its path template. */
-  const operationOf = (
-    documents: Record<string, any>[],
-    method: string,
-    asked: string,
-  ): Record<string, any> | undefined => {
-    for (const document of documents) {
-      for (const [template, operations] of Object.entries<any>(document.paths)) {
-        const pattern = new RegExp(`^${template.replace(/\{\w+\}/g, '[^/.]+').replaceAll('.json', '\\.json')}$`);
-        if (pattern.test(asked) && operations[method.toLowerCase()]) return operations[method.toLowerCase()];
-      }
-    }
-    return undefined;
-  };
-
-  test('twilio: every request we send is one the vendor describes', () => {
-    const documents = [load('openapi.api_v2010.json'), load('openapi.messaging_v1.json')];
-    expect(vendor.server.journal.length).toBeGreaterThan(50);
-    for (const { method, path: asked, query, body } of vendor.server.journal) {
-      const operation = operationOf(documents, method, asked);
-      expect(operation, `${method} ${asked}`).toBeDefined();
-      const named = (operation?.parameters ?? []).map(({ name }: { name: string }) => name);
-      for (const name of Object.keys(query)) expect(named, `${method} ${asked}`).toContain(name);
-      const known = operation?.requestBody?.content['application/x-www-form-urlencoded'].schema.properties ?? {};
-      for (const name of Object.keys((body as object | undefined) ?? {})) expect(Object.keys(known)).toContain(name);
-    }
-  });
-
-  test('twilio: the simulation answers messages in the form the vendor describes', () => {
-    const document = load('openapi.api_v2010.json');
-    const known = document.components.schemas['api.v2010.account.message'].properties;
-    const states = document.components.schemas.message_enum_status.enum;
-    for (const message of vendor.state.messages.slice(0, 200)) {
-      expect(Object.keys(message).sort()).toEqual(Object.keys(known).sort());
-      expect(states).toContain(message.status);
-    }
-  });
-});
-
 test('twilio: no secret is in any line of the log', () => {
   const log = hub.lines.join('\n');
   expect(log.length).toBeGreaterThan(0);
@@ -827,3 +782,5 @@ test('twilio: no secret is in any line of the log', () => {
   for (const secret of [vendor.credentials.authToken, vendor.credentials.keySecret, basic])
     expect(log).not.toContain(secret);
 });
+
+await vendorTruth('twilio', () => vendor.server);

@@ -52,7 +52,11 @@ const weight = (template: string): number => template.replace(/\{[^}]*\}/g, '').
 /** A description of HTTP calls, whatever it was written in. */
 export function httpSpec(name: string, operations: readonly HttpOperation[], schemas: Schemas): Spec {
   const known = operations
-    .map((operation) => ({ operation, pattern: patternOf(operation.template), detail: undefined as Operation | undefined }))
+    .map((operation) => ({
+      operation,
+      pattern: patternOf(operation.template),
+      detail: undefined as Operation | undefined,
+    }))
     .sort((one, other) => weight(other.operation.template) - weight(one.operation.template));
   return {
     name,

@@ -32,9 +32,11 @@ export class Described {
   constructor(schemas: readonly Schema[], resolve: (schema: Schema) => Schema) {
     this.resolve = resolve;
     this.seen = views(schemas, resolve);
+    const rests = this.seen.map((view) => view.additionalProperties);
+    const namesNothing = !this.seen.some((view) => hasNames(view.properties) || hasNames(view.patternProperties));
     this.isOpen =
-      this.seen.some(({ additionalProperties: rest }) => rest === true || isRecord(rest)) ||
-      !this.seen.some(({ properties, patternProperties }) => hasNames(properties) || hasNames(patternProperties)) ||
+      rests.some((rest) => rest === true || isRecord(rest)) ||
+      (namesNothing && !rests.includes(false)) ||
       this.seen.some(isFreeObject);
   }
 
@@ -105,7 +107,9 @@ function membersNamed(view: Record<string, any>, name: string): Schema[] {
 const isFreeObject = (view: Record<string, any>): boolean =>
   view.type === 'object' &&
   view.additionalProperties !== false &&
-  !['properties', 'patternProperties', 'allOf', 'anyOf', 'oneOf', '$ref', 'required'].some((keyword) => keyword in view);
+  !['properties', 'patternProperties', 'allOf', 'anyOf', 'oneOf', '$ref', 'required'].some(
+    (keyword) => keyword in view,
+  );
 
 /** A text (of a query, a form, a path, a header) as the value its schema means. */
 export function fromText(schema: Schema, text: unknown, resolve: (schema: Schema) => Schema): unknown {

@@ -39,6 +39,8 @@ export function normalise(schema: Schema, options: NormaliseOptions): Schema {
   const result: Record<string, any> = {};
   for (const keyword of PLAIN) if (schema[keyword] !== undefined) result[keyword] = schema[keyword];
   for (const keyword of ONE) if (schema[keyword] !== undefined) result[keyword] = inner(schema[keyword]);
+  // Names are looked at elsewhere (see `Described`): many descriptions close each part of a whole.
+  if (result.additionalProperties === false) delete result.additionalProperties;
   if (Array.isArray(schema.items)) result.items = schema.items.map(inner);
   if (Array.isArray(schema.prefixItems)) {
     result.items = schema.prefixItems.map(inner);

@@ -19,6 +19,9 @@ export const PLATFORMS = path.resolve(ROOT, process.env.PLATFORM_SPECS ?? '../sh
 
 const EXCEPTIONS = path.join(ROOT, 'test', 'specs', 'exceptions');
 
+/** Whether there is a folder about a platform. */
+export const hasPlatform = (platform: string): boolean => existsSync(path.join(PLATFORMS, platform));
+
 /** A file of a platform's folder, as text. */
 export const platformFile = (platform: string, file: string): string =>
   readFileSync(path.join(PLATFORMS, platform, file), 'utf8');
@@ -81,7 +84,7 @@ function load(platform: string): Promise<Loaded> {
 
 async function read(platform: string): Promise<Loaded> {
   const truth = await truthOf(platform);
-  if (!existsSync(path.join(PLATFORMS, platform))) return { specs: [], truth };
+  if (!hasPlatform(platform)) return { specs: [], truth };
   const files = truth.files ?? filesOf(platform);
   const specs = files.map((file) => readSpec(platform, file)).filter((spec) => spec !== undefined);
   return { specs: [...(truth.specs?.() ?? []), ...specs], truth };

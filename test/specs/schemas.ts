@@ -1,11 +1,8 @@
 import AjvCompiler from '@fastify/ajv-compiler';
+import { type Ajv, findingsOf, type Validate } from './findings.ts';
 import { Described } from './members.ts';
 import { type Direction, normalise, type Schema } from './normalise.ts';
-import { type Finding, isRecord, shown } from './spec.ts';
-
-type Ajv = Parameters<NonNullable<NonNullable<Parameters<AjvCompiler.BuildCompilerFromPool>[1]>['onCreate']>>[0];
-type Validate = ReturnType<Ajv['compile']>;
-type ValidationError = NonNullable<Validate['errors']>[number];
+import { type Finding, isRecord } from './spec.ts';
 
 /** Formats of vendors that JSON schema has no word for. */
 const FORMATS: Record<string, RegExp> = {
@@ -32,6 +29,8 @@ function createAjv(): Ajv {
         removeAdditional: false,
         unicodeRegExp: false,
         logger: false,
+        // Most of what is compiled runs a few times: faster to write than to polish.
+        code: { optimize: false },
         formats: FORMATS,
       },
       onCreate: (ajv) => {
@@ -86,11 +85,9 @@ export class Schemas {
   /** What of a value is not as the schema says; members it does not describe are findings too. */
   check(schema: Schema, value: unknown, direction: Direction, at: string): Finding[] {
     const validate = this.compile(schema, direction);
-    const wrong = validate(value) ? [] : toFindings(validate.errors ?? [], at);
+    const wrong = validate(value) ? [] : findingsOf(validate.errors ?? [], at, this.ajv);
     const foreign = this.describedBy(schema).foreign(value, direction);
-    const places = new Set(wrong.map((finding) => `${finding.at} ${finding.says}`));
-    const here = foreign.map((finding) => ({ ...finding, at: `${at}${finding.at}` }));
-    return [...wrong, ...here.filter((finding) => !places.has(`${finding.at} ${finding.says}`))];
+    return [...wrong, ...foreign.map((finding) => ({ ...finding, at: `${at}${finding.at}` }))];
   }
 
   private describedBy(schema: Schema): Described {
@@ -127,52 +124,5 @@ export class Schemas {
     this.names.set(key, name);
     this.ajv.addSchema({ allOf: [this.normalised(this.at(reference), direction)] }, name);
     return name;
-  }
-}
-
-const placeOf = (error: ValidationError, at: string): string =>
-  at +
-  error.instancePath
-    .split('/')
-    .map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'))
-    .join('.');
-
-/** Errors of the validator as findings. Of a choice of forms only the choice is told, not each form that did not fit. */
-function toFindings(errors: readonly ValidationError[], at: string): Finding[] {
-  const choices = new Map<string, ValidationError>();
-  // An outer choice of the same place is told after the inner one.
-  for (const error of errors) if (error.keyword === 'anyOf') choices.set(error.instancePath, error);
-  const places = [...choices.keys()];
-  const isTold = (error: ValidationError): boolean => {
-    if (error.keyword === 'if') return false;
-    const within = places.filter((place) => error.instancePath === place || error.instancePath.startsWith(`${place}/`));
-    return within.length === 0 || (within.length === 1 && choices.get(error.instancePath) === error);
-  };
-  return errors.filter(isTold).map((error) => toFinding(error, errors, at));
-}
-
-function toFinding(error: ValidationError, errors: readonly ValidationError[], at: string): Finding {
-  const place = placeOf(error, at);
-  const value = shown(error.data);
-  const { params } = error;
-  switch (error.keyword) {
-    case 'required':
-      return { at: `${place}.${params.missingProperty}`, says: 'is missing' };
-    case 'additionalProperties':
-      return { at: `${place}.${params.additionalProperty}`, says: 'is not described' };
-    case 'type':
-      return { at: place, says: `must be ${[params.type].flat().join(' or ')}`, value };
-    case 'enum':
-      return { at: place, says: `must be one of ${params.allowedValues.join(', ')}`.slice(0, 160), value };
-    case 'anyOf': {
-      const inner = errors
-        .filter((other) => other !== error && other.instancePath.startsWith(error.instancePath))
-        .map((other) => `${other.instancePath.slice(error.instancePath.length)} ${other.message}`.trim())
-        .filter((text) => text !== 'must be null' && !text.startsWith('must match a schema'));
-      const says = [...new Set(inner)].slice(0, 4).join('; ');
-      return { at: place, says: `fits none of the forms described: ${says}`, value };
-    }
-    default:
-      return { at: place, says: error.message ?? error.keyword, value };
   }
 }

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { afterAll } from 'vitest';
 import type { ChildStart, Command } from './child.ts';
 import type { Job } from './handlers.ts';
 import type { TestHub } from './hub.ts';
@@ -23,13 +24,18 @@ export interface Child {
 
 const running = new Set<ChildProcess>();
 
-// Compiled once and not by each of them.
-const cache = mkdtempSync(path.join(os.tmpdir(), 'rapport-test-children-'));
-process.once('exit', () => rmSync(cache, { recursive: true, force: true }));
+// What is compiled is compiled once and not by each of them.
+let cache: string | undefined;
+afterAll(async () => {
+  await killChildren();
+  if (cache) rmSync(cache, { recursive: true, force: true });
+});
 
-/** Starts a process beside `hub`, at its moment. Call `killChildren` when the tests are through. */
+/** Starts a process beside `hub`, at its moment. Those that still run are ended when the tests of a file are through. */
 export async function startChild(hub: TestHub, connectors: string[], light = false): Promise<Child> {
+  cache ??= mkdtempSync(path.join(os.tmpdir(), 'rapport-test-children-'));
   const child = fork(SCRIPT, {
+    env: { ...process.env, NODE_COMPILE_CACHE: cache },
     execArgv: [],
     serialization: 'advanced',
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],

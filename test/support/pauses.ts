@@ -1,4 +1,6 @@
 import type { Database, SystemTx } from '../../src/base/database.ts';
+import type { Hub } from '../../src/hub.ts';
+import { eventually } from './children.ts';
 
 /**
  * A database on which a statement waits: a test stands between two moments of a transaction.
@@ -25,3 +27,12 @@ export function pausingAt(db: Database, match: RegExp): { db: Database; reached:
   });
   return { db: { ...db, tenant: (id, work) => db.tenant(id, (tx) => work(slow(tx))) }, reached, go };
 }
+
+/** Comes back when somebody waits for a lock that another transaction holds. */
+export const isWaiting = ({ hub }: { hub: Hub }): Promise<unknown> =>
+  eventually(async () => {
+    const { rows } = await hub.db.statement(
+      'select 1 from pg_locks l join pg_stat_activity a on a.pid = l.pid where not l.granted and a.datname = current_database()',
+    );
+    return rows.length > 0 || undefined;
+  });

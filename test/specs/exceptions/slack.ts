@@ -70,20 +70,27 @@ const truth: Truth = {
     {
       operation: 'GET /api/conversations.history',
       at: 'response.body.messages.*.(metadata|edited)',
-      why: 'metadata is newer than the description; the mark of an edit stands in its list of events, not of messages',
-      verified: 'dossier, Spec and Read: conversations.history',
+      why: 'metadata is newer than the description, which leaves out the mark of an edit, too',
+      verified: 'dossier, Spec: missing metadata; the mark of an edit is from general knowledge',
     },
     {
       operation: 'GET /api/conversations.history',
       at: 'response.body.response_metadata',
       why: 'the cursor of the next page, as in the other lists; the description leaves it out for this one',
-      verified: 'dossier, Read: cursor pages; the description of conversations.replies has it',
+      verified: 'dossier, Read: cursor pages; the description of users.list and conversations.list has it',
     },
     {
       operation: 'POST /api/chat.update',
       at: 'response.body.message.**',
       why: 'the description knows three members of the message, and calls its list of blocks an object',
       verified: "the description's own chat.postMessage, which has the whole message with a list of blocks",
+    },
+    {
+      operation: 'GET /api/users.(list|info)',
+      at: 'response.body.**.profile.fields',
+      says: /missing/,
+      why: 'custom fields are there only where a workspace has them; the description calls them required',
+      verified: "the vendor's sample users.list.ok.json",
     },
     {
       operation: '*',

@@ -14,7 +14,8 @@ const truth: Truth = {
       at: 'response.body.incoming_phone_numbers.*.sms_url',
       says: /format "uri"/,
       why: 'an address nobody entered is an empty text',
-      verified: "the vendor's published example of an incoming phone number (sms_url, sms_fallback_url, status_callback)",
+      verified:
+        "the vendor's published example of an incoming phone number (sms_url, sms_fallback_url, status_callback)",
     },
   ],
 };

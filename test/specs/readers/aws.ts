@@ -4,7 +4,18 @@ import { type Call, type Finding, isRecord, type Operation, type Spec } from '..
 import { childrenOf, type Element, parseXml } from './xml.ts';
 
 interface Shape {
-  type: 'structure' | 'list' | 'map' | 'string' | 'integer' | 'long' | 'boolean' | 'timestamp' | 'blob' | 'float' | 'double';
+  type:
+    | 'structure'
+    | 'list'
+    | 'map'
+    | 'string'
+    | 'integer'
+    | 'long'
+    | 'boolean'
+    | 'timestamp'
+    | 'blob'
+    | 'float'
+    | 'double';
   members?: Record<string, { shape: string; locationName?: string }>;
   member?: { shape: string; locationName?: string };
   key?: { shape: string; locationName?: string };
@@ -139,7 +150,11 @@ function checkRequest(call: Call, model: Model, described: Model['operations'][s
   if (call.method !== described.http.method && call.method !== 'GET')
     findings.push({ at: 'request.method', says: `must be ${described.http.method}`, value: call.method });
   if (form.Version !== model.metadata.apiVersion)
-    findings.push({ at: 'request.body.Version', says: `must be ${model.metadata.apiVersion}`, value: form.Version ?? '' });
+    findings.push({
+      at: 'request.body.Version',
+      says: `must be ${model.metadata.apiVersion}`,
+      value: form.Version ?? '',
+    });
   const shape = model.shapes[described.input?.shape ?? ''];
   const names = Object.entries(shape?.members ?? {}).map(([name, member]) => member.locationName ?? name);
   for (const key of Object.keys(form))
@@ -147,7 +162,10 @@ function checkRequest(call: Call, model: Model, described: Model['operations'][s
       findings.push({ at: `request.body.${key}`, says: 'is not described' });
   if (!shape) return findings;
   const value = structureFromForm(model, shape, form, '');
-  return [...findings, ...schemas.check({ $ref: `#/shapes/${described.input!.shape}` }, value, 'request', 'request.body')];
+  return [
+    ...findings,
+    ...schemas.check({ $ref: `#/shapes/${described.input!.shape}` }, value, 'request', 'request.body'),
+  ];
 }
 
 /** An XML element as the value its shape means; members the shape does not have are kept, to be found. */
@@ -210,7 +228,8 @@ const COMMON = new Set([
 function checkError(call: Call, top: Element, model: Model, described: Model['operations'][string]): Finding[] {
   const [error] = childrenOf(top, 'Error');
   const at = 'response.body';
-  if (top.local !== 'ErrorResponse' || !error) return [{ at, says: 'must be ErrorResponse with Error', value: top.local }];
+  if (top.local !== 'ErrorResponse' || !error)
+    return [{ at, says: 'must be ErrorResponse with Error', value: top.local }];
   const code = childrenOf(error, 'Code')[0]?.text ?? '';
   const known = (described.errors ?? []).map(({ shape }) => ({ shape, error: model.shapes[shape]?.error }));
   const found = known.find((one) => (one.error?.code ?? one.shape) === code);

@@ -91,7 +91,9 @@ export function readEdmx(source: string): Model {
         name,
         base: base === undefined ? undefined : full(base),
         keys: [...descendants(type, 'PropertyRef')].map(({ attributes }) => attributes.Name ?? ''),
-        properties: new Map(childrenOf(type, 'Property').map((one) => [one.attributes.Name ?? '', readProperty(one, fullList)])),
+        properties: new Map(
+          childrenOf(type, 'Property').map((one) => [one.attributes.Name ?? '', readProperty(one, fullList)]),
+        ),
         navigation: new Map(
           childrenOf(type, 'NavigationProperty').map(({ attributes }) => [
             attributes.Name ?? '',
@@ -150,13 +152,15 @@ function readCallables(schema: Element, full: typeof listOf): Callable[] {
     .filter(({ attributes }) => attributes.Name !== undefined)
     .map((element): Callable => {
       const { attributes } = element;
-      const given = childrenOf(element, 'Parameter').map((parameter): [string, Callable['boundTo'] & { optional: boolean }] => [
-        parameter.attributes.Name ?? '',
-        {
-          ...full(parameter.attributes.Type ?? ''),
-          optional: parameter.attributes.Nullable !== 'false' && element.local === 'Action',
-        },
-      ]);
+      const given = childrenOf(element, 'Parameter').map(
+        (parameter): [string, Callable['boundTo'] & { optional: boolean }] => [
+          parameter.attributes.Name ?? '',
+          {
+            ...full(parameter.attributes.Type ?? ''),
+            optional: parameter.attributes.Nullable !== 'false' && element.local === 'Action',
+          },
+        ],
+      );
       const isBound = attributes.IsBound === 'true';
       const returned = attributes.ReturnType ?? childrenOf(element, 'ReturnType')[0]?.attributes.Type;
       const method = attributes['m:HttpMethod'] ?? (element.local === 'Action' ? 'POST' : 'GET');
@@ -196,8 +200,14 @@ const PLAIN: Record<2 | 4, Record<string, Schema>> = {
     'Edm.Decimal': { type: 'string', pattern: '^-?\\d+(\\.\\d+)?$' },
     'Edm.Double': { type: ['string', 'number'] },
     'Edm.Guid': { type: 'string', format: 'uuid' },
-    'Edm.DateTime': { type: 'string', pattern: '^(/Date\\(-?\\d+([+-]\\d+)?\\)/|\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d(:\\d\\d(\\.\\d+)?)?)$' },
-    'Edm.DateTimeOffset': { type: 'string', pattern: '^(/Date\\(-?\\d+([+-]\\d+)?\\)/|\\d{4}-\\d\\d-\\d\\dT.*(Z|[+-]\\d\\d:\\d\\d))$' },
+    'Edm.DateTime': {
+      type: 'string',
+      pattern: '^(/Date\\(-?\\d+([+-]\\d+)?\\)/|\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d(:\\d\\d(\\.\\d+)?)?)$',
+    },
+    'Edm.DateTimeOffset': {
+      type: 'string',
+      pattern: '^(/Date\\(-?\\d+([+-]\\d+)?\\)/|\\d{4}-\\d\\d-\\d\\dT.*(Z|[+-]\\d\\d:\\d\\d))$',
+    },
     'Edm.Time': { type: 'string', pattern: '^P' },
   },
   4: {
@@ -226,7 +236,10 @@ export function valueSchema(model: Model, type: string, use: Use): Schema {
   const words = model.enums.get(type);
   if (words) return { type: 'string', pattern: `^(${[...words, 'unknownFutureValue'].join('|')})(,.*)?$` };
   if (model.types.has(type)) return { $ref: reference(use, type) };
-  return PLAIN[model.version][type] ?? (type.startsWith('Edm.') && !/Stream|Geo|Untyped/.test(type) ? { type: 'string' } : {});
+  return (
+    PLAIN[model.version][type] ??
+    (type.startsWith('Edm.') && !/Stream|Geo|Untyped/.test(type) ? { type: 'string' } : {})
+  );
 }
 
 /** All types as JSON schemas, for each use. */
@@ -250,7 +263,12 @@ function objectSchema(model: Model, type: EntityType, use: Use): Schema {
   }
   for (const [name, { type: target, isList }] of type.navigation) {
     const one: Schema = { $ref: reference(use, target) };
-    const deferred = { type: 'object', properties: { __deferred: {} }, required: ['__deferred'], additionalProperties: false };
+    const deferred = {
+      type: 'object',
+      properties: { __deferred: {} },
+      required: ['__deferred'],
+      additionalProperties: false,
+    };
     const many = { type: 'array', items: one };
     const wrapped = {
       type: 'object',

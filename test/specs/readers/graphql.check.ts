@@ -1,6 +1,15 @@
 import type { Finding } from '../spec.ts';
 import type { GraphQLSchema } from './graphql.documents.ts';
-import { type Definition, type Fragment, type InputField, named, type Request, type Selection, type TypeRef, type Value } from './graphql.language.ts';
+import {
+  type Definition,
+  type Fragment,
+  type InputField,
+  named,
+  type Request,
+  type Selection,
+  type TypeRef,
+  type Value,
+} from './graphql.language.ts';
 
 /** Goes through what is asked for, and notes what the schema does not have. */
 export class GraphQLCheck {
@@ -29,6 +38,7 @@ export class GraphQLCheck {
 
   selections(type: Definition, selections: readonly Selection[], at: string): void {
     for (const one of selections) {
+      for (const value of one.conditions) this.value(sure({ kind: 'named', name: 'Boolean' }), value, at);
       if (one.kind === 'field') this.field(type, one, `${at}.${one.name}`);
       else this.fragment(type, one, at);
     }
@@ -36,11 +46,20 @@ export class GraphQLCheck {
 
   private fragment(type: Definition, one: Exclude<Selection, { kind: 'field' }>, at: string): void {
     const fragment = one.kind === 'spread' ? this.fragments.get(one.fragment) : one;
-    if (!fragment) return this.note(at, `has no fragment ${one.kind === 'spread' ? one.fragment : ''}`);
+    if (!fragment) {
+      this.note(at, `has no fragment ${one.kind === 'spread' ? one.fragment : ''}`);
+      return;
+    }
     const on = fragment.on === undefined ? type : this.schema.types.get(fragment.on);
-    if (!on) return this.note(at, `there is no type ${fragment.on}`);
+    if (!on) {
+      this.note(at, `there is no type ${fragment.on}`);
+      return;
+    }
     const name = one.kind === 'spread' ? one.fragment : '';
-    if (name !== '' && this.open.has(name)) return this.note(at, `the fragment ${name} contains itself`);
+    if (name !== '' && this.open.has(name)) {
+      this.note(at, `the fragment ${name} contains itself`);
+      return;
+    }
     this.open.add(name);
     this.selections(on, fragment.selections, at);
     this.open.delete(name);
@@ -49,13 +68,22 @@ export class GraphQLCheck {
   private field(type: Definition, one: Extract<Selection, { kind: 'field' }>, at: string): void {
     if (one.name === '__typename') return;
     const field = type.fields.get(one.name);
-    if (!field) return this.note(at, `is not described: ${type.name} has no such field`);
+    if (!field) {
+      this.note(at, `is not described: ${type.name} has no such field`);
+      return;
+    }
     if (field.deprecated) this.note(at, 'is deprecated');
     this.inputs(field.arguments, one.arguments, `${at}()`);
     const inner = this.schema.types.get(named(field.type));
     const isComposite = inner !== undefined && ['object', 'interface', 'union'].includes(inner.kind);
-    if (isComposite && !one.selections) return this.note(at, 'needs to say which of its fields are wanted');
-    if (!isComposite && one.selections) return this.note(at, 'has no fields');
+    if (isComposite && !one.selections) {
+      this.note(at, 'needs to say which of its fields are wanted');
+      return;
+    }
+    if (!isComposite && one.selections) {
+      this.note(at, 'has no fields');
+      return;
+    }
     if (inner && one.selections) this.selections(inner, one.selections, at);
   }
 
@@ -74,10 +102,18 @@ export class GraphQLCheck {
   }
 
   private value(type: TypeRef, value: Value, at: string, hasDefault = false): void {
-    if (value.kind === 'variable') return this.variable(type, value.name, at, hasDefault);
-    if (value.kind === 'plain' && value.value === null)
-      return type.kind === 'required' ? this.note(at, 'must not be null') : undefined;
-    if (type.kind === 'required') return this.value(type.of, value, at);
+    if (value.kind === 'variable') {
+      this.variable(type, value.name, at, hasDefault);
+      return;
+    }
+    if (value.kind === 'plain' && value.value === null) {
+      if (type.kind === 'required') this.note(at, 'must not be null');
+      return;
+    }
+    if (type.kind === 'required') {
+      this.value(type.of, value, at);
+      return;
+    }
     if (type.kind === 'list') {
       const items = value.kind === 'list' ? value.items : [value];
       for (const item of items) this.value(type.of, item, at);
@@ -89,8 +125,12 @@ export class GraphQLCheck {
   private namedValue(name: string, value: Value, at: string): void {
     const type = this.schema.types.get(name);
     if (type?.kind === 'input') {
-      if (value.kind !== 'object') return this.note(at, `must be ${name}`);
-      return this.inputs(type.fields, value.members, at);
+      if (value.kind !== 'object') {
+        this.note(at, `must be ${name}`);
+        return;
+      }
+      this.inputs(type.fields, value.members, at);
+      return;
     }
     if (type?.kind === 'enum') {
       if (value.kind !== 'enum' || !type.names.has(value.name)) this.note(at, `must be one of ${name}`);
@@ -109,10 +149,14 @@ export class GraphQLCheck {
   private variable(type: TypeRef, name: string, at: string, hasDefault: boolean): void {
     this.used.add(name);
     const variable = this.request.variables.get(name);
-    if (!variable) return this.note(at, `$${name} is not declared`);
+    if (!variable) {
+      this.note(at, `$${name} is not declared`);
+      return;
+    }
     const given = variable.default && variable.type.kind !== 'required' ? sure(variable.type) : variable.type;
     const wanted = hasDefault && type.kind === 'required' ? type.of : type;
-    if (!isUsable(given, wanted)) this.note(at, `$${name} is ${written(variable.type)} where ${written(type)} is wanted`);
+    if (!isUsable(given, wanted))
+      this.note(at, `$${name} is ${written(variable.type)} where ${written(type)} is wanted`);
   }
 }
 

@@ -6,6 +6,7 @@ import {
   Reader,
   type Request,
   type Selection,
+  type Value,
 } from './graphql.language.ts';
 
 /** A schema: its types, and the ones where queries and mutations begin. */
@@ -99,7 +100,8 @@ function readDefinition(reader: Reader, types: Map<string, Definition>, extended
     if (reader.take('=')) for (const one of namesAfter(reader, '|')) definition.names.add(one);
   } else if (kind === 'enum') {
     for (const one of reader.ifBetween('{', '}', () => readWord(reader))) definition.names.add(one);
-  } else for (const [field, what] of reader.ifBetween('{', '}', () => readField(reader))) definition.fields.set(field, what);
+  } else
+    for (const [field, what] of reader.ifBetween('{', '}', () => readField(reader))) definition.fields.set(field, what);
 }
 
 function readWord(reader: Reader): string {
@@ -147,23 +149,26 @@ function readRequest(reader: Reader): Request {
 
 const readSelections = (reader: Reader): Selection[] => reader.between('{', '}', () => readSelection(reader));
 
-/** Whether it may be left out of the answer. */
-const isConditional = (reader: Reader): boolean =>
-  reader.directives().some(({ name }) => name === 'include' || name === 'skip');
+/** On what it depends whether it is in the answer. */
+const readConditions = (reader: Reader): Value[] =>
+  reader
+    .directives()
+    .filter(({ name }) => name === 'include' || name === 'skip')
+    .flatMap((directive) => directive.arguments.get('if') ?? []);
 
 function readSelection(reader: Reader): Selection {
   if (reader.take('...')) {
     if (reader.next.kind === 'name' && reader.next.text !== 'on')
-      return { kind: 'spread', fragment: reader.name(), conditional: isConditional(reader) };
+      return { kind: 'spread', fragment: reader.name(), conditions: readConditions(reader) };
     const on = reader.take('on') ? reader.name() : undefined;
-    const conditional = isConditional(reader);
-    return { kind: 'inline', on, selections: readSelections(reader), conditional };
+    const conditions = readConditions(reader);
+    return { kind: 'inline', on, selections: readSelections(reader), conditions };
   }
   const first = reader.name();
   const name = reader.take(':') ? reader.name() : first;
   const parameters = new Map(reader.ifBetween('(', ')', () => reader.pair()));
-  const conditional = isConditional(reader);
+  const conditions = readConditions(reader);
   const hasMore = reader.next.kind === 'mark' && reader.next.text === '{';
   const selections = hasMore ? readSelections(reader) : undefined;
-  return { kind: 'field', key: first, name, arguments: parameters, selections, conditional };
+  return { kind: 'field', key: first, name, arguments: parameters, selections, conditions };
 }

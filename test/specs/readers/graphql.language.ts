@@ -39,10 +39,18 @@ export interface Definition {
   oneOf: boolean;
 }
 
+/** Something asked for. With conditions (`@include`, `@skip`) it may be missing in the answer. */
 export type Selection =
-  | { kind: 'field'; key: string; name: string; arguments: Map<string, Value>; selections: Selection[] | undefined; conditional: boolean }
-  | { kind: 'spread'; fragment: string; conditional: boolean }
-  | { kind: 'inline'; on: string | undefined; selections: Selection[]; conditional: boolean };
+  | {
+      kind: 'field';
+      key: string;
+      name: string;
+      arguments: Map<string, Value>;
+      selections: Selection[] | undefined;
+      conditions: Value[];
+    }
+  | { kind: 'spread'; fragment: string; conditions: Value[] }
+  | { kind: 'inline'; on: string | undefined; selections: Selection[]; conditions: Value[] };
 
 export interface Request {
   kind: 'query' | 'mutation' | 'subscription';

@@ -3,7 +3,14 @@ import { Schemas } from '../schemas.ts';
 import { type Call, type Finding, isRecord, type Operation, type Spec } from '../spec.ts';
 import { GraphQLCheck } from './graphql.check.ts';
 import { type GraphQLSchema, readRequests, readSchema } from './graphql.documents.ts';
-import { type Definition, type Fragment, named, type Request, type Selection, type TypeRef } from './graphql.language.ts';
+import {
+  type Definition,
+  type Fragment,
+  named,
+  type Request,
+  type Selection,
+  type TypeRef,
+} from './graphql.language.ts';
 
 /** Reads a GraphQL schema. A call is one whose body has a `query`; what it asks is compared, and the shape of the answer. */
 export function graphQL(name: string, source: string): Spec {
@@ -140,7 +147,7 @@ function answerOf(
   const required = new Set<string>();
   const add = (holder: Definition, list: readonly Selection[], certain: boolean): void => {
     for (const one of list) {
-      const isCertain = certain && !one.conditional;
+      const isCertain = certain && one.conditions.length === 0;
       if (one.kind === 'field') {
         const field = holder.fields.get(one.name);
         if (one.name === '__typename') properties[one.key] = { type: 'string' };
@@ -181,7 +188,8 @@ function checkAnswer(answers: Schemas, call: Call): Finding[] | undefined {
   const at = 'response.body';
   const { data, errors, extensions, ...rest } = call.reply;
   const findings: Finding[] = Object.keys(rest).map((name) => ({ at: `${at}.${name}`, says: 'is not described' }));
-  if (extensions !== undefined && !isRecord(extensions)) findings.push({ at: `${at}.extensions`, says: 'must be object' });
+  if (extensions !== undefined && !isRecord(extensions))
+    findings.push({ at: `${at}.extensions`, says: 'must be object' });
   if (errors !== undefined) {
     // Where something failed, null may stand in its place, at any height.
     if (!Array.isArray(errors) || !errors.every((error) => typeof error?.message === 'string'))

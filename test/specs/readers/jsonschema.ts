@@ -11,7 +11,10 @@ export function jsonSchema(name: string, document: Record<string, any>, part = '
   collectIds(document, '#', ids);
   const schemas = new Schemas(document, { locate: (reference) => ids.get(reference) ?? reference });
   const schema: Schema = { $ref: part };
-  return { name: part === '#' ? name : `${name} ${part}`, check: (value, at) => schemas.check(schema, value, 'response', at) };
+  return {
+    name: part === '#' ? name : `${name} ${part}`,
+    check: (value, at) => schemas.check(schema, value, 'response', at),
+  };
 }
 
 /** Notes where the schemas with an id of their own are; `id` is what `$id` was called in older drafts. */

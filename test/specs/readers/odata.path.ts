@@ -52,7 +52,8 @@ export function resolvePath(model: Model, path: string): Target | undefined {
   return at;
 }
 
-const resultOf = (callable: Callable): Pick<Target, 'type' | 'isList'> => callable.returns ?? { type: '', isList: false };
+const resultOf = (callable: Callable): Pick<Target, 'type' | 'isList'> =>
+  callable.returns ?? { type: '', isList: false };
 
 function stepOf(step: string): { name: string; keys: string | undefined } {
   const match = /^([^(]+)\((.*)\)$/s.exec(step);
@@ -84,7 +85,8 @@ function follow(model: Model, at: Target, step: string): Target | undefined {
 }
 
 const isOrExtends = (model: Model, type: string, base: string): boolean =>
-  type === base || (model.types.get(type)?.base !== undefined && isOrExtends(model, model.types.get(type)!.base!, base));
+  type === base ||
+  (model.types.get(type)?.base !== undefined && isOrExtends(model, model.types.get(type)!.base!, base));
 
 function withKeys(model: Model, at: Target, text: string): Target {
   const names = keysOf(model, at.type);

@@ -43,7 +43,8 @@ export function checkQuery(model: Model, type: string, query: Record<string, unk
     if (name === '$top' || name === '$skip')
       return /^\d+$/.test(text) ? [] : [{ at, says: 'must be a whole number', value: text }];
     if (FREE.test(name)) return [];
-    if (name === '$select' || name === '$expand') return text.split(',').flatMap((one) => checkPath(model, type, one.trim(), at));
+    if (name === '$select' || name === '$expand')
+      return text.split(',').flatMap((one) => checkPath(model, type, one.trim(), at));
     if (name === '$orderby') return text.split(',').flatMap((one) => checkOrder(model, type, one.trim(), at));
     if (name === '$filter') return checkFilter(model, type, text, at);
     return [{ at, says: 'is not described' }];
@@ -76,25 +77,50 @@ function checkOrder(model: Model, type: string, text: string, at: string): Findi
   const found = follow(model, type, path);
   if ('missing' in found) return [{ at: `${at}.${path}`, says: `is not described: ${found.missing}` }];
   const findings: Finding[] = [];
-  if (!/^(asc|desc)$/.test(direction)) findings.push({ at: `${at}.${path}`, says: 'must be asc or desc', value: direction });
+  if (!/^(asc|desc)$/.test(direction))
+    findings.push({ at: `${at}.${path}`, says: 'must be asc or desc', value: direction });
   if (found.property && !found.property.sortable) findings.push({ at: `${at}.${path}`, says: 'cannot be sorted by' });
   return findings;
 }
 
-const OPERATORS = new Set(['eq', 'ne', 'gt', 'ge', 'lt', 'le', 'and', 'or', 'not', 'add', 'sub', 'mul', 'div', 'mod', 'in', 'has']);
-const LITERAL = String.raw`(?:(?:datetimeoffset|datetime|time|guid)?'(?:[^']|'')*'|-?\d[\w.:+-]*|true|false|null)`;
-const COMPARISON = new RegExp(String.raw`(?<path>[A-Za-z_][\w/]*)\s+(?:eq|ne|gt|ge|lt|le)\s+(?<literal>${LITERAL})`, 'g');
+const OPERATORS = new Set([
+  'eq',
+  'ne',
+  'gt',
+  'ge',
+  'lt',
+  'le',
+  'and',
+  'or',
+  'not',
+  'add',
+  'sub',
+  'mul',
+  'div',
+  'mod',
+  'in',
+  'has',
+]);
+const LITERAL = String.raw`(?:(?:datetimeoffset|datetime|time|guid)?'(?:[^']|'')*'|(?<!\w)-?\d[\w.:+-]*|\b(?:true|false|null)\b)`;
+const COMPARISON = new RegExp(
+  String.raw`(?<path>[A-Za-z_][\w/]*)\s+(?:eq|ne|gt|ge|lt|le)\s+(?<literal>${LITERAL})`,
+  'g',
+);
 
 function checkFilter(model: Model, type: string, filter: string, at: string): Finding[] {
   const findings: Finding[] = [];
   const variables = new Set([...filter.matchAll(/(\w+)\s*:/g)].map((match) => match[1]!));
   // What is left without literals and function names are paths.
-  const bare = filter.replace(new RegExp(LITERAL, 'g'), ' ').replace(/\w+\s*\(/g, '(').replace(/\w+\s*:/g, ' ');
+  const bare = filter
+    .replace(new RegExp(LITERAL, 'g'), ' ')
+    .replace(/\w+\s*\(/g, '(')
+    .replace(/\w+\s*:/g, ' ');
   for (const [path] of bare.matchAll(/[A-Za-z_][\w/]*/g)) {
     if (OPERATORS.has(path) || variables.has(path.split('/')[0]!)) continue;
     const found = follow(model, type, path.replace(/\/(any|all)$/, ''));
     if ('missing' in found) findings.push({ at: `${at}.${path}`, says: `is not described: ${found.missing}` });
-    else if (found.property && !found.property.filterable) findings.push({ at: `${at}.${path}`, says: 'cannot be filtered by' });
+    else if (found.property && !found.property.filterable)
+      findings.push({ at: `${at}.${path}`, says: 'cannot be filtered by' });
   }
   for (const { groups } of filter.matchAll(COMPARISON)) {
     const { path = '', literal = '' } = groups ?? {};

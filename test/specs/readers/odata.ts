@@ -12,7 +12,8 @@ import { checkQuery, isLiteral } from './odata.query.ts';
 export function odata(name: string, source: string, root?: RegExp): Spec {
   const model = readEdmx(source);
   const schemas = new Schemas(edmxSchemas(model));
-  const below = root ?? (model.version === 2 ? new RegExp(`^.*/${model.namespace}(;v=\\d+)?(?=/|$)`) : /^\/(v1\.0|beta)(?=\/|$)/);
+  const below =
+    root ?? (model.version === 2 ? new RegExp(`^.*/${model.namespace}(;v=\\d+)?(?=/|$)`) : /^\/(v1\.0|beta)(?=\/|$)/);
   return {
     name,
     find(call) {
@@ -68,10 +69,13 @@ function checkCallable(model: Model, schemas: Schemas, callable: Callable, call:
   const inBody = model.version === 4 && callable.method === 'POST';
   const given = (inBody ? (call.body ?? {}) : call.query) as Record<string, unknown>;
   const place = inBody ? 'request.body' : 'request.query';
-  const names = new Map([...callable.parameters].map(([name, parameter]) => [name.toLowerCase(), { name, ...parameter }]));
+  const names = new Map(
+    [...callable.parameters].map(([name, parameter]) => [name.toLowerCase(), { name, ...parameter }]),
+  );
   const findings = Object.entries(given).flatMap(([name, value]): Finding[] => {
     const parameter = names.get(name.toLowerCase());
-    if (!parameter) return !inBody && /^(\$|sap-)/.test(name) ? [] : [{ at: `${place}.${name}`, says: 'is not described' }];
+    if (!parameter)
+      return !inBody && /^(\$|sap-)/.test(name) ? [] : [{ at: `${place}.${name}`, says: 'is not described' }];
     if (!inBody) {
       const fits = isLiteral(model, parameter.type, String(value));
       return fits ? [] : [{ at: `${place}.${name}`, says: `must be ${parameter.type}`, value: String(value) }];
@@ -85,7 +89,13 @@ function checkCallable(model: Model, schemas: Schemas, callable: Callable, call:
   return [...findings, ...missing.map(([, { name }]) => ({ at: `${place}.${name}`, says: 'is missing' }))];
 }
 
-function checkAnswer(model: Model, schemas: Schemas, target: Target, method: string, call: Call): Finding[] | undefined {
+function checkAnswer(
+  model: Model,
+  schemas: Schemas,
+  target: Target,
+  method: string,
+  call: Call,
+): Finding[] | undefined {
   const at = 'response.body';
   const isEmpty = call.reply === undefined || call.reply === null || call.reply === '';
   if (call.status >= 300 || target.isValue || target.type === '') return undefined;
@@ -93,7 +103,12 @@ function checkAnswer(model: Model, schemas: Schemas, target: Target, method: str
   if (!isRecord(call.reply)) return [{ at, says: 'must be object' }];
   const one = valueSchema(model, target.type, 'answer');
   const list = target.isList && method !== 'POST' ? true : target.isList && target.callable !== undefined;
-  return schemas.check(model.version === 2 ? wrapped2(one, list, target) : wrapped4(one, list), call.reply, 'response', at);
+  return schemas.check(
+    model.version === 2 ? wrapped2(one, list, target) : wrapped4(one, list),
+    call.reply,
+    'response',
+    at,
+  );
 }
 
 /** Version 2 puts everything into `d`, a list into `results`, and the result of an operation under its name. */
@@ -113,6 +128,15 @@ function wrapped2(one: Schema, isList: boolean, { callable }: Target): Schema {
 function wrapped4(one: Schema, isList: boolean): Schema {
   const notes = { '^@': {} };
   if (!isList) return { allOf: [one, { type: 'object', patternProperties: notes }] };
-  const value = { type: 'array', items: { anyOf: [one, { type: 'object', required: ['@removed'], patternProperties: notes }] } };
-  return { type: 'object', properties: { value }, required: ['value'], patternProperties: notes, additionalProperties: false };
+  const value = {
+    type: 'array',
+    items: { anyOf: [one, { type: 'object', required: ['@removed'], patternProperties: notes }] },
+  };
+  return {
+    type: 'object',
+    properties: { value },
+    required: ['value'],
+    patternProperties: notes,
+    additionalProperties: false,
+  };
 }

@@ -9,6 +9,16 @@ const ENTITIES = [
   ...['Customer', 'Invoice', 'Payment', 'CreditMemo', 'SalesReceipt', 'RefundReceipt', 'Estimate', 'TimeActivity'],
   ...['Item', 'Term', 'Employee', 'Class', 'Department', 'RecurringTransaction', 'CompanyInfo', 'Attachable'],
 ];
+/** The schema files of the vendor's folder. */
+export const QUICKBOOKS_FILES = [
+  'Finance.xsd',
+  'IntuitBaseTypes.xsd',
+  'IntuitNamesTypes.xsd',
+  'IntuitRestServiceDef.xsd',
+  'Report.xsd',
+  'SalesTax.xsd',
+];
+
 /** What a person can be mailed. */
 const SENDABLE = ['Invoice', 'Estimate', 'Payment', 'CreditMemo', 'SalesReceipt'];
 

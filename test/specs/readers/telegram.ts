@@ -41,7 +41,10 @@ const objectOf = (fields: readonly Field[]): Schema => ({
 const schemasOf = ({ types }: Document): Schemas =>
   new Schemas({
     schemas: Object.fromEntries(
-      Object.entries(types).map(([name, { fields, subtypes }]) => [name, subtypes ? anyOf(subtypes) : objectOf(fields ?? [])]),
+      Object.entries(types).map(([name, { fields, subtypes }]) => [
+        name,
+        subtypes ? anyOf(subtypes) : objectOf(fields ?? []),
+      ]),
     ),
   });
 

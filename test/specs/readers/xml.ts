@@ -68,7 +68,12 @@ function elementOf(name: string, attributeText: string): Element {
   const attributes: Record<string, string> = {};
   for (const [pair] of attributeText.matchAll(new RegExp(ATTRIBUTE, 'gu'))) {
     const at = pair.indexOf('=');
-    attributes[pair.slice(0, at).trim()] = unescaped(pair.slice(at + 1).trim().slice(1, -1));
+    attributes[pair.slice(0, at).trim()] = unescaped(
+      pair
+        .slice(at + 1)
+        .trim()
+        .slice(1, -1),
+    );
   }
   return { name, local: name.slice(name.indexOf(':') + 1), attributes, children: [], text: '' };
 }

@@ -1,5 +1,5 @@
 import type { Schema } from '../normalise.ts';
-import { childrenOf, type Element, parseXml } from './xml.ts';
+import { childrenOf, descendants, type Element, parseXml } from './xml.ts';
 
 /**
  * XML schemas as JSON schemas, for vendors that send as JSON what their XML schemas describe: elements and attributes
@@ -8,6 +8,8 @@ import { childrenOf, type Element, parseXml } from './xml.ts';
 export interface XsdSchemas {
   /** A JSON schema document: each type under `definitions`, each top element under `elements`. */
   document: { definitions: Record<string, Schema>; elements: Record<string, Schema> };
+  /** What is written about a member of a type or of what it extends; empty when nothing is. */
+  describe(type: string, member: string): string;
 }
 
 const local = (name: string): string => name.slice(name.indexOf(':') + 1);
@@ -106,7 +108,15 @@ export function readXsd(files: readonly string[]): XsdSchemas {
   for (const type of tops.filter((one) => one.local === 'complexType' || one.local === 'simpleType'))
     document.definitions[type.attributes.name ?? ''] = schemaOf(type);
   for (const [name, element] of elements) document.elements[name] = schemaOfElement(element);
-  return { document };
+  const describe = (type: string, member: string): string => {
+    const holder = tops.find((one) => one.local === 'complexType' && one.attributes.name === type);
+    if (!holder) return '';
+    const own = [...descendants(holder, 'element', 'attribute')].find((one) => one.attributes.name === member);
+    if (own) return [...descendants(own, 'documentation')].map(({ text }) => text).join(' ');
+    const [extension] = descendants(holder, 'extension');
+    return extension ? describe(local(extension.attributes.base ?? ''), member) : '';
+  };
+  return { document, describe };
 }
 
 /** A type without members: text or a number, narrowed. */

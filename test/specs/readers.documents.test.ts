@@ -1,0 +1,337 @@
+import { describe, expect, test } from 'vitest';
+import { callOf, requestOf, responseOf } from './calls.ts';
+import { hasPlatform, platformFile, platformJson } from './platforms.ts';
+import { graphQL } from './readers/graphql.ts';
+import { odata } from './readers/odata.ts';
+import { QUICKBOOKS_FILES, quickBooks } from './readers/quickbooks.ts';
+import { parseXml } from './readers/xml.ts';
+import { readXsd } from './readers/xsd.ts';
+import { Schemas } from './schemas.ts';
+import type { Spec } from './spec.ts';
+
+const describeFiles = (platform: string, about: string, tests: () => void) =>
+  describe.skipIf(!hasPlatform(platform))(`${about} (skipped without PLATFORM_SPECS)`, tests);
+
+describe('XML', () => {
+  test('specs: XML: elements, attributes, texts and entities are read, comments are not', () => {
+    const top = parseXml(
+      `\uFEFF<?xml version="1.0"?><!-- <a> --><x:top a="1 &lt; 2" b='"'><n/>a&amp;b<![CDATA[<c>&amp;]]>&#65;&#x42;</x:top>`,
+    );
+    expect(top).toMatchObject({
+      name: 'x:top',
+      local: 'top',
+      attributes: { a: '1 < 2', b: '"' },
+      text: 'a&b<c>&amp;AB',
+    });
+    expect(top.children.map(({ local }) => local)).toEqual(['n']);
+  });
+
+  test('specs: XML: what is not well-formed, or brings entities of its own, is refused', () => {
+    for (const broken of [
+      ...['', 'text', '<a>', '<a></b>', '<a/><b/>', '<a b=1/>', '<a b="<"/>', '<a', 'x<a/>', '<a>&nbsp;</a>', '</a>'],
+      '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>',
+    ])
+      expect(() => parseXml(broken), broken).toThrow(/XML/);
+  });
+});
+
+describe('XML schemas', () => {
+  const schemas = (inner: string, more = ''): Schemas =>
+    new Schemas(
+      readXsd([
+        `<xs:schema xmlns:xs="x"><xs:element name="Top" type="Top"/>${more}<xs:complexType name="Top">${inner}</xs:complexType></xs:schema>`,
+      ]).document,
+    );
+  const lines = (from: Schemas, value: unknown): string[] =>
+    from.check({ $ref: '#/elements/Top' }, value, 'response', 'it').map(({ at, says }) => `${at} ${says}`);
+
+  test('specs: XSD: elements and attributes are members, repeated ones lists, choices are optional', () => {
+    const from = schemas(
+      `<xs:sequence><xs:element name="id" type="xs:int"/><xs:element name="tag" type="xs:string" minOccurs="0" maxOccurs="unbounded"/>
+       <xs:choice><xs:element name="on" type="xs:date"/><xs:element name="at" type="xs:dateTime"/></xs:choice></xs:sequence>
+       <xs:attribute name="code" type="xs:boolean" use="required"/>`,
+    );
+    expect(lines(from, { id: 1, tag: ['a'], on: '2026-03-01', code: true })).toEqual([]);
+    expect(lines(from, { id: '1', tag: 'a', at: '2026-03-01' })).toEqual([
+      'it.code is missing',
+      'it.id must be integer',
+      'it.tag must be array',
+      'it.at must match format "date-time"',
+    ]);
+  });
+
+  test('specs: XSD: extension, groups, stand-ins, words and text with attributes are read', () => {
+    const more = `
+      <xs:complexType name="Base"><xs:sequence><xs:element name="b" type="Word"/></xs:sequence></xs:complexType>
+      <xs:simpleType name="Word"><xs:restriction base="xs:string"><xs:enumeration value="one"/></xs:restriction></xs:simpleType>
+      <xs:complexType name="Money"><xs:simpleContent><xs:extension base="xs:decimal"><xs:attribute name="of" type="xs:string"/></xs:extension></xs:simpleContent></xs:complexType>
+      <xs:group name="G"><xs:sequence><xs:element name="g" type="Money" minOccurs="0"/></xs:sequence></xs:group>
+      <xs:element name="Any" type="Base" abstract="true"/><xs:element name="Kind" type="Base" substitutionGroup="Any"/>`;
+    const from = schemas(
+      `<xs:complexContent><xs:extension base="Base"><xs:sequence><xs:group ref="G"/><xs:element ref="Any" minOccurs="0" maxOccurs="unbounded"/></xs:sequence></xs:extension></xs:complexContent>`,
+      more,
+    );
+    expect(lines(from, { b: 'one', g: { value: 5, of: 'USD' }, Kind: [{ b: 'one' }] })).toEqual([]);
+    expect(lines(from, { b: 'two', g: { value: '5' }, Any: {}, Kind: { b: 'one' } })).toEqual([
+      'it.b must be one of one',
+      'it.g.value must be number',
+      'it.Kind must be array',
+      'it.Any is not described',
+    ]);
+  });
+});
+
+describeFiles('quickbooks', 'QuickBooks', () => {
+  let made: Spec | undefined;
+  const books = (): Spec => {
+    const files = () => QUICKBOOKS_FILES.map((file) => platformFile('quickbooks', file));
+    made ??= quickBooks('schemas', files());
+    return made;
+  };
+  const base = '/v3/company/1';
+
+  test('specs: QuickBooks: what is sent and answered in JSON is compared with the XML schemas', () => {
+    const write = (body: object, query: object = {}) =>
+      requestOf(books(), callOf('POST', `${base}/invoice`, { body, query: { minorversion: '75', ...query } }));
+    expect(write({ Id: '1', SyncToken: '0', sparse: true, PrivateNote: 'x' }, { requestid: 'a' })).toHaveLength(1);
+    expect(
+      write({ Id: '1', sparse: 'yes', PrivatNote: 'x', TotalAmt: '5' }, { requestId: 'a' }).slice(1).sort(),
+    ).toEqual([
+      'request.body.PrivatNote is not described',
+      'request.body.TotalAmt must be number',
+      'request.body.sparse must be boolean',
+      'request.query.requestId is not described',
+    ]);
+    const answer = (reply: object, path = 'query') => responseOf(books(), callOf('GET', `${base}/${path}`, { reply }));
+    const time = '2026-03-02T07:00:00-08:00';
+    expect(answer({ QueryResponse: { Invoice: [{ Id: '1', Balance: 5 }], maxResults: 1 }, time })).toEqual([]);
+    expect(answer({ QueryResponse: { Invoice: { Id: 1 }, Invoic: [] }, time: 'now' }).sort()).toEqual([
+      'response.body.QueryResponse.Invoic is not described',
+      'response.body.QueryResponse.Invoice must be array',
+      'response.body.time must match format "date-time"',
+    ]);
+    expect(
+      answer({ CDCResponse: [{ QueryResponse: [{ Customer: [{ Id: '1', status: 'Deleted' }] }] }] }, 'cdc'),
+    ).toEqual([]);
+    expect(answer({ Fault: { Error: [{ Message: 'no' }], type: 'x' } }, 'invoice/1')).toEqual([
+      'response.body.Fault.Error.0.code is missing',
+    ]);
+  });
+});
+
+const ask = (query: string, variables?: object, reply?: unknown, status = 200) =>
+  callOf('POST', '/graphql', { body: { query, ...(variables ? { variables } : {}) }, reply, status });
+
+describeFiles('shopify', 'GraphQL', () => {
+  let made: Spec | undefined;
+  const shopify = (): Spec => (made ??= graphQL('schema.graphql', platformFile('shopify', 'schema.graphql')));
+  const orders = 'query ($n: Int!) { orders(first: $n, sortKey: UPDATED_AT) { edges { node { id name closed } } } }';
+
+  test('specs: GraphQL: fields, arguments and variables are those of the schema', () => {
+    const asked = (query: string, variables?: object) => requestOf(shopify(), ask(query, variables));
+    expect(asked(orders, { n: 5 })).toEqual(['query orders']);
+    const at = 'request.body.query.orders';
+    for (const [query, variables, ...problems] of [
+      [orders, { n: '5' }, 'request.body.variables.n must be integer'],
+      [orders, {}, 'request.body.variables.n is missing'],
+      [orders, { n: 5, m: 1 }, 'request.body.variables.m is not described'],
+      [
+        '{ orders(first: 5) { edges { node { idd } } } }',
+        {},
+        `${at}.edges.node.idd is not described: Order has no such field`,
+      ],
+      ['{ orders(frist: 5) { edges { cursor } } }', {}, `${at}().frist is not described`],
+      ['{ orders(first: "5") { edges { cursor } } }', {}, `${at}().first must be Int`],
+      [
+        '{ orders(first: 5, sortKey: NAME_OF_X) { edges { cursor } } }',
+        {},
+        `${at}().sortKey must be one of OrderSortKeys`,
+      ],
+      ['{ orders(first: 5) { edges } }', {}, `${at}.edges needs to say which of its fields are wanted`],
+      ['{ order(id: "1") { name { first } } }', {}, 'request.body.query.order.name has no fields'],
+      ['{ order { name } }', {}, 'request.body.query.order().id is missing'],
+      [
+        'query ($a: String) { order(id: $a) { name } }',
+        {},
+        'request.body.query.order().id $a is String where ID! is wanted',
+      ],
+      ['query ($a: Int) { shop { name } }', {}, 'request.body.query.$a is declared and not used'],
+      ['{ order(id: $a) { name } }', {}, 'request.body.query.order().id $a is not declared'],
+      ['{ ...Unknown }', {}, 'request.body.query has no fragment Unknown'],
+    ] as [string, object, ...string[]][])
+      expect(asked(query, variables).slice(1), query).toEqual(problems);
+    for (const broken of ['{ orders', '{ orders( }', 'quary { a }', '{ a(b: ) }', '{ \u0001 }'])
+      expect(asked(broken), broken).toEqual(['graphql', expect.stringMatching(/^request\.body\.query /)]);
+  });
+
+  test('specs: GraphQL: inputs of mutations are compared, as variables and as written', () => {
+    const update =
+      'mutation M($input: CustomerInput!) { customerUpdate(input: $input) { customer { id } userErrors { field message } } }';
+    expect(requestOf(shopify(), ask(update, { input: { id: 'x', tags: ['a'] } }))).toEqual(['mutation customerUpdate']);
+    expect(requestOf(shopify(), ask(update, { input: { id: 'x', tagz: ['a'] } })).slice(1)).toEqual([
+      'request.body.variables.input.tagz is not described',
+    ]);
+    const inline = (input: string) =>
+      requestOf(shopify(), ask(`mutation { customerUpdate(input: ${input}) { customer { id } } }`)).slice(1);
+    expect(inline('{ id: "x", tags: ["a"] }')).toEqual([]);
+    expect(inline('{ id: "x", tags: [5], nme: "y" }')).toEqual([
+      'request.body.query.customerUpdate().input.tags must be String',
+      'request.body.query.customerUpdate().input.nme is not described',
+    ]);
+  });
+
+  test('specs: GraphQL: the answer has the shape of the question', () => {
+    const answer = (node: object) =>
+      responseOf(shopify(), ask(orders, { n: 5 }, { data: { orders: { edges: [{ node }] } }, extensions: {} }));
+    expect(answer({ id: '1', name: '#1', closed: false })).toEqual([]);
+    expect(answer({ id: 1, name: null, closed: false, more: 1 })).toEqual([
+      'response.body.data.orders.edges.0.node.id must be string',
+      'response.body.data.orders.edges.0.node.name must be string',
+      'response.body.data.orders.edges.0.node.more is not described',
+    ]);
+    expect(answer({ id: '1', name: '#1' })).toEqual(['response.body.data.orders.edges.0.node.closed is missing']);
+    const bare = (reply: object) => responseOf(shopify(), ask(orders, { n: 5 }, reply));
+    expect(bare({ errors: [{ message: 'no' }] })).toEqual([]);
+    expect(bare({ errors: ['no'] })).toHaveLength(1);
+    expect(bare({ dta: {} })).toEqual(['response.body.dta is not described', 'response.body.data is missing']);
+  });
+
+  test('specs: GraphQL: aliases, fragments and conditions shape the answer', () => {
+    const query = `query ($deep: Boolean!) { a: order(id: "1") { ...O } b: order(id: "2") { name @include(if: $deep) } }
+      fragment O on Order { id customer { ... on Customer { id } } }`;
+    const answer = (data: object) => responseOf(shopify(), ask(query, { deep: true }, { data }));
+    expect(requestOf(shopify(), ask(query, { deep: true }))).toEqual(['query order, order']);
+    expect(answer({ a: { id: '1', customer: null }, b: {} })).toEqual([]);
+    expect(answer({ a: { id: '1', customer: { id: 5 } }, b: null })).toHaveLength(1);
+    expect(answer({ order: null, a: null, b: null })).toEqual(['response.body.data.order is not described']);
+  });
+});
+
+describeFiles('monday', "monday's schema", () => {
+  test('specs: GraphQL: unions and interfaces are answered by the members asked for', () => {
+    const monday = graphQL('schema.graphql', platformFile('monday', 'schema.graphql'));
+    const query =
+      '{ boards(ids: [1]) { items_page(limit: 5) { cursor items { id column_values { id ... on StatusValue { label } } } } } }';
+    const answer = (values: object[]) => {
+      const items_page = { cursor: null, items: [{ id: '1', column_values: values }] };
+      return responseOf(monday, ask(query, undefined, { data: { boards: [{ items_page }] } }));
+    };
+    expect(requestOf(monday, ask(query))).toEqual(['query boards']);
+    expect(answer([{ id: 's', label: 'Done' }, { id: 't' }])).toEqual([]);
+    expect(answer([{ label: 5, text: 'x' }])).toHaveLength(3);
+  });
+});
+
+describeFiles('sap', 'OData 2', () => {
+  const read = (file: string): Spec => odata(file, platformFile('sap', file));
+  const partners = read('API_BUSINESS_PARTNER.edmx');
+  const base = '/sap/opu/odata/sap/API_BUSINESS_PARTNER';
+
+  test('specs: OData: sets, keys, navigation and query options are those of the metadata', () => {
+    const get = (path: string, query: object = {}) =>
+      requestOf(partners, callOf('GET', base + path, { query: { ...query } }));
+    const good = {
+      $filter: "LastChangeDate ge datetime'2026-01-01T00:00:00' and substringof('x',SearchTerm1)",
+      $expand: 'to_BusinessPartnerAddress/to_EmailAddress',
+      $select: 'BusinessPartner,to_BusinessPartnerAddress/CityName',
+      $orderby: 'BusinessPartner desc',
+      $top: '5',
+      $format: 'json',
+    };
+    expect(get('/A_BusinessPartner', good)).toEqual(['GET /A_BusinessPartner']);
+    expect(get("/A_BusinessPartner('1')/to_BusinessPartnerAddress")).toEqual([
+      'GET /A_BusinessPartner({key})/to_BusinessPartnerAddress',
+    ]);
+    const wrong = {
+      $filter: "LastChangeDate ge '2026' and City eq 'x'",
+      $select: 'Nme',
+      $expand: 'to_Adress',
+      $orderby: 'BusinessPartner down',
+      $top: 'all',
+      $fliter: 'x',
+    };
+    expect(get('/A_BusinessPartner', wrong).slice(1)).toEqual([
+      'request.query.$filter.City is not described: A_BusinessPartnerType has no City',
+      'request.query.$filter.LastChangeDate must be compared with Edm.DateTime',
+      'request.query.$select.Nme is not described: A_BusinessPartnerType has no Nme',
+      'request.query.$expand.to_Adress is not described: A_BusinessPartnerType has no to_Adress',
+      'request.query.$orderby.BusinessPartner must be asc or desc',
+      'request.query.$top must be a whole number',
+      'request.query.$fliter is not described',
+    ]);
+    expect(get('/A_BusinesPartner')).toEqual(['no operation']);
+    expect(get("/A_BusinessPartner('1')/to_Nothing")).toEqual(['no operation']);
+    expect(get('/A_BusinessPartner(1)').slice(1)).toEqual(['request.path.BusinessPartner must be Edm.String']);
+    expect(get("/A_CustomerDunning(Customer='1',Compny='2')").slice(1)).toEqual([
+      'request.path.Compny is no key',
+      'request.path.CompanyCode is missing',
+      'request.path.DunningArea is missing',
+    ]);
+  });
+
+  test('specs: OData: what is written is of the type, and only where the metadata allows writing', () => {
+    const dunning = "/A_CustomerDunning(Customer='1',CompanyCode='1010',DunningArea='')";
+    const patch = (body: object) =>
+      requestOf(partners, callOf('PATCH', base + dunning, { body, status: 204 })).slice(1);
+    expect(patch({ DunningBlock: 'X' })).toEqual([]);
+    expect(patch({ DunningBlok: 'X', DunningLevel: 1 })).toEqual([
+      'request.body.DunningLevel must be string',
+      'request.body.DunningBlok is not described',
+    ]);
+    const partner = requestOf(partners, callOf('PATCH', `${base}/A_BusinessPartner('1')`, { body: { Customer: '1' } }));
+    expect(partner.slice(1)).toEqual(['request.body.Customer is read-only and is sent']);
+    const bills = read('API_BILLING_DOCUMENT_SRV.edmx');
+    const service = '/sap/opu/odata/sap/API_BILLING_DOCUMENT_SRV';
+    expect(requestOf(bills, callOf('POST', `${service}/A_BillingDocument`, { body: {} })).slice(1)).toEqual([
+      'request.method cannot be created',
+    ]);
+    const pdf = (query: Record<string, string>, method = 'GET') =>
+      requestOf(bills, callOf(method, `${service}/GetPDF`, { query })).slice(1);
+    expect(pdf({ BillingDocument: "'9000'" })).toEqual([]);
+    expect(pdf({ BillingDocument: '9000' }, 'POST')).toEqual([
+      'request.method must be GET',
+      'request.query.BillingDocument must be Edm.String',
+    ]);
+  });
+
+  test('specs: OData: answers are wrapped and typed as version 2 does', () => {
+    const answer = (reply: object) => responseOf(partners, callOf('GET', `${base}/A_BusinessPartner`, { reply }));
+    const address = { results: [{ CityName: 'x', to_EmailAddress: { __deferred: { uri: '' } } }] };
+    const one = { __metadata: {}, BusinessPartner: '1', BirthDate: '/Date(0)/', to_BusinessPartnerAddress: address };
+    expect(answer({ d: { results: [one], __count: '1' } })).toEqual([]);
+    expect(answer({ d: { results: [{ BusinessPartner: 1, BirthDate: '1.1.1980', Nme: 'x' }] } })).toEqual([
+      'response.body.d.results.0.BusinessPartner must be string',
+      expect.stringContaining('response.body.d.results.0.BirthDate must match pattern'),
+      'response.body.d.results.0.Nme is not described',
+    ]);
+    expect(answer({ value: [one] })).toEqual(['response.body.d is missing', 'response.body.value is not described']);
+  });
+});
+
+describeFiles('outlook', 'OData 4', () => {
+  const graph = odata('metadata.xml', platformFile('outlook', 'metadata.xml'));
+
+  test("specs: OData: Graph's keys as steps, bound operations and notes of values are read", () => {
+    const get = (path: string) => requestOf(graph, callOf('GET', path, { query: { $select: 'subject,from' } }));
+    expect(get('/v1.0/me/messages/AAA=')).toEqual(['GET /me/messages/{key}']);
+    expect(get('/v1.0/users/a@example.com/messages')).toEqual(['GET /users/{key}/messages']);
+    expect(get('/v1.0/me/mesages')).toEqual(['no operation']);
+    for (const [path, file] of [
+      ['/v1.0/me/messages/1', 'message.get.json'],
+      ['/v1.0/me/events/1', 'event.get.json'],
+      ['/v1.0/me/calendarView/delta', 'calendarview.delta.json'],
+    ] as const) {
+      const reply = platformJson('outlook', `samples/${file}`);
+      expect(responseOf(graph, callOf('GET', path, { reply })), file).toEqual([]);
+      expect(responseOf(graph, callOf('GET', path, { reply: { ...reply, sbject: 1 } })), file).toHaveLength(1);
+    }
+    const mail = (body: object) => requestOf(graph, callOf('POST', '/v1.0/me/sendMail', { body, status: 202 }));
+    const message = { subject: 's', body: { contentType: 'text', content: 'x' } };
+    expect(mail({ message, saveToSentItems: false })).toEqual(['POST /me/sendMail']);
+    expect(mail({ mesage: message, saveToSentItems: 'false' }).slice(1)).toEqual([
+      'request.body.mesage is not described',
+      'request.body.saveToSentItems must be boolean',
+      'request.body.Message is missing',
+    ]);
+  });
+});
