@@ -78,8 +78,9 @@ export async function sandbox(): Promise<Result> {
       ...Object.fromEntries(Object.keys(raw).map((name) => [name, median(name)])),
     },
     ratios: { ...ratios, ratio: Math.min(...Object.values(ratios)) },
-    aim: 'every list at least half as fast as the bare server, and 20,000 records a second',
-    met: Object.values(ratios).every((value) => value >= 0.5) && records.every(([, value]) => value >= 20_000),
+    // Several times what a hub can take in, so that no test of a hub waits for a simulation.
+    aim: 'every list at least a third as fast as the bare server, and 20,000 records a second',
+    met: Object.values(ratios).every((value) => value >= 1 / 3) && records.every(([, value]) => value >= 20_000),
     raw,
   };
 }

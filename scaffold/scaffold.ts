@@ -21,7 +21,7 @@ const places = (name: string): [from: string, to: string][] => [
  * Why a name cannot be that of a new connector, or undefined.
  * @param root folder of the project
  */
-export function nameProblem(root: string, name: string): string | undefined {
+function nameProblem(root: string, name: string): string | undefined {
   if (!/^[a-z][a-z0-9]{1,29}$/.test(name))
     return `"${name}" is no name for a connector: 2 to 30 lower-case letters and digits, a letter first, such as pipedrive.`;
   const taken = [`connectors/${name}`, ...places(name).map(([, to]) => to)].find((to) =>

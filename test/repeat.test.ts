@@ -1,6 +1,7 @@
 import { beforeAll, expect, test } from 'vitest';
 import { handlersOf, type Job } from './support/handlers.ts';
 import { HOUR, type TestHub } from './support/hub.ts';
+import { pausingAt } from './support/pauses.ts';
 import { beginStory, type Customer, type Row, type Story, staffEmail } from './support/story.ts';
 
 /** How often each job is worked on: the queue promises at least once. */
@@ -151,6 +152,40 @@ test('repeat: the story is the one that is meant', () => {
   expect(vendors.chats).toMatchObject({ messages: 1, updated: 1 });
   expect(enrolment).toEqual(['done', 'people', 'handed over']);
   expect(actions.map((action) => (action as string[])[2])).toEqual(Array.from({ length: 7 }, () => 'sent'));
+});
+
+test('repeat: what was fetched earlier and is stored later does not replace what is newer', async () => {
+  const story = await beginStory({ vendors: ['hubspot'], roles: 'api', settle: worker(once, new Set()) });
+  try {
+    const ann = await story.customer();
+    const job = { tenantId: story.tenantId, connectionId: story.connections.hubspot.id as string };
+    const { hubspot } = story.vendors;
+    const renamed = async (lastname: string): Promise<void> => {
+      story.clock.advance(1000);
+      await hubspot.change('contacts', ann.contact, { lastname });
+      for (const row of (
+        await story.hub.db.statement<{ id: string }>('select id from hook_inbox where routed_at is null')
+      ).rows)
+        await handlersOf(story.hub).get('inbox')!({ hookId: row.id });
+    };
+    await renamed('Older');
+    const { deps } = story.hub;
+    const { db, reached, go } = pausingAt(deps.db, /into source_record/);
+    const late = handlersOf(story.hub, { ...deps, db }).get('refetch')!(job);
+    await reached;
+    await renamed('Newer');
+    await handlersOf(story.hub).get('refetch')!(job).finally(go);
+    await late;
+    await story.settle();
+    const stored = await story.rows(
+      `select c.last_name, s.payload->'properties'->>'lastname' as source from customer c
+       join contact_projection p on p.tenant_id = c.tenant_id and p.entity_id = c.id
+       join source_record s on s.tenant_id = c.tenant_id and s.stream_id = p.stream_id and s.remote_id = p.remote_id where c.tenant_id = $1`,
+    );
+    expect(stored).toEqual([{ last_name: 'Newer', source: 'Newer' }]);
+  } finally {
+    await story.end();
+  }
 });
 
 test('repeat: with every job worked on by two at once, and once more, the same comes out', async () => {

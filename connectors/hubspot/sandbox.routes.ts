@@ -198,9 +198,12 @@ export function installRoutes(
     return enrolment ?? problem(reply, 404, 'OBJECT_NOT_FOUND', 'Not enrolled.');
   });
   app.post(`/automation/sequences/${VERSION}/enrollments`, async (request: Call, reply) => {
-    const { sequenceId, contactId } = request.body as unknown as { sequenceId: string; contactId: string };
-    const made = state.enrol(contactId, sequenceId);
-    return made ? made : problem(reply, 400, 'VALIDATION_ERROR', 'The contact is already enrolled in a sequence.');
+    const { sequenceId, contactId, senderEmail } = request.body as unknown as Record<string, string>;
+    const by = { id: request.query.userId ?? '', email: senderEmail ?? '' };
+    const made = state.enrol(contactId!, sequenceId!, by);
+    if (!made) return problem(reply, 400, 'VALIDATION_ERROR', 'The contact is already enrolled in a sequence.');
+    const { id, toEmail, enrolledAt, updatedAt } = made;
+    return { id, toEmail, enrolledAt, updatedAt };
   });
   app.post('/marketing/email-campaigns/2026-03/single-send', async (request: Call) =>
     state.singleSend((request.body as unknown as { message: { to: string; sendId: string } }).message),

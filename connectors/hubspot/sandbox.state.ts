@@ -18,13 +18,25 @@ export interface Owner {
   updatedAt: string;
 }
 
+/** A contact's place in a sequence, as it is told when asked for. */
+export interface Enrolment {
+  id: string;
+  toEmail: string;
+  enrolledAt: string;
+  updatedAt: string;
+  sequenceId: string;
+  sequenceName: string;
+  enrolledBy: string;
+  enrolledByEmail: string;
+}
+
 const EARLY = '2024-01-01T00:00:00.000Z';
 
 /** What the simulated HubSpot account holds. Records change as people and the hub change them. */
 export class HubSpotState {
   owners: Owner[] = [];
   pipelines = defaultPipelines();
-  readonly enrolments = new Map<string, { id: string; sequenceId: string; enrolledAt: string }>();
+  readonly enrolments = new Map<string, Enrolment>();
   /** Milliseconds for which search does not show a change. */
   lateIndexMs = 0;
   private readonly clock: Clock;
@@ -209,9 +221,19 @@ export class HubSpotState {
     this.lists.set(list, members);
   }
 
-  enrol(contactId: string, sequenceId: string): { id: string; sequenceId: string; enrolledAt: string } | undefined {
+  enrol(contactId: string, sequenceId: string, by: { id: string; email: string }): Enrolment | undefined {
     if (this.enrolments.has(contactId)) return undefined;
-    const made = { id: `enr-${contactId}`, sequenceId, enrolledAt: this.clock.now().toISOString() };
+    const now = this.clock.now().toISOString();
+    const made: Enrolment = {
+      id: `enr-${contactId}`,
+      toEmail: this.find('contacts', contactId)?.properties.email ?? '',
+      enrolledAt: now,
+      updatedAt: now,
+      sequenceId,
+      sequenceName: `Sequence ${sequenceId}`,
+      enrolledBy: by.id,
+      enrolledByEmail: by.email,
+    };
     this.enrolments.set(contactId, made);
     return made;
   }

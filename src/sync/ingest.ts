@@ -98,8 +98,7 @@ export async function ingest(
           (before.deleted_at !== null) !== (record.deleted === true),
       );
     if (changed.length === 0) continue;
-    result.changed += changed.length;
-    await writeSources(
+    const written = await writeSources(
       tx,
       changed.map(
         ({ record, hash }): Row => ({
@@ -114,15 +113,19 @@ export async function ingest(
           deleted_at: record.deleted ? now : null,
         }),
       ),
+      present,
     );
+    const taken = changed.filter(({ record }) => options.evenIfSame || written.has(record.id));
+    if (taken.length === 0) continue;
+    result.changed += taken.length;
     const outcome = await mapRecords(
       tx,
       source,
       stream,
       streamId,
-      changed.map(({ record }) => record),
+      taken.map(({ record }) => record),
       now,
-      present,
+      written,
     );
     mapped.push(...outcome.mapped);
     parking.push(...outcome.parking);
@@ -161,7 +164,7 @@ async function mapRecords(
   streamId: string,
   records: readonly RawRecord[],
   now: Date,
-  present: ReadonlyMap<string, unknown>,
+  written: ReadonlyMap<string, 'new' | 'changed'>,
 ): Promise<{ mapped: Mapped[]; parking: Parking[]; good: string[] }> {
   const compiled = source.mapping.streams.get(stream);
   if (!compiled) return { mapped: [], parking: [], good: [] };
@@ -192,7 +195,10 @@ async function mapRecords(
     }
     outcome.good.push(reference);
     for (const entity of entities)
-      outcome.mapped.push({ ...toMapped(source, streamId, record, entity, now), isNew: !present.has(record.id) });
+      outcome.mapped.push({
+        ...toMapped(source, streamId, record, entity, now),
+        isNew: written.get(record.id) === 'new',
+      });
   }
   for (const [field, { issue, records: ids }] of badFields) {
     outcome.parking.push({

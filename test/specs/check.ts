@@ -3,7 +3,7 @@ import { type Call, distinct, type Finding, type Spec } from './spec.ts';
 import { exceptionsFor, type Post, type Truth } from './truth.ts';
 
 /** Something that is neither as the vendor describes it nor a written exception. */
-export interface SpecProblem extends Finding {
+interface SpecProblem extends Finding {
   /** The operation as described, or method and path where there is none. */
   operation: string;
   /** How often it was met. */

@@ -2,7 +2,7 @@ import type { Direction, Schema } from './normalise.ts';
 import { type Finding, isRecord } from './spec.ts';
 
 /** The schemas that speak about a value together: references followed, all forms of a choice taken in. */
-export function views(schemas: readonly Schema[], resolve: (schema: Schema) => Schema): Record<string, any>[] {
+function views(schemas: readonly Schema[], resolve: (schema: Schema) => Schema): Record<string, any>[] {
   const found = new Set<Record<string, any>>();
   const add = (schema: unknown): void => {
     if (!isRecord(schema) || found.has(schema)) return;

@@ -40,7 +40,9 @@ export default defineConfig({
   test: {
     globalSetup: ['server.setup.ts'],
     include: ['test/**/*.test.ts'],
-    pool: 'forks',
+    // One process that loads the hub once: two of them would take twice as long to begin.
+    isolate: false,
+    fileParallelism: false,
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },

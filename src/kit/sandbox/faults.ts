@@ -25,7 +25,7 @@ export type Fault = {
 );
 
 /** A fault that can still strike. */
-export interface FaultInForce {
+interface FaultInForce {
   readonly fault: Fault;
   readonly struck: number;
   remove(): void;

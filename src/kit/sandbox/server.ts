@@ -41,7 +41,8 @@ export function createSandboxServer(name: string, options: SandboxOptions): NewS
     bodyLimit: 16 * 1024 * 1024,
     routerOptions: { maxParamLength: 1000 },
     serverFactory: (handle) =>
-      createServer((request, response) => {
+      // Idle connections stay open for long: a connection that breaks is a fault, and faults come on demand only.
+      createServer({ keepAliveTimeout: 72_000, requestTimeout: 0 }, (request, response) => {
         if (request.url?.startsWith(PAGE)) void page.then((ready) => ready.handle(request, response));
         else handle(request, response);
       }),

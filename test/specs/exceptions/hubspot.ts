@@ -21,6 +21,13 @@ const truth: Truth = {
       why: 'a sort is an object with propertyName and direction; the description types it as text',
       verified: 'dossier, Read: "Real API takes sorts as ..."; Spec: known mismatches',
     },
+    {
+      operation: 'POST /marketing/email-campaigns/2026-03/single-send',
+      at: 'request.body.customProperties.*',
+      says: /must be object/,
+      why: 'values of the e-mail are texts, shown by {{ custom.NAME }}; the description types them as objects',
+      verified: "the vendor's reference of the call: a list is given as one text of HTML; not tried on a live account",
+    },
   ],
 };
 export default truth;

@@ -175,7 +175,7 @@ function readCallables(schema: Element, full: typeof listOf): Callable[] {
 }
 
 /** A type and what it extends, nearest first. */
-export function lineage(model: Model, name: string): EntityType[] {
+function lineage(model: Model, name: string): EntityType[] {
   const type = model.types.get(name);
   return type ? [type, ...(type.base ? lineage(model, type.base) : [])] : [];
 }
