@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
@@ -34,6 +34,8 @@ export async function freePort(): Promise<number> {
 
 export const tempFolder = (): { folder: string; remove: () => void } => {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'rapport-bench-'));
+  // As root the database runs as another user, who must be able to enter.
+  chmodSync(folder, 0o711);
   return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
 };
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
@@ -120,6 +120,8 @@ async function proveOnce(hub: Hub, tenantId: string, vendors: Vendors): Promise<
 const started = performance.now();
 const took = (): string => `${((performance.now() - started) / 1000).toFixed(1)} s`;
 const folder = mkdtempSync(path.join(os.tmpdir(), 'rapport-demo-'));
+// As root the database runs as another user, who must be able to enter.
+chmodSync(folder, 0o711);
 const clock = manualClock(START, true);
 const port = await freePort();
 const url = `http://127.0.0.1:${port}`;

@@ -141,7 +141,10 @@ describe('the chain', () => {
     const anew = await verify();
     expect(anew).toMatchObject({ ok: true, events: 11 });
     expect(anew.head).not.toBe(kept);
-    expect(await verify(tenantId, kept)).toMatchObject({ ok: false, broken: { reason: expect.stringMatching(/kept head/) } });
+    expect(await verify(tenantId, kept)).toMatchObject({
+      ok: false,
+      broken: { reason: expect.stringMatching(/kept head/) },
+    });
   });
 
   test('audit: a removed tail is found by the head that was kept, and where the trail ends is told', async () => {
@@ -150,10 +153,17 @@ describe('the chain', () => {
     // A head stays good while the trail grows.
     expect(await verify(tenantId, kept)).toMatchObject({ ok: true, events: 14 });
     await owner.query('delete from audit_event where tenant_id = $1 and seq > 8', [tenantId]);
-    expect(await verify(tenantId, kept)).toMatchObject({ ok: false, events: 8, broken: { seq: 9, reason: expect.stringMatching(/cut off/) } });
+    expect(await verify(tenantId, kept)).toMatchObject({
+      ok: false,
+      events: 8,
+      broken: { seq: 9, reason: expect.stringMatching(/cut off/) },
+    });
     // New events after the cut do not hide it.
     await append(hub.hub.db, tenantId, 20, 10);
-    expect(await verify(tenantId, kept)).toMatchObject({ ok: false, broken: { reason: expect.stringMatching(/cut off/) } });
+    expect(await verify(tenantId, kept)).toMatchObject({
+      ok: false,
+      broken: { reason: expect.stringMatching(/cut off/) },
+    });
     const { key } = await makeApiKey(hub.hub.access, tenantId, { name: 'v', role: 'viewer', by: 'test' });
     const api = apiFor(hub.url, key);
     const answer = await api('POST', `/v1/audit/verify?head=${kept}`);

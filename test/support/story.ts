@@ -127,63 +127,123 @@ export async function beginStory(options: StoryOptions = {}): Promise<Story> {
   return story;
 }
 
-function tell(hub: TestHub, world: Pick<Story, 'port' | 'env' | 'vendors'>, options: StoryOptions): Story {
-  const { hubspot: crm, quickbooks: books, twilio: phone, slack: chat, smtp: mail } = world.vendors;
-  const { clock } = hub;
-  const today = (): string => localDate(clock.now(), ZONE);
-  const userOf = (email: string) => [...chat.state.users.values()].find(({ profile }) => profile.email === email);
-  let people = 0;
+type World = Pick<Story, 'port' | 'env' | 'vendors'>;
 
+function tell(hub: TestHub, world: World, options: StoryOptions): Story {
+  const rest = options.settle ?? (options.roles === undefined ? hub.settle : settlePart);
+  const settle = (): Promise<void> => rest(hub);
+  const asking = askingOf(hub);
+  const seeing = seeingOf(world.vendors);
+  return {
+    ...{ ...hub, ...world, ...asking, ...seeing, settle },
+    ...doingOf(hub, world.vendors, asking, seeing, settle),
+    connections: {} as Story['connections'],
+    async playbook(key) {
+      const path = `/v1/sequences/${key}`;
+      await asking.must('POST', `/v1/playbooks/${key}/install`);
+      await asking.must('POST', `${path}/switch`, { on: true }, await asking.version(path));
+      await settle();
+    },
+    async until(days, time, zone = ZONE) {
+      hub.clock.set(instantOf(addDays(localDate(hub.clock.now(), zone), days), time, zone));
+      await settle();
+    },
+    async end() {
+      await hub.stop();
+      for (const vendor of Object.values(world.vendors)) await vendor.stop();
+    },
+  };
+}
+
+type Asking = Pick<
+  Story,
+  'must' | 'version' | 'explain' | 'enrolment' | 'actions' | 'action' | 'audit' | 'plan' | 'rows' | 'set'
+>;
+
+/** What the hub is asked. */
+function askingOf({ api, hub, tenantId }: TestHub): Asking {
   const must: Story['must'] = async (method, path, body, headers) => {
-    const answer = await hub.api(method, path, body, headers);
+    const answer = await api(method, path, body, headers);
     if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
     return answer.body;
   };
-  const version: Story['version'] = async (path) => ({
-    'if-match': (await hub.api('GET', path)).headers.get('etag')!,
-  });
-  const rest = options.settle ?? (options.roles === undefined ? hub.settle : settlePart);
-  const settle = (): Promise<void> => rest(hub);
+  const version: Story['version'] = async (path) => ({ 'if-match': (await api('GET', path)).headers.get('etag')! });
+  const oldestFirst = async (path: string): Promise<Row[]> => (await must('GET', `${path}&limit=200`)).items.reverse();
+  return {
+    must,
+    version,
+    explain: ({ id }) => must('GET', `/v1/customers/${id}/explain`),
+    enrolment: async ({ id }) => (await must('GET', `/v1/enrolments?customerId=${id}`)).items[0],
+    actions: ({ id }) => oldestFirst(`/v1/actions?customerId=${id}`),
+    action: (id) => must('GET', `/v1/actions/${id}`),
+    audit: ({ id }) => oldestFirst(`/v1/audit?customerId=${id}`),
+    plan: (kind, input, more = {}) => must('POST', '/v1/actions', { kind, input, ...more }),
+    rows: async (sql, ...values) =>
+      (await hub.db.tenant(tenantId, (tx) => tx.query<Row>(sql, [tenantId, ...values]))).rows,
+    set: async (key, value) =>
+      void (await must('PUT', `/v1/settings/${key}`, value, await version(`/v1/settings/${key}`))),
+  };
+}
 
-  const story: Story = {
-    ...hub,
-    ...world,
-    ...{ connections: {} as Story['connections'], must, version, settle },
-    async customer({ owes = [], due = addDays(today(), -1), zone = 'america_slash_new_york', phone: number } = {}) {
-      const n = ++people;
-      const [first, last] = ['Ann', `Miller-${n}`];
-      const email = `ann${n}@customer${n}.example`;
-      const tel = number ?? `+1212555${String(1000 + n)}`;
-      const contact = crm.state.create('contacts', {
-        ...{ firstname: first, lastname: last, email, hs_timezone: zone },
-        ...(number === null ? {} : { mobilephone: tel }),
-        ...(crm.state.owners[0] ? { hubspot_owner_id: crm.state.owners[0].id } : {}),
-      });
-      await crm.change('contacts', contact.id, { lifecyclestage: 'customer' });
-      const names = { GivenName: first, FamilyName: last, PrimaryEmailAddr: { Address: email } };
-      const account = books?.state.addCustomer(names).Id ?? '';
-      if (books) await books.announce([{ entity: 'Customer', operation: 'created', id: account }]);
+type Seeing = Pick<Story, 'mailsTo' | 'textsTo' | 'tasksFor' | 'chatsTo'>;
+
+const userOf = ({ slack }: Vendors, email: string) =>
+  [...slack.state.users.values()].find(({ profile }) => profile.email === email);
+
+/** What is seen at the platforms. */
+const seeingOf = (vendors: Vendors): Seeing => ({
+  mailsTo: ({ email }) => vendors.smtp.mails().filter(({ envelope }) => envelope.to.includes(email)),
+  textsTo: ({ phone }) =>
+    vendors.twilio.state.messages.filter(({ to, direction }) => to === phone && direction === 'outbound-api').reverse(),
+  tasksFor: ({ contact }) => {
+    const { state } = vendors.hubspot;
+    const ids = state.associated('contacts', contact, 'tasks');
+    return state.all('tasks').filter(({ id }) => ids.includes(id));
+  },
+  chatsTo: (email, about) =>
+    vendors.slack.messagesTo(userOf(vendors, email)?.id ?? '').filter(({ text }) => text.includes(about.name)),
+});
+
+type Doing = Pick<Story, 'customer' | 'chased' | 'escalated' | 'invoice' | 'pay' | 'write' | 'press'>;
+
+/** What customers and staff do. */
+function doingOf(
+  hub: TestHub,
+  vendors: Vendors,
+  { must }: Asking,
+  { chatsTo }: Seeing,
+  settle: () => Promise<void>,
+): Doing {
+  const { quickbooks: books, twilio, slack } = vendors;
+  const { clock } = hub;
+  const today = (): string => localDate(clock.now(), ZONE);
+  let people = 0;
+  const doing: Doing = {
+    async customer({ owes = [], due = addDays(today(), -1), ...more } = {}) {
+      const person = await makePerson(vendors, ++people, more);
       await settle();
-      const [found] = (await must('GET', `/v1/customers?search=${encodeURIComponent(email)}`)).items;
-      const name = `${first} ${last}`;
-      const customer = { id: found.id, name, email, phone: tel, contact: contact.id, account, invoices: [] };
-      for (const amount of owes) await story.invoice(customer, amount, due);
+      const [found] = (await must('GET', `/v1/customers?search=${encodeURIComponent(person.email)}`)).items;
+      const customer: Customer = { ...person, id: found.id, invoices: [] };
+      for (const amount of owes) await doing.invoice(customer, amount, due);
       return customer;
     },
     async chased(more = {}) {
       const monday = instantOf(addDays(today(), (8 - weekday(today())) % 7), '09:30', ZONE);
       clock.set(monday < clock.now() ? instantOf(addDays(today(), 7), '09:30', ZONE) : monday);
       await settle();
-      const customer = await story.customer({ owes: [100], ...more });
+      const customer = await doing.customer({ owes: [100], ...more });
       // What is due by date is looked for once an hour.
       clock.advance(1.5 * HOUR);
       await settle();
       return customer;
     },
     async escalated(more = {}) {
-      const customer = await story.chased(more);
+      const customer = await doing.chased(more);
       // The second reminder on day 6, the third on day 13, and three days of silence.
-      for (const days of [6, 7, 3]) await story.until(days, '08:05');
+      for (const days of [6, 7, 3]) {
+        clock.set(instantOf(addDays(today(), days), '08:05', ZONE));
+        await settle();
+      }
       return customer;
     },
     async invoice(customer, amount, due) {
@@ -198,48 +258,37 @@ function tell(hub: TestHub, world: Pick<Story, 'port' | 'env' | 'vendors'>, opti
       await settle();
     },
     async write(customer, text) {
-      await phone.reply(customer.phone, text);
+      await twilio.reply(customer.phone, text);
       await settle();
     },
     async press(email, about) {
-      const message = story.chatsTo(email, about).at(-1);
+      const message = chatsTo(email, about).at(-1);
       if (!message) throw new Error(`${email} was told nothing about ${about.name}.`);
-      await chat.press(message.ts, 'I have it', userOf(email)!.id);
+      await slack.press(message.ts, 'I have it', userOf(vendors, email)!.id);
       await settle();
-    },
-    mailsTo: ({ email }) => mail.mails().filter(({ envelope }) => envelope.to.includes(email)),
-    textsTo: ({ phone: to }) =>
-      phone.state.messages.filter((message) => message.to === to && message.direction === 'outbound-api').reverse(),
-    tasksFor: ({ contact }) => {
-      const ids = crm.state.associated('contacts', contact, 'tasks');
-      return crm.state.all('tasks').filter(({ id }) => ids.includes(id));
-    },
-    chatsTo: (email, about) => chat.messagesTo(userOf(email)?.id ?? '').filter(({ text }) => text.includes(about.name)),
-    explain: ({ id }) => must('GET', `/v1/customers/${id}/explain`),
-    enrolment: async ({ id }) => (await must('GET', `/v1/enrolments?customerId=${id}`)).items[0],
-    actions: async ({ id }) => (await must('GET', `/v1/actions?customerId=${id}&limit=200`)).items.reverse(),
-    action: (id) => must('GET', `/v1/actions/${id}`),
-    audit: async ({ id }) => (await must('GET', `/v1/audit?customerId=${id}&limit=200`)).items.reverse(),
-    plan: (kind, input, more = {}) => must('POST', '/v1/actions', { kind, input, ...more }),
-    rows: async (sql, ...values) =>
-      (await hub.hub.db.tenant(hub.tenantId, (tx) => tx.query<Row>(sql, [hub.tenantId, ...values]))).rows,
-    set: async (key, value) =>
-      void (await must('PUT', `/v1/settings/${key}`, value, await version(`/v1/settings/${key}`))),
-    async playbook(key) {
-      await must('POST', `/v1/playbooks/${key}/install`);
-      await must('POST', `/v1/sequences/${key}/switch`, { on: true }, await version(`/v1/sequences/${key}`));
-      await settle();
-    },
-    async until(days, time, zone = ZONE) {
-      clock.set(instantOf(addDays(localDate(clock.now(), zone), days), time, zone));
-      await settle();
-    },
-    async end() {
-      await hub.stop();
-      for (const vendor of Object.values(world.vendors)) await vendor.stop();
     },
   };
-  return story;
+  return doing;
+}
+
+/** A person in the CRM and, where there are books, in them; both tell of it. */
+async function makePerson(
+  { hubspot: crm, quickbooks: books }: Vendors,
+  n: number,
+  { zone = 'america_slash_new_york', phone: given }: NewCustomer,
+): Promise<Omit<Customer, 'id' | 'invoices'>> {
+  const [firstname, lastname, email] = ['Ann', `Miller-${n}`, `ann${n}@customer${n}.example`];
+  const phone = given ?? `+1212555${String(1000 + n)}`;
+  const contact = crm.state.create('contacts', {
+    ...{ firstname, lastname, email, hs_timezone: zone },
+    ...(given === null ? {} : { mobilephone: phone }),
+    ...(crm.state.owners[0] ? { hubspot_owner_id: crm.state.owners[0].id } : {}),
+  });
+  await crm.change('contacts', contact.id, { lifecyclestage: 'customer' });
+  const names = { GivenName: firstname, FamilyName: lastname, PrimaryEmailAddr: { Address: email } };
+  const account = books?.state.addCustomer(names).Id ?? '';
+  if (books) await books.announce([{ entity: 'Customer', operation: 'created', id: account }]);
+  return { name: `${firstname} ${lastname}`, email, phone, contact: contact.id, account };
 }
 
 /** Like settling, for a hub that does not work on every queue: what is left to others stays there. */
