@@ -29,7 +29,7 @@ const COPIED = [
   'tsconfig.json',
   'biome.json',
 ];
-const LINKED = ['node_modules', 'migrations', 'playbooks', 'types'];
+const LINKED = ['node_modules', 'migrations', 'playbooks'];
 
 /** The database server of this run is there already, template included. */
 const SETUP = `import type { TestProject } from 'vitest/node';
