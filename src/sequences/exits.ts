@@ -3,7 +3,7 @@ import type { Tx } from '../base/database.ts';
 import { localDate } from '../base/time.ts';
 import { keywordOf } from '../consent/words.ts';
 import type { Change, ChangeListener } from '../model/types.ts';
-import { tenantZone } from '../settings/store.ts';
+import { setting } from '../settings/store.ts';
 import { closeEscalations } from './escalations.ts';
 import type { SequencePorts } from './ports.ts';
 import { exitRuns, leaveStep, type RunRow, runningRuns } from './runs.ts';
@@ -81,19 +81,22 @@ export function exitListener(ports: Pick<SequencePorts, 'cancel'>): ChangeListen
   };
 }
 
-/** Of these customers, those who owe nothing that is overdue, counting credit that is not applied yet. */
+/** Of these customers, those who owe nothing that is overdue, counting credit of the same currency that is not applied yet. */
 export async function settledCustomers(tx: Tx, customerIds: readonly string[], now: Date): Promise<Set<string>> {
   if (customerIds.length === 0) return new Set();
-  const today = localDate(now, await tenantZone(tx));
-  const { rows } = await tx.query<{ id: string; overdue: string | null; credit: string | null }>(
-    `select c.id,
-       (select sum(i.balance) from invoice i where i.tenant_id = $1 and i.customer_id = c.id and i.balance > 0 and i.due_on < $3 and i.deleted_at is null
-          and i.duplicate_of is null and i.status not in ('draft', 'void', 'credited')) as overdue,
-       (select sum(p.unapplied) from payment p where p.tenant_id = $1 and p.customer_id = c.id and p.unapplied > 0 and p.status = 'succeeded' and p.deleted_at is null) as credit
-     from unnest($2::uuid[]) as c(id)`,
-    [tx.tenantId, customerIds, today],
+  const { zone, currency } = await setting(tx, 'business');
+  const { rows } = await tx.query<{ id: string }>(
+    `select c.id from unnest($2::uuid[]) as c(id) where not exists (
+       select from (
+         select coalesce(i.currency, $4::text) as currency, sum(i.balance) as amount from invoice i
+         where i.tenant_id = $1 and i.customer_id = c.id and i.balance > 0 and i.due_on < $3 and i.deleted_at is null
+           and i.duplicate_of is null and i.status not in ('draft', 'void', 'credited') group by 1) overdue
+       where overdue.amount > coalesce((
+         select sum(p.unapplied) from payment p where p.tenant_id = $1 and p.customer_id = c.id and p.unapplied > 0
+           and p.status = 'succeeded' and p.deleted_at is null and coalesce(p.currency, $4::text) = overdue.currency), 0))`,
+    [tx.tenantId, customerIds, localDate(now, zone), currency],
   );
-  return new Set(rows.filter((row) => Number(row.overdue ?? 0) - Number(row.credit ?? 0) <= 0).map((row) => row.id));
+  return new Set(rows.map((row) => row.id));
 }
 
 /** Ends runs by a rule: queued work is cancelled; an escalation is closed when its reason is gone, and stays when the customer only answered. */
