@@ -8,6 +8,7 @@ import type { Budget } from './limits.ts';
 import type { Reply, RequestSpec } from './request.ts';
 import type { Faults } from './sandbox/faults.ts';
 import type { Stream } from './streams.ts';
+import type { Trial } from './trial.ts';
 import type { Webhooks } from './webhooks.ts';
 
 /** Sends one prepared request. The default is the kit's HTTP client; a vendor's SDK may stand here instead. */
@@ -95,6 +96,8 @@ export interface Sandbox {
   fill?(): void;
   /** What people can do at the vendor by hand. Webhooks follow as they do there. */
   deeds?: readonly Deed[];
+  /** The vendor's side of the cases every connector is tried with. */
+  trial?: Trial;
   stop(): Promise<void>;
 }
 

@@ -13,4 +13,5 @@ export * from './limits.ts';
 export * from './request.ts';
 export * from './signatures.ts';
 export * from './streams.ts';
+export * from './trial.ts';
 export * from './webhooks.ts';

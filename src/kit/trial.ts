@@ -1,0 +1,92 @@
+import type { Fault } from './sandbox/faults.ts';
+
+/**
+ * What a simulation offers so that one suite can try every connector: the vendor's side of each case, without knowing
+ * which vendor it is. A missing member means that the vendor has no such thing; the suite says so by name.
+ */
+export interface Trial {
+  /** The vendor's side of each stream that is asked for or announced, by name. */
+  streams: Record<string, StreamTrial>;
+  /** The vendor's side of each action, by kind. */
+  actions: Record<string, ActionTrial>;
+  /**
+   * A post of the vendor about a record, signed as of `at` and not sent: the suite sends it twice, late, in another
+   * order, or changed on the way.
+   */
+  hook?: (event: TrialEvent, at: Date) => SignedPost;
+  /** What the vendor's refusals look like, as faults to be added. */
+  refusals: Refusals;
+  /** The grants the simulation gave, where people connect on the vendor's page. */
+  grants?: {
+    /** Ends every access token now, as if its time had come. */
+    expire(): void;
+    /** The account's owner removes the app. */
+    revoke(): void;
+    counts: { refreshes: number; reused: number };
+  };
+  /** The requests it answered, oldest first, as `METHOD /path`, with when. */
+  calls(): readonly { at: Date; call: string }[];
+}
+
+export interface StreamTrial {
+  /**
+   * Makes records as the vendor's users do, without announcing them.
+   * @param at the vendor's time of their last change, the same for all; absent: now
+   * @returns their ids, oldest first
+   */
+  create(count: number, at?: Date): string[];
+  /** Writes `mark` into a text of the record that is read, without announcing it. */
+  change(id: string, mark: string, at?: Date): void;
+  /** Removes a record as the vendor's users do, without announcing it. */
+  remove?(id: string): void;
+  /** Makes two records one; `from` is gone afterwards. */
+  merge?(from: string, into: string): void;
+  /** Ids of the records there are, by the vendor's own account. */
+  ids(): string[];
+  /** Requests that list this stream, as `METHOD /path`, for faults on a page. */
+  listed: RegExp;
+  /** The mapped text field that `change` writes, as a path in the vendor's record; a fault retypes and removes it. */
+  field: string;
+  /** The records of a list answer, to be changed in place. */
+  records(body: unknown): unknown[];
+}
+
+export interface TrialEvent {
+  stream: string;
+  id: string;
+  change: 'changed' | 'deleted' | 'merged';
+  /** Survivor of a merge. */
+  into?: string;
+  /** Identifies the event at the vendor; the same one means the same event. */
+  event: string;
+}
+
+export interface SignedPost {
+  url: string;
+  body: string;
+  headers: Record<string, string>;
+}
+
+export interface ActionTrial {
+  /** An input the vendor takes; each `n` gives another one. Records it is about exist. */
+  input(n: number): Record<string, unknown>;
+  /** One entry for each time the vendor did it, oldest first: its native id, or what identifies the deed. */
+  done(): readonly string[];
+  /** Requests that do it, as `METHOD /path`, for faults. */
+  request: RegExp;
+  /** An input the schema allows and the vendor refuses, with the kind of refusal it is. */
+  refused?: { input: Record<string, unknown>; kind: string };
+}
+
+/** Faults that answer as the vendor does; where a function takes a date, the vendor names when to come back. */
+export interface Refusals {
+  rateLimited?: (until: Date | undefined) => Fault;
+  /** The allowance of a day or month is gone. */
+  quotaExhausted?: (until: Date | undefined) => Fault;
+  /** The access token is no longer good. */
+  expired?: () => Fault;
+  /** Our access was taken away. */
+  revoked?: () => Fault;
+  forbidden?: () => Fault;
+  unavailable: () => Fault;
+}

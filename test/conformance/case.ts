@@ -1,0 +1,34 @@
+import type { Connector, Sandbox, Trial } from '../../src/kit/index.ts';
+import type { TestHub } from '../support/hub.ts';
+
+/** A hub with one connected platform: where a case happens. Every case starts from a tenant and connection of its own. */
+export interface World {
+  connector: Connector;
+  vendor: Sandbox & { trial: Trial };
+  trial: Trial;
+  hub: TestHub;
+  /** The tenant of this case. */
+  tenantId: string;
+  api: TestHub['api'];
+  connection: Record<string, any>;
+  /** Connects the same vendor account for another tenant. */
+  connectAgain(): Promise<{ tenantId: string; api: TestHub['api']; connection: Record<string, any> }>;
+}
+
+/** One thing every connector that can do it at all must do right. */
+export interface Case {
+  /** Column of the matrix, such as `hooks` or `deletes`. */
+  capability: string;
+  /** The promise in words; the test's name is `<connector>: <name>`. */
+  name: string;
+  /** True, or why this connector has no such thing: it stands in the matrix. */
+  applies: (connector: Connector, trial: Trial) => true | string;
+  run: (world: World) => Promise<void>;
+}
+
+declare module 'vitest' {
+  interface TaskMeta {
+    /** What a test of the suite is about; its state is the test's own. */
+    conformance?: { connector: string; capability: string; notApplicable?: string };
+  }
+}
