@@ -10,6 +10,9 @@ const BENCHES: Record<string, () => Promise<Result>> = {
   latency: async () => (await import('./latency.ts')).latency(),
   ingest: async () => (await import('./ingest.ts')).ingest(),
   sandbox: async () => (await import('./sandbox.ts')).sandbox(),
+  mapping: async () => (await import('./mapping.ts')).mapping(),
+  dispatch: async () => (await import('./dispatch.ts')).dispatch(),
+  fairness: async () => (await import('./fairness.ts')).fairness(),
 };
 
 const { values: options, positionals } = parseArgs({

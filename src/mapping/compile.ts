@@ -1,12 +1,21 @@
 import { createHash } from 'node:crypto';
 import type { Row } from '../base/database.ts';
 import type { FieldError } from '../base/errors.ts';
-import { ENTITIES, ENTITY_KINDS, type EntityKind, entityDefinition, type Field, type Reference } from '../kit/index.ts';
-import type { Compiler, Env, Read } from './compiler.ts';
+import {
+  ENTITIES,
+  ENTITY_KINDS,
+  type EntityKind,
+  entityDefinition,
+  type Field,
+  LONGEST_KEY,
+  type Reference,
+} from '../kit/index.ts';
+import { type Coerce, coercion } from './coerce.ts';
+import { type Compiler, type Env, isObject, type Read } from './compiler.ts';
 import { compileCondition, compileDirective } from './directives.ts';
 import { toReference } from './reference.ts';
 import type { EntityMapping, MappingFile } from './schema.ts';
-import { toBoolean, toDate, toDecimal, toInstant, toList, toText, ValueError } from './values.ts';
+import { toBoolean, toInstant, ValueError } from './values.ts';
 
 /** A value that did not fit its field. Critical ones keep the record out; others only the field. */
 export interface Issue {
@@ -29,9 +38,13 @@ export interface MappedEntity {
 
 export interface CompiledStream {
   kinds: EntityKind[];
+  /** Fingerprint of what is mapped and how: a projection row says which one made it. */
+  version: string;
   /** Paths read from the record. */
   paths: string[];
   lookups: string[];
+  /** Words the mapping knows of a path, where another one would fit nowhere. */
+  words: { path: string; known: Set<string> }[];
   /** @returns entities and the values that did not fit; a critical one means the record must be parked */
   run: (
     record: unknown,
@@ -40,8 +53,6 @@ export interface CompiledStream {
 }
 
 export interface CompiledMapping {
-  /** Fingerprint of the mapping: a projection row says which one made it. */
-  version: string;
   defaults: { country?: string | undefined; currency?: string | undefined };
   streams: Map<string, CompiledStream>;
 }
@@ -63,19 +74,32 @@ export function compileMapping(
         path: `streams.${name}`,
         message: `is not a stream of this platform; there are ${streams.join(', ')}`,
       });
-    compiled.set(name, compileStream(name, kinds, streams, errors));
+    compiled.set(name, compileStream(name, kinds, streams, errors, fingerprint([file.defaults ?? {}, kinds])));
   }
-  const version = createHash('sha256').update(JSON.stringify(file)).digest('hex').slice(0, 12);
-  return { mapping: { version, defaults: file.defaults ?? {}, streams: compiled }, errors };
+  return { mapping: { defaults: file.defaults ?? {}, streams: compiled }, errors };
 }
+
+/** The same for mappings that say the same, in whatever order. */
+const fingerprint = (value: unknown): string =>
+  createHash('sha256')
+    .update(
+      JSON.stringify(value, (_key, item) =>
+        isObject(item) ? Object.fromEntries(Object.entries(item).sort(byKey)) : item,
+      ),
+    )
+    .digest('hex')
+    .slice(0, 12);
+
+const byKey = ([a]: [string, unknown], [b]: [string, unknown]): number => (a < b ? -1 : 1);
 
 function compileStream(
   name: string,
   kinds: Record<string, EntityMapping>,
   streams: readonly string[] | undefined,
   errors: FieldError[],
+  version: string,
 ): CompiledStream {
-  const compiler: Compiler = { errors, paths: new Set(), lookups: new Set(), expressions: [] };
+  const compiler: Compiler = { errors, paths: new Set(), lookups: new Set(), expressions: [], words: new Map() };
   const entities: CompiledEntity[] = [];
   for (const [kind, mapping] of Object.entries(kinds)) {
     const where = `streams.${name}.${kind}`;
@@ -96,6 +120,8 @@ function compileStream(
     kinds: Object.keys(kinds) as EntityKind[],
     paths: [...compiler.paths],
     lookups: [...compiler.lookups],
+    words: [...compiler.words].map(([path, known]) => ({ path, known })),
+    version,
   };
   if (compiler.expressions.length === 0) return { ...base, run };
   return {
@@ -134,7 +160,7 @@ function compileEntity(
     mapping.when === undefined || mapping.when === null
       ? undefined
       : compileCondition(mapping.when, `${where}.when`, compiler);
-  const fields: { name: string; field: Field; read: Read }[] = [];
+  const fields: { name: string; critical: boolean; read: Read; coerce: Coerce }[] = [];
   for (const [name, directive] of Object.entries(mapping.fields ?? {})) {
     const field = definition.fields[name];
     if (!field) {
@@ -145,7 +171,8 @@ function compileEntity(
       continue;
     }
     checkWords(directive, field, `${where}.fields.${name}`, compiler);
-    fields.push({ name, field, read: compileDirective(directive, `${where}.fields.${name}`, compiler) });
+    const read = compileDirective(directive, `${where}.fields.${name}`, compiler);
+    fields.push({ name, critical: field.critical === true, read, coerce: coercion(field) });
   }
   for (const name of definition.required) {
     if (!(name in (mapping.fields ?? {})))
@@ -167,81 +194,79 @@ function compileEntity(
   const updated = optional(mapping.updated_at, 'updated_at');
   const deleted = optional(mapping.deleted, 'deleted');
 
-  return (record, env, issues) => {
-    if (test && !test(record, env)) return undefined;
-    const note = (field: string, critical: boolean, error: unknown): void => {
-      if (!(error instanceof ValueError)) throw error;
-      issues.push({ kind, field, message: error.message, critical });
-    };
-    const attempt = <T>(name: string, critical: boolean, work: () => T): T | null => {
+  const note = (issues: Issue[], field: string, critical: boolean, error: unknown): null => {
+    if (!(error instanceof ValueError)) throw error;
+    issues.push({ kind, field, message: error.message, critical });
+    return null;
+  };
+  /** Reads what is not a canonical field, where there is a directive for it. */
+  const extra = <T>(
+    name: string,
+    read: Read | undefined,
+    convert: (value: unknown, env: Env) => T,
+  ): ((record: unknown, env: Env, issues: Issue[]) => T | null) => {
+    if (!read) return () => null;
+    return (record, env, issues) => {
       try {
-        return work();
+        return convert(read(record, env), env);
       } catch (error) {
-        note(name, critical, error);
-        return null;
+        return note(issues, name, false, error);
       }
     };
+  };
+  const asIs = (value: unknown): unknown => value;
+  const createdAt = extra('created_at', created, (value, env) => toInstant(value, env.zone));
+  const updatedAt = extra('updated_at', updated, (value, env) => toInstant(value, env.zone));
+  const isDeleted = extra('deleted', deleted, toBoolean);
+  const links = references.map(({ name, read }) => ({ name: name as Reference, read: extra(name, read, shortId) }));
+  const members = custom.map(({ name, read }) => ({ name, read: extra(`custom.${name}`, read, asIs) }));
+
+  return (record, env, issues) => {
+    if (test && !test(record, env)) return undefined;
     const values: Row = {};
-    for (const { name, field, read } of fields)
-      values[name] = attempt(name, field.critical === true, () => coerce(read(record, env), field, env));
+    // The loop every record of every platform goes through: nothing is made anew in it.
+    for (const field of fields) {
+      try {
+        values[field.name] = field.coerce(field.read(record, env), env);
+      } catch (error) {
+        values[field.name] = note(issues, field.name, field.critical, error);
+      }
+    }
     for (const name of definition.required) {
       if (values[name] === null && !issues.some((issue) => issue.kind === kind && issue.field === name)) {
         issues.push({ kind, field: name, message: 'is required and has no value', critical: true });
       }
     }
     const found: MappedEntity['references'] = {};
-    for (const { name, read } of references) {
-      const reference = attempt(name, false, () => read(record, env));
-      if (reference) found[name as Reference] = reference;
+    for (const { name, read } of links) {
+      const reference = read(record, env, issues);
+      if (reference) found[name] = reference as NonNullable<(typeof found)[typeof name]>;
     }
-    const extra: Row = {};
-    for (const { name, read } of custom) {
-      const value = attempt(`custom.${name}`, false, () => read(record, env));
-      if (value !== null && value !== undefined) extra[name] = value;
+    let own: Row | undefined;
+    for (const { name, read } of members) {
+      const value = read(record, env, issues);
+      if (value === null || value === undefined) continue;
+      own ??= {};
+      own[name] = value;
     }
     return {
       kind,
       values,
       references: found,
-      custom: Object.keys(extra).length > 0 ? extra : undefined,
-      createdAt:
-        (created && attempt('created_at', false, () => toInstant(created(record, env), env.zone))) ?? undefined,
-      updatedAt:
-        (updated && attempt('updated_at', false, () => toInstant(updated(record, env), env.zone))) ?? undefined,
-      deleted: (deleted && attempt('deleted', false, () => toBoolean(deleted(record, env)))) ?? false,
+      custom: own,
+      createdAt: createdAt(record, env, issues) ?? undefined,
+      updatedAt: updatedAt(record, env, issues) ?? undefined,
+      deleted: isDeleted(record, env, issues) ?? false,
     };
   };
 }
 
-/** The value in the type of its column. */
-function coerce(value: unknown, field: Field, env: Env): unknown {
-  if (value instanceof ValueError) throw value;
-  if (value === null || value === undefined || value === '') return null;
-  switch (field.type) {
-    case 'text': {
-      const text = toText(value);
-      if (text !== null && field.values && !field.values.includes(text))
-        throw new ValueError(`"${text}" is not one of ${field.values.join(', ')}; translate it with enum`);
-      return text;
-    }
-    case 'date':
-      return toDate(value, env.zone);
-    case 'timestamptz':
-      return toInstant(value, env.zone);
-    case 'numeric':
-      return toDecimal(value);
-    case 'integer': {
-      const number = Number(toDecimal(value));
-      if (!Number.isSafeInteger(number)) throw new ValueError(`expected a whole number, got ${JSON.stringify(value)}`);
-      return number;
-    }
-    case 'boolean':
-      return toBoolean(value);
-    case 'text[]':
-      return toList(value);
-    case 'jsonb':
-      return value;
-  }
+/** What a record points at is looked up by its id, which an index has to hold. */
+function shortId(target: unknown): unknown {
+  const id = (target as { id?: unknown } | null)?.id;
+  if (typeof id === 'string' && id.length > LONGEST_KEY)
+    throw new ValueError(`points at an id of ${id.length} characters; at most ${LONGEST_KEY} can be kept`);
+  return target;
 }
 
 /** Literal results of an enum are checked against the field's closed list when the mapping is saved. */

@@ -24,6 +24,8 @@ export interface Compiler {
   /** Streams whose records are looked up. */
   lookups: Set<string>;
   expressions: ReturnType<typeof jsonata>[];
+  /** Words known of a path, in lower case, where an unknown one is refused. */
+  words: Map<string, Set<string>>;
   /** Compiling what is read from items of a list in the record, not from the record. */
   inItem?: true;
 }
@@ -76,4 +78,20 @@ export function orNothing<T>(work: () => T): T | null {
     if (error instanceof ValueError) return null;
     throw error;
   }
+}
+
+/** The words of an enum. Those of a path of the record are remembered, to notice when the platform gets others. */
+export function readWords(
+  argument: Record<string, unknown>,
+  words: Record<string, unknown>,
+  compiler: Compiler,
+): { map: Map<string, unknown>; otherwise: unknown } {
+  const map = new Map(Object.entries(words).map(([key, value]) => [key.toLowerCase(), value]));
+  const path = isObject(argument.of) ? argument.of.path : undefined;
+  if (typeof path === 'string' && argument.else === undefined && !compiler.inItem) {
+    const known = compiler.words.get(path);
+    // A word that one of several enums of a value refuses is a word that does not fit.
+    compiler.words.set(path, new Set([...map.keys()].filter((word) => known?.has(word) ?? true)));
+  }
+  return { map, otherwise: argument.else };
 }

@@ -1,5 +1,5 @@
 import jsonata from 'jsonata';
-import { at, splitPath } from '../kit/index.ts';
+import { at } from '../kit/index.ts';
 import {
   type Compiler,
   checkOptions,
@@ -11,8 +11,10 @@ import {
   type Make,
   orNothing,
   type Read,
+  readWords,
 } from './compiler.ts';
 import { type Condition, conditionCompiler } from './conditions.ts';
+import { readPath } from './paths.ts';
 import {
   toBoolean,
   toCountry,
@@ -50,27 +52,6 @@ export function compileDirective(directive: unknown, where: string, compiler: Co
   if (!make)
     return fail(compiler, where, `"${name}" is not a directive; there are ${Object.keys(DIRECTIVES).join(', ')}`);
   return make(directive[name], `${where}.${name}`, compiler);
-}
-
-function readPath(path: string, where: string, compiler: Compiler): Read {
-  if (path === '@account') return (_record, env) => env.account;
-  if (path === '@connector') return (_record, env) => env.connector;
-  if (path === '@currency') return (_record, env) => env.currency ?? null;
-  const keys = splitPath(path);
-  if (keys.length === 0) return fail(compiler, where, 'is an empty path');
-  compiler.paths.add(path);
-  if (keys.length === 1) {
-    const key = keys[0]!;
-    return (record) => (isObject(record) && Object.hasOwn(record, key) ? (record[key] ?? null) : null);
-  }
-  return (record) => {
-    let here: unknown = record;
-    for (const key of keys) {
-      if (here === null || typeof here !== 'object' || !Object.hasOwn(here, key)) return null;
-      here = (here as Record<string, unknown>)[key];
-    }
-    return here ?? null;
-  };
 }
 
 /** Compiles a condition; its operands are directives. */
@@ -119,15 +100,19 @@ const DIRECTIVES: Record<string, Make> = {
       .map((part, index) => (index % 2 === 1 ? readPath(part.trim(), where, compiler) : part));
     return (record, env) => {
       let filled = false;
-      const text = parts
-        .map((part) => {
-          if (typeof part === 'string') return part;
-          const value = part(record, env);
-          if (hasValue(value)) filled = true;
-          return hasValue(value) ? String(value) : '';
-        })
-        .join('');
-      return filled ? text.replace(/\s+/g, ' ').trim() : null;
+      let text = '';
+      for (const part of parts) {
+        if (typeof part === 'string') {
+          text += part;
+          continue;
+        }
+        const value = part(record, env);
+        if (!hasValue(value)) continue;
+        filled = true;
+        text += String(value);
+      }
+      if (!filled) return null;
+      return (/\s{2}|[^\S ]/.test(text) ? text.replace(/\s+/g, ' ') : text).trim();
     };
   },
 
@@ -164,11 +149,10 @@ const DIRECTIVES: Record<string, Make> = {
       return fail(compiler, where, 'must have of, map and optionally else');
     const read = compileDirective(argument.of, `${where}.of`, compiler);
     checkOptions({ ...argument, of: undefined }, ['of', 'map', 'else'], where, compiler);
-    const map = new Map(Object.entries(argument.map).map(([key, value]) => [key.toLowerCase(), value]));
-    const otherwise = argument.else;
+    const { map, otherwise } = readWords(argument, argument.map, compiler);
     return (record, env) => {
       const value = read(record, env);
-      const known = map.get(String(value ?? '').toLowerCase());
+      const known = map.get(value as string) ?? map.get(String(value ?? '').toLowerCase());
       if (known !== undefined) return known;
       if (otherwise !== undefined) return otherwise;
       if (!hasValue(value)) return null;

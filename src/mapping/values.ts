@@ -36,7 +36,14 @@ export function toDate(value: unknown, zone: string, format?: string): string | 
   return date;
 }
 
+const IN_UTC = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,3})?Z$/;
+
 function parseInstant(text: string, zone: string): Date | undefined {
+  // How most platforms write it, and ten times as fast. A 30th of February is left to the reader that refuses it.
+  if (IN_UTC.test(text)) {
+    const instant = new Date(text);
+    if (!Number.isNaN(instant.getTime()) && instant.toISOString().startsWith(text.slice(0, 19))) return instant;
+  }
   const normal = text.replace(' ', 'T').replace(/(\.\d{3})\d+/, '$1');
   const parsed = DateTime.fromISO(normal, { zone });
   return parsed.isValid ? parsed.toJSDate() : undefined;
@@ -92,10 +99,24 @@ export function toDecimal(value: unknown, decimal: '.' | ',' = '.'): string | nu
   return plain;
 }
 
+// The same number stands in several fields of a record and in several records of a company; reading one takes long.
+const phones = new Map<string, string>();
+const MOST_PHONES = 1000;
+
 /** A phone number as E.164. `country` is used when the number carries no country itself. */
 export function toPhone(value: unknown, country: string | undefined): string | null {
   if (empty(value)) return null;
   const text = String(value).replace(/^(tel|whatsapp):/i, '');
+  const key = `${country ?? ''} ${text}`;
+  const known = phones.get(key);
+  if (known) return known;
+  const phone = readPhone(text, country, value);
+  if (phones.size >= MOST_PHONES) phones.clear();
+  phones.set(key, phone);
+  return phone;
+}
+
+function readPhone(text: string, country: string | undefined, value: unknown): string {
   const parsed = parsePhoneNumberFromString(text, country as CountryCode | undefined);
   if (!parsed)
     throw new ValueError(`expected a phone number${country ? '' : ' with its country code'}, got ${shown(value)}`);
@@ -122,20 +143,28 @@ export function toEmails(value: unknown): string[] | null {
   return good;
 }
 
+const BOOLEANS = new Map<unknown, boolean>([
+  ...['true', 'yes', 'y', '1', 'on'].map((word) => [word, true] as const),
+  ...['false', 'no', 'n', '0', 'off'].map((word) => [word, false] as const),
+]);
+
 export function toBoolean(value: unknown): boolean | null {
   if (empty(value)) return null;
   if (typeof value === 'boolean') return value;
-  const text = String(value).trim().toLowerCase();
-  if (['true', 'yes', 'y', '1', 'on'].includes(text)) return true;
-  if (['false', 'no', 'n', '0', 'off'].includes(text)) return false;
+  const known = BOOLEANS.get(value) ?? BOOLEANS.get(String(value).trim().toLowerCase());
+  if (known !== undefined) return known;
   throw new ValueError(`expected yes or no, got ${shown(value)}`);
 }
 
 export function toText(value: unknown): string | null {
+  if (typeof value === 'string') {
+    // Postgres text cannot hold the zero character.
+    const text = (value.includes('\u0000') ? value.replaceAll('\u0000', '') : value).trim();
+    return text === '' && value.trim() === '' ? null : text;
+  }
   if (empty(value)) return null;
   if (typeof value === 'object') throw new ValueError(`expected text, got ${shown(value)}`);
-  // Postgres text cannot hold the zero character.
-  return String(value).replaceAll('\u0000', '').trim();
+  return String(value);
 }
 
 export function toList(value: unknown, separator?: string): string[] | null {
