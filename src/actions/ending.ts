@@ -1,3 +1,4 @@
+import type { AuditEntry } from '../audit/schema.ts';
 import { appendEvents } from '../audit/store.ts';
 import type { Tx } from '../base/database.ts';
 import { releaseTouch } from '../consent/store.ts';
@@ -18,26 +19,39 @@ const CHANNEL_CLOSED = new Set([
 ]);
 
 /** What follows the end of a request, in the transaction of the end. */
-export async function afterEnd(deps: ActionDeps, tx: Tx, request: RequestRow, now: Date): Promise<void> {
-  if (request.state === 'failed' || request.state === 'skipped') await releaseTouch(tx, request.id);
-  await appendEvents(tx, [
-    {
-      actor: request.created_by,
-      action: `action.${request.state}`,
-      subject: { kind: 'action', id: request.id },
-      customerId: request.customer_id,
-      data: {
-        kind: request.kind,
-        channel: request.channel,
-        class: request.class,
-        reason: request.reason,
-        detail: request.reason_detail,
-        nativeId: request.native_id,
-        step: request.step_id,
-      },
-      at: now,
-    },
-  ]);
+export const afterEnd = (deps: ActionDeps, tx: Tx, request: RequestRow, now: Date): Promise<void> =>
+  afterEnds(deps, tx, [request], now);
+
+/** The same for several that ended together. */
+export async function afterEnds(deps: ActionDeps, tx: Tx, requests: readonly RequestRow[], now: Date): Promise<void> {
+  for (const request of requests)
+    if (request.state === 'failed' || request.state === 'skipped') await releaseTouch(tx, request.id);
+  await appendEvents(
+    tx,
+    requests.map((request) => eventOf(request, now)),
+  );
+  for (const request of requests) await tellRun(deps, tx, request, now);
+}
+
+const eventOf = (request: RequestRow, now: Date): AuditEntry => ({
+  actor: request.created_by,
+  action: `action.${request.state}`,
+  subject: { kind: 'action', id: request.id },
+  customerId: request.customer_id,
+  data: {
+    kind: request.kind,
+    channel: request.channel,
+    class: request.class,
+    reason: request.reason,
+    detail: request.reason_detail,
+    nativeId: request.native_id,
+    step: request.step_id,
+  },
+  at: now,
+});
+
+/** The enrolment that waits for the request goes on. */
+async function tellRun(deps: ActionDeps, tx: Tx, request: RequestRow, now: Date): Promise<void> {
   if (!request.run_id || request.state === 'planned') return;
   // The enrolment waits for the look-up, so that a message that never left can still go out.
   if (request.state === 'unknown' && (await canBeLookedUp(deps, tx, request))) return;

@@ -1,14 +1,16 @@
 import type { Tx } from '../base/database.ts';
 import { bumpDue } from '../base/due.ts';
 import { messageOf } from '../base/errors.ts';
-import { newId, sha256 } from '../base/ids.ts';
+import { newId } from '../base/ids.ts';
 import { openSession, type Session } from '../connections/session.ts';
 import { suppress } from '../consent/store.ts';
 import { type ActionDefinition, type ActionMeta, type Receipt, VendorError } from '../kit/index.ts';
 import type { ActionDeps } from './deps.ts';
-import { afterEnd } from './ending.ts';
+import { afterEnds } from './ending.ts';
+import { settleSendings } from './settle.ts';
 import type { RequestRow } from './store.ts';
-import { beginSending, type Settlement, settleRequest } from './transitions.ts';
+import { beginSending, type Settlement } from './transitions.ts';
+import { announceWrites, type StoredField, settleWrites, storedFields } from './writes.ts';
 
 const LEASE_MS = 120_000;
 /** Tries of something the platform definitely did not do. */
@@ -18,9 +20,11 @@ export const MAX_ATTEMPTS = 5;
 export async function sendChunk(deps: ActionDeps, tenantId: string, ids: readonly string[]): Promise<number> {
   const owner = `${deps.processId}:${newId()}`;
   const now = deps.clock.now();
-  const taken = await deps.db.tenant(tenantId, (tx) =>
-    beginSending(tx, ids, { owner, until: new Date(now.getTime() + LEASE_MS) }, now),
-  );
+  const taken = await deps.db.tenant(tenantId, async (tx) => {
+    const rows = await beginSending(tx, ids, { owner, until: new Date(now.getTime() + LEASE_MS) }, now);
+    await announceWrites(deps, tx, rows, now);
+    return rows;
+  });
   if (taken.length === 0) return 0;
   const sessions = new Map<string, Promise<Session>>();
   const sessionOf = (connectionId: string): Promise<Session> => {
@@ -31,7 +35,12 @@ export async function sendChunk(deps: ActionDeps, tenantId: string, ids: readonl
     taken.map(async (request) => ({ request, settlement: await perform(deps, request, sessionOf) })),
   );
   await deps.db.tenant(tenantId, async (tx) => {
-    for (const { request, settlement } of settlements) await settle(deps, tx, request, settlement, owner);
+    const at = deps.clock.now();
+    const all = settlements.map(({ settlement }) => settlement);
+    const rows = await settleSendings(tx, all, owner, at);
+    for (const row of rows) await follow(deps, tx, row, at);
+    await settleWrites(deps, tx, rows, new Map(all.map(({ id, stored }) => [id, stored ?? []])), at);
+    await afterEnds(deps, tx, rows, at);
   });
   for (const session of sessions.values()) await session.then((open) => open.close()).catch(() => {});
   if (settlements.some(({ settlement }) => settlement.state === 'unknown'))
@@ -53,7 +62,7 @@ async function perform(
         'no_connection',
         `${session.connector.name} cannot ${request.kind.replaceAll('_', ' ')} any more.`,
       );
-    const receipt = await execute(session, action, request);
+    const { stored, ...receipt } = await execute(session, action, request);
     return {
       id: request.id,
       state: 'sent',
@@ -62,6 +71,7 @@ async function perform(
       nativeId: receipt.nativeId,
       nativeUrl: receipt.url ?? null,
       nativeState: receipt.state ?? null,
+      ...(stored ? { stored } : {}),
     };
   } catch (error) {
     return afterFailure(deps, request, error);
@@ -72,7 +82,11 @@ async function perform(
  * Runs an action once. A request that was tried before looks first whether that try left its mark.
  * @throws VendorError
  */
-export async function execute(session: Session, action: ActionDefinition, request: RequestRow): Promise<Receipt> {
+export async function execute(
+  session: Session,
+  action: ActionDefinition,
+  request: RequestRow,
+): Promise<Receipt & { stored?: StoredField[] }> {
   const input = request.content as never;
   const meta: ActionMeta = { requestId: request.id, firstTriedAt: request.committed_at ?? request.created_at };
   if (request.attempts > 1 && action.idempotency.kind === 'marker') {
@@ -93,7 +107,8 @@ export async function execute(session: Session, action: ActionDefinition, reques
     throw error;
   }
   try {
-    return action.receipt(reply, session.ctx, input, meta);
+    const receipt = action.receipt(reply, session.ctx, input, meta);
+    return action.writes ? { ...receipt, stored: storedFields(session, action, input, reply) } : receipt;
   } catch (error) {
     // The platform took it: an answer that cannot be read does not undo that.
     // A connector's own verdict on the answer stands; a slip while reading it does not undo what the platform did.
@@ -167,18 +182,10 @@ function afterFailure(deps: ActionDeps, request: RequestRow, error: unknown): Se
   }
 }
 
-async function settle(
-  deps: ActionDeps,
-  tx: Tx,
-  request: RequestRow,
-  settlement: Settlement,
-  owner: string,
-): Promise<void> {
-  const now = deps.clock.now();
-  const row = await settleRequest(tx, settlement, owner, now);
-  if (!row) return;
-  const { reason } = settlement;
-  if ((reason === 'recipient_opted_out' || reason === 'recipient_invalid') && row.class !== 'internal') {
+/** What the platform's word means beyond this request. */
+async function follow(deps: ActionDeps, tx: Tx, request: RequestRow, now: Date): Promise<void> {
+  const { reason } = request;
+  if ((reason === 'recipient_opted_out' || reason === 'recipient_invalid') && request.class !== 'internal') {
     // The platform knows something we did not: nothing goes there any more.
     await suppress(tx, {
       channel: request.channel,
@@ -186,43 +193,8 @@ async function settle(
       scope: 'all',
       reason,
       source: 'platform',
-      evidence: { request: request.id, detail: settlement.detail },
+      evidence: { request: request.id, detail: request.reason_detail },
       at: now,
     });
-  }
-  if (row.state === 'sent') await rememberWrites(deps, tx, row, now);
-  await afterEnd(deps, tx, row, now);
-}
-
-/** Notes what we wrote, so that it is recognised when the platform tells us of it. */
-async function rememberWrites(deps: ActionDeps, tx: Tx, request: RequestRow, now: Date): Promise<void> {
-  const { rows } = await tx.query<{ connector: string }>(
-    'select connector from connection where tenant_id = $1 and id = $2',
-    [tx.tenantId, request.connection_id],
-  );
-  const action = deps.registry
-    .find(rows[0]?.connector ?? '')
-    ?.actions.find((candidate) => candidate.kind === request.kind);
-  for (const write of action?.writes?.(request.content as never) ?? []) {
-    for (const [field, value] of Object.entries(write.fields)) {
-      await tx.query(
-        `insert into write_ledger (tenant_id, connection_id, object, remote_id, field, value_hash, request_id, depth, written_at, expires_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-         on conflict (tenant_id, connection_id, object, remote_id, field) do update set value_hash = excluded.value_hash, request_id = excluded.request_id,
-           depth = excluded.depth, written_at = excluded.written_at, expires_at = excluded.expires_at`,
-        [
-          tx.tenantId,
-          request.connection_id,
-          write.stream,
-          write.id,
-          field,
-          sha256(String(value ?? '')),
-          request.id,
-          request.depth + 1,
-          now,
-          new Date(now.getTime() + 86_400_000),
-        ],
-      );
-    }
   }
 }

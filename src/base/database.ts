@@ -48,6 +48,8 @@ export interface DatabaseOptions {
   appUrl?: string | undefined;
   max?: number;
   prepared?: boolean;
+  /** Whether the tenant tables are distributed on Citus. */
+  citus?: boolean;
 }
 
 /** The role every request and job works as: it owns nothing, so row-level security binds it. */
@@ -60,15 +62,23 @@ const RETRIES = 5;
 const MAX_NAMED = 600;
 
 export function openDatabase(options: DatabaseOptions): Database {
+  // Citus passes SET LOCAL on to its workers only when told to, and row-level security there needs the tenant.
+  const session = [
+    ...(options.appUrl ? [] : [`-c role=${APP_ROLE}`]),
+    ...(options.citus ? ['-c citus.propagate_set_commands=local'] : []),
+  ];
   const pool = new pg.Pool({
     connectionString: options.appUrl ?? options.ownerUrl,
     max: options.max ?? 12,
     application_name: applicationName(),
-    ...(options.appUrl ? {} : { options: `-c role=${APP_ROLE}` }),
+    ...(session.length > 0 ? { options: session.join(' ') } : {}),
   });
   pool.on('error', () => {
     // A broken idle connection is replaced by the pool; the next query tells if the server is really gone.
   });
+  // One that breaks while a transaction stands between two statements tells it here and nowhere else: unheard, it would
+  // end the process. The next statement fails and says so.
+  pool.on('connect', (client) => void client.on('error', () => {}));
   const named = new Map<string, string>();
   const nameOf = (text: string): string | undefined => {
     if (options.prepared === false) return undefined;
@@ -80,7 +90,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   };
 
   async function transact<T>(
-    begin: string,
+    begin: readonly string[],
     work: (sql: Sql, after: (() => void | Promise<void>)[]) => Promise<T>,
   ): Promise<T> {
     for (let attempt = 1; ; attempt++) {
@@ -89,9 +99,11 @@ export function openDatabase(options: DatabaseOptions): Database {
       let broken: Error | undefined;
       let result: T;
       try {
-        await client.query(begin);
+        // One round trip; but the text of a SET is what Citus passes on, so there it must stand alone.
+        for (const text of options.citus ? begin : [begin.join('; ')]) await client.query(text);
         const sql: Sql = {
-          query: async (text, values) => {
+          query: async (given, values) => {
+            const text = options.citus ? settled(given) : given;
             const name = nameOf(text);
             const result = await client.query({ ...(name ? { name } : {}), text, values: storable(values) });
             return { rows: result.rows, rowCount: result.rowCount ?? 0 };
@@ -118,7 +130,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   const tenant: Database['tenant'] = (tenantId, work) => {
     // SET takes no parameters, so the value is checked here instead.
     if (!isId(tenantId)) throw new Error(`"${tenantId}" is not a tenant id.`);
-    return transact(`begin; set local app.tenant = '${tenantId}'`, (sql, after) =>
+    return transact(['begin', `set local app.tenant = '${tenantId}'`], (sql, after) =>
       work({ ...sql, tenantId, afterCommit: (todo) => after.push(todo) }),
     );
   };
@@ -139,7 +151,7 @@ export function openDatabase(options: DatabaseOptions): Database {
       }
       return result!.value;
     },
-    system: (work) => transact('begin', (sql, after) => work({ ...sql, afterCommit: (todo) => after.push(todo) })),
+    system: (work) => transact(['begin'], (sql, after) => work({ ...sql, afterCommit: (todo) => after.push(todo) })),
     statement: async (text, values) => {
       const name = nameOf(text);
       const result = await pool.query({ ...(name ? { name } : {}), text, values: storable(values) });
@@ -149,6 +161,15 @@ export function openDatabase(options: DatabaseOptions): Database {
     close: () => pool.end(),
   };
 }
+
+/**
+ * Rows that a statement selects to insert them are copied by Citus, which row-level security does not allow, unless
+ * something is to be done with them: then they are inserted where they belong. So something is always asked back.
+ */
+const settled = (text: string): string =>
+  /^\s*insert\b.*\bselect\b/is.test(text) && !/\b(on\s+conflict|returning)\b/i.test(text)
+    ? `${text} returning 1`
+    : text;
 
 const withoutZero = (text: string): string => (text.includes('\0') ? text.replaceAll('\0', '') : text);
 
@@ -194,22 +215,47 @@ export interface BulkColumn {
   type: string;
 }
 
-// Arrays and JSON travel as text, because an array of arrays would have to be rectangular.
-const travelsAsText = (type: string): boolean => type === 'jsonb' || type === 'bytea' || type.endsWith('[]');
+// Lists and binary values travel as text, because an array of arrays would have to be rectangular.
+const travelsAsText = (type: string): boolean => type === 'bytea' || type.endsWith('[]');
 
-const arrayLiteral = (items: readonly unknown[]): string =>
-  `{${items.map((item) => `"${String(item).replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`).join(',')}}`;
+/** Stands between JSON values of a column. JSON text never holds it as it is, so nothing has to be escaped. */
+const SEPARATOR = '\u001e';
 
-function encode(value: unknown, type: string): unknown {
-  if (value === null || value === undefined) return null;
-  if (type === 'jsonb') return value instanceof JsonText ? value.text : storableJson(value);
+const quoted = (text: string): string =>
+  /["\\]/.test(text) ? `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"` : `"${text}"`;
+
+function textOf(value: unknown, type: string): string {
   if (type === 'bytea') return `\\x${(value as Buffer).toString('hex')}`;
-  return type.endsWith('[]') ? arrayLiteral(value as unknown[]) : value;
+  if (type.endsWith('[]')) return `{${(value as unknown[]).map((item) => quoted(String(item))).join(',')}}`;
+  return value instanceof Date ? value.toISOString() : String(value);
+}
+
+/**
+ * A column as one parameter: an array as Postgres writes it, made here because that is several times faster than value
+ * by value. Null stands for a column without any value: `unnest` fills it up.
+ */
+function columnValue({ name, type }: BulkColumn, rows: readonly Row[]): string | null {
+  let empty = true;
+  const has = (value: unknown): boolean => value !== null && value !== undefined;
+  const items = rows.map((row) => {
+    const value = row[name];
+    if (has(value)) empty = false;
+    if (type === 'jsonb') return has(value) ? (value instanceof JsonText ? value.text : storableJson(value)) : '';
+    return has(value) ? quoted(textOf(value, type)) : 'NULL';
+  });
+  if (empty) return null;
+  return type === 'jsonb' ? items.join(SEPARATOR) : `{${items.join(',')}}`;
+}
+
+function columnSource({ type }: BulkColumn, parameter: number): string {
+  if (type === 'jsonb') return `string_to_array($${parameter}::text, E'\\x1e', '')`;
+  return `$${parameter}::${travelsAsText(type) ? 'text' : type}[]`;
 }
 
 /**
  * Rows as a relation inside a statement: `from` is `unnest($n::type[], ...) as input(...)`, `values` its parameters,
  * `select` the columns in order with their types. Measured as the fastest way in for pages of hundreds of rows.
+ * At least one column must have a value in the last row.
  * @param firstParameter number of the first `$n` to use
  */
 export function bulk(
@@ -217,13 +263,13 @@ export function bulk(
   rows: readonly Row[],
   firstParameter: number,
 ): { from: string; select: string; values: unknown[] } {
-  const arrays = columns.map(({ type }, at) => `$${firstParameter + at}::${travelsAsText(type) ? 'text' : type}[]`);
+  const sources = columns.map((column, at) => columnSource(column, firstParameter + at));
   return {
-    from: `unnest(${arrays.join(', ')}) as input(${columns.map(({ name }) => name).join(', ')})`,
+    from: `unnest(${sources.join(', ')}) as input(${columns.map(({ name }) => name).join(', ')})`,
     select: columns
-      .map(({ name, type }) => (travelsAsText(type) ? `input.${name}::${type}` : `input.${name}`))
+      .map(({ name, type }) => (type === 'jsonb' || travelsAsText(type) ? `input.${name}::${type}` : `input.${name}`))
       .join(', '),
-    values: columns.map(({ name, type }) => rows.map((row) => encode(row[name], type))),
+    values: columns.map((column) => columnValue(column, rows)),
   };
 }
 
@@ -243,4 +289,19 @@ export async function insertRows<T = Row>(
     [tx.tenantId, ...values],
   );
   return result.rows;
+}
+
+/**
+ * Lets `work` go on while a statement of the same transaction is under way: the database takes them in the order they
+ * were given. When both fail, the statement is the cause.
+ * @throws what the statement threw, else what `work` threw
+ */
+export async function alongside<T>(statement: Promise<unknown>, work: () => Promise<T>): Promise<T> {
+  // Waited for below in any case.
+  statement.catch(() => {});
+  try {
+    return await work();
+  } finally {
+    await statement;
+  }
 }

@@ -1,8 +1,33 @@
-import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, randomBytes, randomFillSync, timingSafeEqual } from 'node:crypto';
 import { v7 } from 'uuid';
 
-/** A new time-ordered id (UUIDv7), made by the program so that no database function is needed. */
-export const newId = (): string => v7();
+// Asking the system for sixteen random bytes at a time is most of what an id costs.
+const randomness = new Uint8Array(16 * 256);
+let used = randomness.length;
+const last = { msecs: 0, seq: 0 };
+
+/**
+ * A new time-ordered id (UUIDv7), made by the program so that no database function is needed. Ids of one process follow
+ * each other also within a millisecond: the counter in them goes on (RFC 9562, section 6.2, method 1).
+ */
+export function newId(): string {
+  if (used === randomness.length) {
+    randomFillSync(randomness);
+    used = 0;
+  }
+  const random = randomness.subarray(used, used + 16);
+  used += 16;
+  const now = Date.now();
+  if (now > last.msecs) {
+    last.msecs = now;
+    // The highest bit is left free, so that there is room to count.
+    last.seq = ((random[6]! & 0x7f) << 24) | (random[7]! << 16) | (random[8]! << 8) | random[9]!;
+  } else if (last.seq === 0xffffffff) {
+    last.msecs += 1;
+    last.seq = 0;
+  } else last.seq += 1;
+  return v7({ msecs: last.msecs, seq: last.seq, random });
+}
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 

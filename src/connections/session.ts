@@ -14,8 +14,9 @@ import type { MappingOverride } from '../mapping/schema.ts';
 import { loadOverrides } from '../mapping/store.ts';
 import { type Credential, freshCredential, markConnection } from './credentials.ts';
 import type { ConnectionDeps } from './deps.ts';
+import { budgetsOf } from './quota.ts';
 import { addCalls, type ConnectionRow, findConnection, noteSuccess } from './store.ts';
-import { connectorOf, originOf, webhookUrl } from './vendors.ts';
+import { appSecretsOf, connectorOf, originOf, webhookUrl } from './vendors.ts';
 
 /** Work with one connection for one purpose: credentials, limits, refresh, classification and counting included. */
 export interface Session {
@@ -25,6 +26,8 @@ export interface Session {
   call<Body = unknown>(spec: RequestSpec): Promise<Reply<Body>>;
   /** Exactly what would be sent, without credentials. */
   preview(spec: RequestSpec): { method: string; url: string; body: unknown };
+  /** Calls made so far. */
+  made(): number;
   /** Writes down how many calls were made. */
   close(): Promise<void>;
 }
@@ -33,6 +36,8 @@ const SAFE_RETRIES = 2;
 /** A stated wait up to this is sat out in place. */
 const PATIENCE_MS = 5_000;
 const CALL_TIMEOUT_MS = 60_000;
+/** A credential that ends within this time is renewed before it is used. */
+const ENDING_MS = 60_000;
 
 const transports = new WeakMap<Connector, Promise<Transport>>();
 
@@ -107,27 +112,44 @@ export function sessionFor(
   const { probing, overrides = [] } = more;
   let credential = probing;
   let calls = 0;
+  let made = 0;
+  const limits = budgetsOf(deps.config, connector, connection);
   const account = { id: connection.account_id ?? '', name: connection.name, ...connection.account };
 
+  let asked: Promise<Credential> | undefined;
+  /** The credential in hand while it is good. Many calls at once read it once. */
+  async function usable(): Promise<Credential> {
+    const left = credential?.expiresAt ? credential.expiresAt.getTime() - deps.clock.now().getTime() : undefined;
+    if (credential && (probing || left === undefined || left >= ENDING_MS)) return credential;
+    asked ??= freshCredential(deps, connector, tenantId, connection.id).finally(() => {
+      asked = undefined;
+    });
+    credential = await asked;
+    return credential;
+  }
+
   async function send(spec: RequestSpec): Promise<Reply> {
-    credential ??= await freshCredential(deps, connector, tenantId, connection.id);
-    const ending = credential.expiresAt && credential.expiresAt.getTime() - deps.clock.now().getTime() < 60_000;
-    if (ending && !probing) credential = await freshCredential(deps, connector, tenantId, connection.id);
-    await deps.budgets.acquire(connector.id, account.id, connector.limits, spec, purpose);
+    const good = await usable();
+    await deps.budgets.acquire(connector.id, account.id, limits, spec, purpose);
     calls += 1;
+    made += 1;
     const started = performance.now();
     const outcome = (name: string): void =>
       deps.onCall?.({ connector: connector.id, purpose, outcome: name, milliseconds: performance.now() - started });
     try {
       const transport = await transportOf(deps, connector);
-      const reply = await transport(prepare(deps, connector, connection, spec, credential));
+      const reply = await transport(prepare(deps, connector, connection, spec, good));
       const failure = classify(connector.errors, reply, deps.clock.now());
       outcome(failure?.kind ?? 'ok');
+      // The platform has answered: not being able to write down what is left must not make that undone.
+      await deps.budgets
+        .note(connector.id, account.id, limits, spec, reply)
+        .catch((error: unknown) => deps.log.warn({ err: error }, 'what is left of a limit was not written down'));
       if (failure) throw failure;
       return reply;
     } catch (error) {
       if (!(error instanceof VendorError)) outcome('error');
-      throw error;
+      throw withoutSecrets(error, secretValues(deps, connector, good));
     }
   }
 
@@ -157,7 +179,15 @@ export function sessionFor(
       const until = error.until ?? new Date(now + 1000 * 2 ** attempt);
       // Budgets that refused locally are not parked again.
       if (error.status !== undefined)
-        await deps.budgets.park(connector.id, account.id, connector.limits, spec, until, error.message);
+        await deps.budgets.park(
+          connector.id,
+          account.id,
+          limits,
+          spec,
+          error.kind === 'quota_exhausted' ? error.until : until,
+          error.message,
+          error.kind === 'quota_exhausted',
+        );
       if (error.kind === 'quota_exhausted' || until.getTime() - now > PATIENCE_MS || attempt >= 4) return false;
       await deps.clock.sleep(until.getTime() - now);
       return true;
@@ -206,17 +236,37 @@ export function sessionFor(
         if (value !== undefined) url.searchParams.append(name, String(value));
       return { method, url: String(url), body: json ?? form ?? bytes?.data.toString('utf8') ?? null };
     },
+    made: () => made,
     close: async () => {
       if (calls === 0 || probing) return;
-      const made = calls;
+      const counted = calls;
       calls = 0;
       const now = deps.clock.now();
       await deps.db.tenant(tenantId, async (tx) => {
-        await addCalls(tx, connection.id, now.toISOString().slice(0, 10), purpose, made);
+        await addCalls(tx, connection.id, now.toISOString().slice(0, 10), purpose, counted);
         await noteSuccess(tx, connection.id, now);
       });
     },
   };
+}
+
+/** Everything of ours that a vendor may repeat in the sentence it refuses with. */
+function secretValues(deps: ConnectionDeps, connector: Connector, credential: Credential): string[] {
+  const { auth } = connector;
+  // Ids that came with the tokens, and the id of our app, stand in addresses and records.
+  const known = auth.kind === 'oauth2' ? [...(auth.keep ?? []), auth.app.clientId] : [];
+  return Object.entries({ ...appSecretsOf(deps.config, connector), ...credential.secrets }).flatMap(([name, value]) =>
+    value === undefined || value.length < 6 || known.includes(name) ? [] : [value],
+  );
+}
+
+/** What is told to people, logged and kept says nothing a vendor repeated. */
+function withoutSecrets(error: unknown, secrets: readonly string[]): unknown {
+  if (!(error instanceof Error)) return error;
+  const clean = (text: string): string => secrets.reduce((told, secret) => told.replaceAll(secret, '[secret]'), text);
+  error.message = clean(error.message);
+  if (error.stack) error.stack = clean(error.stack);
+  return error;
 }
 
 function prepare(

@@ -68,3 +68,27 @@ export async function* readAhead<Item, Position>(
     await reading;
   }
 }
+
+/**
+ * Takes groups in their order: while one is stored, the next is prepared. Only one is stored at a time, and none after
+ * one that failed.
+ * @throws what preparing or storing threw, when nothing is being stored any more
+ */
+export async function storeInTurn<Group, Prepared>(
+  groups: AsyncIterable<Group>,
+  prepare: (group: Group) => Promise<Prepared>,
+  store: (group: Group, prepared: Prepared) => Promise<void>,
+): Promise<void> {
+  let storing: Promise<void> | undefined;
+  try {
+    for await (const group of groups) {
+      const prepared = await prepare(group);
+      await storing;
+      storing = store(group, prepared);
+      // Whether it failed is asked when the next one is ready.
+      storing.catch(() => {});
+    }
+  } finally {
+    await storing;
+  }
+}

@@ -1,24 +1,17 @@
-import { JsonText, type Row, type Tx } from '../base/database.ts';
+import type { Row, Tx } from '../base/database.ts';
 import { bumpDue } from '../base/due.ts';
-import { sha256 } from '../base/ids.ts';
-import type { Stream } from '../kit/index.ts';
 import type { Issue, MappedEntity } from '../mapping/compile.ts';
 import { applyRecords } from '../model/apply.ts';
 import type { ApplyContext, Change, Mapped, Origin } from '../model/types.ts';
 import type { SyncDeps } from './deps.ts';
+import { watchFields } from './drift/watch.ts';
+import { recogniseEchoes } from './echo.ts';
+import { followVendorUnmerge } from './identity.ts';
 import { type Parking, park, resolveParked } from './parked.ts';
-import { environment, type Source } from './source.ts';
-import { loadHashes, writeSources } from './sources.ts';
-
-/** A record as read from the vendor. */
-export interface RawRecord {
-  id: string;
-  raw: unknown;
-  /** `raw` as it is stored and compared; made when it is needed. */
-  json?: JsonText;
-  vendorAt?: string | undefined;
-  deleted?: boolean;
-}
+import { inForce, mapAll, type Prepared, type PreparedRecord, prepare, type RawBatch } from './prepare.ts';
+import { jsonOfRecord, type RawRecord } from './records.ts';
+import type { Source } from './source.ts';
+import { writeSources } from './sources.ts';
 
 export interface Ingested {
   seen: number;
@@ -26,35 +19,6 @@ export interface Ingested {
   parked: number;
   changes: Change[];
 }
-
-/** Reads id and time of a record by what the stream says. Records without an id cannot be kept apart and are refused. */
-export function toRawRecord(stream: Stream, raw: unknown): RawRecord | undefined {
-  const id = stream.id(raw);
-  if (id === undefined || id === '') return undefined;
-  const deleted = stream.deletes.kind === 'flag' && stream.deletes.isDeleted(raw);
-  // Vendors write the same moment in several ways; comparing needs one.
-  const at = Date.parse(stream.changedAt?.(raw) ?? '');
-  return { id, raw, vendorAt: Number.isNaN(at) ? undefined : new Date(at).toISOString(), deleted };
-}
-
-/** One record can come several times in a batch: what the vendor dates newest counts, else what came last. */
-function newestOfEach(records: readonly RawRecord[]): RawRecord[] {
-  const byId = new Map<string, RawRecord>();
-  for (const record of records) {
-    const known = byId.get(record.id);
-    const older = known?.vendorAt && record.vendorAt && Date.parse(record.vendorAt) < Date.parse(known.vendorAt);
-    if (!older) byId.set(record.id, record);
-  }
-  return [...byId.values()];
-}
-
-/** The record as JSON, made once: what is compared is what is stored. */
-export function jsonOfRecord(record: RawRecord): JsonText {
-  record.json ??= new JsonText(record.raw);
-  return record.json;
-}
-
-const hashOf = (record: RawRecord): Buffer => sha256(jsonOfRecord(record).text).subarray(0, 16);
 
 /**
  * Stores records that differ from what is stored and brings them into the model, in the transaction of the caller.
@@ -64,40 +28,62 @@ export async function ingest(
   deps: SyncDeps,
   tx: Tx,
   source: Source,
-  batches: readonly { stream: string; records: readonly RawRecord[] }[],
+  batches: readonly RawBatch[],
   origin: Origin,
   options: { evenIfSame?: boolean } = {},
+): Promise<Ingested> {
+  const prepared: (() => Promise<Prepared>)[] = batches.map((batch) => () => prepare(tx, source, batch, options));
+  return store(deps, tx, source, prepared, origin, options);
+}
+
+/**
+ * Stores batches that were prepared before.
+ * @throws as `ingest`
+ */
+export const ingestPrepared = (
+  deps: SyncDeps,
+  tx: Tx,
+  source: Source,
+  batches: readonly Prepared[],
+  origin: Origin,
+): Promise<Ingested> =>
+  store(
+    deps,
+    tx,
+    source,
+    batches.map((batch) => async () => batch),
+    origin,
+    {},
+  );
+
+/** @param batches each is asked for when the ones before it are stored, because its mapping may look something up there */
+async function store(
+  deps: SyncDeps,
+  tx: Tx,
+  source: Source,
+  batches: readonly (() => Promise<Prepared>)[],
+  origin: Origin,
+  options: { evenIfSame?: boolean },
 ): Promise<Ingested> {
   const now = deps.clock.now();
   const result: Ingested = { seen: 0, changed: 0, parked: 0, changes: [] };
   const mapped: Mapped[] = [];
   const parking: Parking[] = [];
-  if (batches.some(({ records }) => records.length >= MANY)) await planAnew(tx);
-  for (const { stream, records } of batches) {
-    result.seen += records.length;
-    const streamId = source.streamIds.get(stream);
-    if (!streamId) throw new Error(`The connection ${source.connection.name} has no stream "${stream}".`);
-    const latest = newestOfEach(records);
-    const present = await loadHashes(
-      tx,
-      streamId,
-      latest.map((record) => record.id),
-    );
-    const changed = latest
-      .map((record) => ({ record, hash: hashOf(record), before: present.get(record.id) }))
-      // Two fetches can finish in the other order than they began: what the vendor dates older never replaces the newer.
-      .filter(
-        ({ record, before }) =>
-          !before?.vendor_at || !record.vendorAt || Date.parse(record.vendorAt) >= before.vendor_at.getTime(),
-      )
-      .filter(
-        ({ record, hash, before }) =>
-          options.evenIfSame ||
-          !before ||
-          !before.hash.equals(hash) ||
-          (before.deleted_at !== null) !== (record.deleted === true),
-      );
-    if (changed.length === 0) continue;
+  const echoed: Mapped[] = [];
+  const revived = new Map<string, string[]>();
+  let planned = false;
+  for (const batch of batches) {
+    const prepared = await batch();
+    const { stream, streamId, present } = prepared;
+    result.seen += prepared.seen;
+    if (prepared.changed.length === 0) continue;
+    const changed = await inForce(tx, source, prepared);
+    if (!planned && changed.length >= MANY) {
+      planned = true;
+      await planAnew(tx);
+    }
+    const isLive = origin === 'live' && !options.evenIfSame;
+    const echoes = isLive ? await recogniseEchoes(tx, source, stream, streamId, changed, now) : undefined;
     const written = await writeSources(
       tx,
       changed.map(
@@ -118,18 +104,34 @@ export async function ingest(
     const taken = changed.filter(({ record }) => options.evenIfSame || written.has(record.id));
     if (taken.length === 0) continue;
     result.changed += taken.length;
-    const outcome = await mapRecords(
-      tx,
-      source,
-      stream,
-      streamId,
-      taken.map(({ record }) => record),
-      now,
-      written,
-    );
-    mapped.push(...outcome.mapped);
+    if (origin !== 'replay')
+      watchFields(
+        deps,
+        tx,
+        source,
+        { id: streamId, name: stream },
+        taken.filter(({ record }) => !record.deleted).map(({ record }) => record.raw),
+      );
+    const outcome = sort(source, stream, streamId, taken, now, written);
+    mapped.push(...outcome.mapped.map((one) => ({ ...one, depth: echoes?.get(one.remoteId)?.depth ?? 0 })));
+    const ours = taken.flatMap(({ record }) => echoes?.get(record.id)?.ours ?? []);
+    if (ours.length > 0) {
+      const items = await mapAll(
+        tx,
+        source,
+        stream,
+        ours.map((record) => ({ record })),
+      );
+      echoed.push(...sort(source, stream, streamId, items, now, new Map()).mapped);
+    }
+    const back = taken.filter(({ record }) => !record.deleted && present.get(record.id)?.deleted_at);
+    if (back.length > 0)
+      revived.set(
+        stream,
+        back.map(({ record }) => record.id),
+      );
     parking.push(...outcome.parking);
-    await resolveParked(tx, 'record', outcome.good, 'it could be read later', now);
+    await resolveParked(tx, 'record', outcome.mended, 'it could be read later', now);
   }
   result.parked = parking.filter((item) => item.kind === 'record').length;
   await park(tx, parking, now);
@@ -140,7 +142,10 @@ export async function ingest(
     sourceOf: source.sourceOf,
     onMerge: deps.listeners.onMerge,
   };
+  // What we wrote ourselves is stored without anybody hearing of it; what then differs is somebody else's doing.
+  if (echoed.length > 0) await applyRecords(tx, echoed, { ...context, origin: 'echo' }, []);
   result.changes = await applyRecords(tx, mapped, context, deps.listeners.changes);
+  for (const [stream, ids] of revived) await followVendorUnmerge(deps, tx, source, stream, ids);
   if (origin === 'live' && result.changes.length > 0) await deps.queue.send(tx, 'changes', { tenantId: tx.tenantId });
   // Two transactions at the same time cannot see each other: what one refers to may be what the other just made.
   if (result.changes.some((change) => change.op === 'created'))
@@ -155,24 +160,20 @@ const MANY = 20;
  * Statements of this transaction are planned for the tables as they are now. A plan kept from when a table was empty
  * reads all of it, and a first load fills it within minutes: measured, such plans were thirty times slower at 30,000 rows.
  */
-const planAnew = (tx: Tx): Promise<unknown> => tx.query('set local plan_cache_mode = force_custom_plan');
+export const planAnew = (tx: Tx): Promise<unknown> => tx.query('set local plan_cache_mode = force_custom_plan');
 
-async function mapRecords(
-  tx: Tx,
+/** What goes into the model, what is parked, and the records that may have been parked before and are good now. */
+export function sort(
   source: Source,
   stream: string,
   streamId: string,
-  records: readonly RawRecord[],
+  records: readonly Omit<PreparedRecord, 'hash'>[],
   now: Date,
   written: ReadonlyMap<string, 'new' | 'changed'>,
-): Promise<{ mapped: Mapped[]; parking: Parking[]; good: string[] }> {
-  const compiled = source.mapping.streams.get(stream);
-  if (!compiled) return { mapped: [], parking: [], good: [] };
-  const env = await environment(tx, source, compiled.lookups);
-  const outcome = { mapped: [] as Mapped[], parking: [] as Parking[], good: [] as string[] };
+): { mapped: Mapped[]; parking: Parking[]; mended: string[] } {
+  const outcome = { mapped: [] as Mapped[], parking: [] as Parking[], mended: [] as string[] };
   const badFields = new Map<string, { issue: Issue; records: string[] }>();
-  for (const record of records) {
-    const { entities, issues } = await compiled.run(record.raw, env);
+  for (const { record, entities, issues } of records) {
     const critical = issues.filter((issue) => issue.critical);
     for (const issue of issues) {
       if (issue.critical) continue;
@@ -193,12 +194,10 @@ async function mapRecords(
       });
       continue;
     }
-    outcome.good.push(reference);
+    const isNew = written.get(record.id) === 'new';
+    if (!isNew) outcome.mended.push(reference);
     for (const entity of entities)
-      outcome.mapped.push({
-        ...toMapped(source, streamId, record, entity, now),
-        isNew: written.get(record.id) === 'new',
-      });
+      outcome.mapped.push({ ...toMapped(source, stream, streamId, record, entity, now), isNew });
   }
   for (const [field, { issue, records: ids }] of badFields) {
     outcome.parking.push({
@@ -213,7 +212,14 @@ async function mapRecords(
   return outcome;
 }
 
-function toMapped(source: Source, streamId: string, record: RawRecord, entity: MappedEntity, now: Date): Mapped {
+function toMapped(
+  source: Source,
+  stream: string,
+  streamId: string,
+  record: RawRecord,
+  entity: MappedEntity,
+  now: Date,
+): Mapped {
   const references: Mapped['references'] = {};
   for (const [name, target] of Object.entries(entity.references)) {
     const ref =
@@ -235,6 +241,6 @@ function toMapped(source: Source, streamId: string, record: RawRecord, entity: M
     ...(entity.createdAt ? { createdAt: entity.createdAt } : {}),
     ...(updatedAt ? { updatedAt } : {}),
     ...(record.deleted || entity.deleted ? { deletedAt: now } : {}),
-    mappingVersion: source.mapping.version,
+    mappingVersion: source.mapping.streams.get(stream)!.version,
   };
 }

@@ -2,7 +2,7 @@ import { messageOf } from '../base/errors.ts';
 import { sha256 } from '../base/ids.ts';
 import type { Session } from '../connections/session.ts';
 import { type ListPosition, type Paging, type Reply, type Stream, VendorError } from '../kit/index.ts';
-import { type RawRecord, toRawRecord } from './ingest.ts';
+import { type RawRecord, toRawRecord } from './records.ts';
 import type { RunPosition, StreamCursor } from './store.ts';
 
 type Way = NonNullable<Stream['initial']>;
@@ -68,6 +68,9 @@ export function recordsOf(stream: Stream, reply: Reply): unknown[] {
   return records;
 }
 
+/** The platform's pages contradict each other: where a run stands by them says nothing, and it begins anew. */
+export const UNTRUE = { code: 'contradicting_pages' };
+
 /** Where the next page starts, or undefined after the last. A vendor that does not move on is an error, not a loop. */
 export function nextPosition(
   paging: Paging,
@@ -83,6 +86,7 @@ export function nextPosition(
     throw new VendorError(
       'malformed',
       `${stream.title}: the platform sent the same page again and again; reading stopped after ${pages} pages.`,
+      UNTRUE,
     );
   }
   // Marked are pages 1, 2, 4, 8 and so on: however many come in turn, the mark is among them before long.
@@ -103,6 +107,7 @@ export function nextPosition(
         throw new VendorError(
           'malformed',
           `${stream.title}: the platform names the same next page again; reading stopped.`,
+          UNTRUE,
         );
       return { ...carried, token };
     }
@@ -131,7 +136,11 @@ function nextKeyset(
     if (page.size >= paging.size && last) {
       if (paging.ties === 'offset') return { ...carried, tie: { at: tie.at, offset: (tie.offset ?? 0) + page.size } };
       if (tie.afterId !== undefined && compareIds(last.id, tie.afterId) <= 0)
-        throw new VendorError('malformed', `${stream.title}: the platform ignores the order by id; reading stopped.`);
+        throw new VendorError(
+          'malformed',
+          `${stream.title}: the platform ignores the order by id; reading stopped.`,
+          UNTRUE,
+        );
       return { ...carried, tie: { at: tie.at, afterId: last.id } };
     }
     // The equal moments are read: go on behind them.
@@ -143,6 +152,7 @@ function nextKeyset(
     throw new VendorError(
       'malformed',
       `${stream.title}: the platform ignores the order by time; reading stopped so that nothing is skipped.`,
+      UNTRUE,
     );
   }
   const moment = last.vendorAt!;

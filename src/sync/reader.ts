@@ -2,11 +2,17 @@ import { messageOf } from '../base/errors.ts';
 import { newId } from '../base/ids.ts';
 import { type Session, sessionOf } from '../connections/session.ts';
 import { type Purpose, type Stream, VendorError } from '../kit/index.ts';
-import { readAhead } from './ahead.ts';
+import { readAhead, storeInTurn } from './ahead.ts';
+import { nextPollAt, noteCost } from './cost.ts';
+import { gatherFlagged, settleFlagged } from './deletions.ts';
 import type { SyncDeps } from './deps.ts';
-import { type Ingested, ingest, jsonOfRecord } from './ingest.ts';
-import { nextCursor, nextPosition, overlapped, type Page, readPage, wayOf } from './paging.ts';
+import { type Ingested, ingestPrepared } from './ingest.ts';
+import { nextCursor, nextPosition, overlapped, type Page, readPage, UNTRUE, wayOf } from './paging.ts';
 import { park, resolveFields } from './parked.ts';
+import { type Prepared, prepare, type RawBatch } from './prepare.ts';
+import { isWatched, noteSeen } from './quarantine.ts';
+import { jsonOfRecord } from './records.ts';
+import { noteFound } from './silence.ts';
 import { loadSource, type Source } from './source.ts';
 import {
   beginRun,
@@ -67,11 +73,13 @@ export async function runStream(
 ): Promise<RunResult> {
   const owner = `${deps.processId}:${newId()}`;
   const now = deps.clock.now();
-  const row = await deps.db.tenant(tenantId, (tx) =>
-    leaseStream(tx, streamId, owner, new Date(now.getTime() + LEASE_MS), now),
-  );
+  const { row, watched } = await deps.db.tenant(tenantId, async (tx) => ({
+    row: await leaseStream(tx, streamId, owner, new Date(now.getTime() + LEASE_MS), now),
+    watched: await isWatched(tx, streamId),
+  }));
   if (!row) return { state: 'busy', seen: 0, changed: 0 };
-  const run = { deps, tenantId, owner, row };
+  const run: Run = { deps, tenantId, owner, row, watched, pages: 0 };
+  let complete = false;
   let session: Session | undefined;
   const counts = { seen: 0, changed: 0 };
   try {
@@ -79,13 +87,20 @@ export async function runStream(
     const stream = source.connector.streams.find((candidate) => candidate.name === row.name);
     if (!stream) return await stop(run, 'stopped', `${source.connector.name} no longer offers "${row.name}".`, counts);
     session = sessionOf(deps, tenantId, source, purposeOf(row));
-    const complete = await readPages(run, session, source, stream, counts, options);
+    complete = await readPages(run, session, source, stream, counts, options);
     if (!complete) return await interrupt(run, counts);
     return { state: 'complete', first: row.phase === 'initial', ...counts };
   } catch (error) {
     if (error instanceof LeaseLost) return { state: 'busy', ...counts };
     return await fail(run, error, counts);
   } finally {
+    if (session && run.pages > 0) {
+      const seconds = (deps.clock.now().getTime() - now.getTime()) / 1000;
+      const cost = { complete, calls: session.made(), pages: run.pages, records: counts.seen, seconds };
+      await deps.db.tenant(tenantId, (tx) =>
+        noteCost(tx, streamId, { initial: row.phase === 'initial', ...cost }, deps.clock.now()),
+      );
+    }
     await session?.close();
   }
 }
@@ -95,6 +110,10 @@ interface Run {
   tenantId: string;
   owner: string;
   row: StreamRow;
+  /** Whether seeing a record changes anything by itself. */
+  watched: boolean;
+  /** Pages read so far. */
+  pages: number;
 }
 
 class LeaseLost extends Error {}
@@ -131,22 +150,35 @@ async function readPages(
   }
   const first = position;
   const ahead = readAhead((from: RunPosition) => readStep(session, stream, way, from), first, BATCH, options.maxPages);
-  let next: RunPosition | undefined = first;
-  for await (const group of ahead) {
-    next = group.at(-1)!.next;
-    const pages = group.map((step) => step.item);
-    const saved = await storePages(run, source, stream, pages, next ?? group.at(-1)!.from, startedAt);
-    counts.seen += saved.seen;
-    counts.changed += saved.changed;
-    row.run_seen += saved.seen;
-    options.onProgress?.({ stream: stream.name, seen: row.run_seen, total: row.total ?? undefined });
-  }
+  // Stopped between its last page and its end, it has nothing more to read.
+  let next: RunPosition | undefined = first.done ? undefined : first;
+  const batchOf = (group: readonly { item: Page }[]): RawBatch => ({
+    stream: stream.name,
+    records: group.flatMap(({ item }) => item.records),
+  });
+  if (next)
+    await storeInTurn(
+      ahead,
+      (group) => deps.db.tenant(tenantId, (tx) => prepare(tx, source, batchOf(group))),
+      async (group, prepared) => {
+        const last = group.at(-1)!;
+        const pages = group.map((step) => step.item);
+        const position = last.next ?? { ...last.from, done: true as const };
+        const saved = await storePages(run, source, stream, { pages, prepared }, position, startedAt);
+        next = last.next;
+        run.pages += group.length;
+        counts.seen += saved.seen;
+        counts.changed += saved.changed;
+        row.run_seen += saved.seen;
+        options.onProgress?.({ stream: stream.name, seen: row.run_seen, total: row.total ?? undefined });
+      },
+    );
   if (next) return false;
   // What seldom changes or costs much is asked for less often than the business wants, never more often.
-  const poll = Math.max(stream.every ?? 0, source.pollSeconds);
-  const nextDueAt = new Date(deps.clock.now().getTime() + poll * 1000);
+  const nextDueAt = await nextPollAt(deps, tenantId, source, stream);
   const cursor = nextCursor(stream, row.cursor, startedAt);
   const finished = await deps.db.tenant(tenantId, async (tx) => {
+    await settleFlagged(deps, tx, source, stream.name, initial ? 'backfill' : 'live');
     if (initial || !stream.incremental) await resolveFields(tx, row.id, startedAt!, deps.clock.now());
     return finishRun(tx, row.id, { owner, cursor, nextDueAt, now: deps.clock.now() });
   });
@@ -176,15 +208,21 @@ async function storePages(
   run: Run,
   source: Source,
   stream: Stream,
-  pages: readonly Page[],
+  { pages, prepared }: { pages: readonly Page[]; prepared: Prepared },
   position: RunPosition,
   startedAt: Date,
 ): Promise<Ingested> {
   const { deps, tenantId, owner, row } = run;
   const origin = row.phase === 'initial' ? 'backfill' : 'live';
   return deps.db.tenant(tenantId, async (tx) => {
-    const records = pages.flatMap((page) => page.records);
-    const stored = await ingest(deps, tx, source, [{ stream: stream.name, records }], origin);
+    // A crash of the database may lose the last moment, but then records and position together: it is read again.
+    if (origin === 'backfill') await tx.query('set local synchronous_commit = off');
+    const stored = await ingestPrepared(deps, tx, source, [await gatherFlagged(tx, prepared)], origin);
+    if (origin === 'live' && stored.changes.length > 0) {
+      const found = prepared.changed.map(({ record }) => record);
+      await noteFound(deps, tx, source, stream.name, found, { startedAt });
+    }
+    if (run.watched) for (const page of pages) await noteSeen(tx, row.id, page.records, deps.clock.now());
     const nameless = pages.reduce((sum, page) => sum + page.nameless, 0);
     if (nameless > 0) {
       const reason = `${nameless} records of ${stream.title} came without an id and cannot be kept apart.`;
@@ -220,16 +258,17 @@ async function stop(
   counts: { seen: number; changed: number },
   until?: Date,
   failed = true,
+  anew = false,
 ): Promise<RunResult> {
   const backoff = Math.min(MAX_BACKOFF_MS, 15_000 * 2 ** Math.min(run.row.failures, 10));
   const nextDueAt = until ?? new Date(run.deps.clock.now().getTime() + backoff);
   await run.deps.db.tenant(run.tenantId, (tx) =>
-    interruptRun(tx, run.row.id, { owner: run.owner, state, error: message, nextDueAt, failed }),
+    interruptRun(tx, run.row.id, { owner: run.owner, state, error: message, nextDueAt, failed, anew }),
   );
   return { state, message, ...counts };
 }
 
-/** Position and cursor stay where they are; what differs is when it is tried again and what a person is told. */
+/** Position and cursor stay where they are, unless pages contradicted each other; what differs is when it is tried again and what a person is told. */
 async function fail(run: Run, error: unknown, counts: { seen: number; changed: number }): Promise<RunResult> {
   if (!(error instanceof VendorError)) {
     run.deps.log.error({ err: error, stream: run.row.name }, 'reading a stream failed');
@@ -238,7 +277,7 @@ async function fail(run: Run, error: unknown, counts: { seen: number; changed: n
   if (error.kind === 'rate_limited' || error.kind === 'quota_exhausted')
     return stop(run, 'waiting', error.message, counts, error.until, false);
   if (error.kind === 'transient') return stop(run, 'waiting', error.message, counts, error.until);
-  return stop(run, 'stopped', error.message, counts);
+  return stop(run, 'stopped', error.message, counts, undefined, true, error.code === UNTRUE.code);
 }
 
 /** The row of a stream, for progress displays. */

@@ -1,8 +1,9 @@
 import { appendEvents } from '../audit/store.ts';
 import type { Tx } from '../base/database.ts';
 import type { SyncDeps } from './deps.ts';
-import { ingest, type RawRecord } from './ingest.ts';
+import { ingest } from './ingest.ts';
 import { findParked, listParked, type ParkedRow, resolveParked } from './parked.ts';
+import type { RawRecord } from './records.ts';
 import { loadSource } from './source.ts';
 import { loadSources } from './sources.ts';
 

@@ -112,7 +112,7 @@ export function mappingErrors(mapping: ImportMapping, streams: readonly string[]
 export function compileObjects(mapping: ImportMapping): { objects: CompiledObject[]; errors: FieldError[] } {
   const errors: FieldError[] = [];
   const objects = Object.entries(mapping.objects).map(([name, object]) => {
-    const compiler: Compiler = { errors, paths: new Set(), lookups: new Set(), expressions: [] };
+    const compiler: Compiler = { errors, paths: new Set(), lookups: new Set(), expressions: [], words: new Map() };
     const where = `objects.${name}`;
     if (object.numbered && (object.group || object.columns))
       errors.push({ path: `${where}.numbered`, message: 'does not go together with group or columns' });

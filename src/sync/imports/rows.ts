@@ -1,7 +1,7 @@
 import type { Row } from '../../base/database.ts';
 import type { Env } from '../../mapping/compiler.ts';
 import { ValueError } from '../../mapping/values.ts';
-import type { RawRecord } from '../ingest.ts';
+import type { RawRecord } from '../records.ts';
 import type { CompiledObject } from './mapping.ts';
 import type { StagedGroup, StagedRow } from './store.ts';
 
