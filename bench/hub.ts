@@ -1,9 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, fork, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Result } from './figures.ts';
 
 // As the script `start` of package.json does.
 const START = [
@@ -12,6 +14,27 @@ const START = [
   fileURLToPath(new URL('../bin/rapport.mjs', import.meta.url)),
   'serve',
 ];
+
+/** As the program itself starts on Linux (bin/rapport.mjs). */
+const FRUGAL = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_TRIM_THRESHOLD_: '131072' };
+
+/**
+ * Runs a bench in a process that is started like the program, so that its memory is the program's.
+ * @param file a bench's file whose last export of the name is run
+ * @throws Error when the process ends without a result
+ */
+export async function apart(file: URL, name: string): Promise<Result> {
+  const child = fork(fileURLToPath(new URL('./child.ts', import.meta.url)), [file.href, name], {
+    execArgv: ['--expose-gc', '--max-semi-space-size=4', '--v8-pool-size=1'],
+    env: { ...process.env, ...FRUGAL },
+  });
+  const ended = once(child, 'exit').then(([code]) => {
+    throw new Error(`The bench ended with ${code} and without a result.`);
+  });
+  const [result] = (await Promise.race([once(child, 'message'), ended])) as [Result];
+  child.disconnect();
+  return result;
+}
 
 /** The real program in a process of its own, with an embedded database in a folder that is thrown away. */
 export interface BenchHub {

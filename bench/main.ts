@@ -4,11 +4,13 @@ import os from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { Result, Spread } from './figures.ts';
+import { apart } from './hub.ts';
 
 const BENCHES: Record<string, () => Promise<Result>> = {
   startup: async () => (await import('./startup.ts')).startup(),
   latency: async () => (await import('./latency.ts')).latency(),
-  ingest: async () => (await import('./ingest.ts')).ingest(),
+  ingest: () => apart(new URL('./ingest.ts', import.meta.url), 'ingest'),
+  remap: async () => (await import('./remap.ts')).remap(),
   sandbox: async () => (await import('./sandbox.ts')).sandbox(),
   mapping: async () => (await import('./mapping.ts')).mapping(),
   dispatch: async () => (await import('./dispatch.ts')).dispatch(),

@@ -6,7 +6,7 @@ import type { ActionDeps } from './deps.ts';
 import { afterEnd } from './ending.ts';
 import { type Decision, decideBatch } from './facts.ts';
 import { ensureFresh } from './freshness.ts';
-import { sendChunk } from './send.ts';
+import { sendAll } from './send.ts';
 import type { RequestRow } from './store.ts';
 import {
   commitRequests,
@@ -17,25 +17,31 @@ import {
   settleRequest,
 } from './transitions.ts';
 
-/** Requests decided and sent together. */
-const BATCH = 50;
-/** Sent at the same time, and settled in one transaction. */
-const CHUNK = 16;
+/** Requests decided together. */
+const BATCH = 64;
+
+/** Milliseconds of work after which others have their turn: a business with thousands in line holds nobody up. */
+const SLICE_MS = 500;
 
 /**
- * Takes due requests of a tenant through the gate and out to the platforms, batch after batch.
+ * Takes due requests of a tenant through the gate and out to the platforms, batch after batch, for a while; what is left
+ * then goes on in a new job.
  * @returns how many were sent
  */
 export async function dispatchDue(deps: ActionDeps, tenantId: string): Promise<number> {
   let sent = 0;
+  const started = performance.now();
   for (;;) {
     const candidates = await deps.db.tenant(tenantId, (tx) => dueRequests(tx, deps.clock.now(), BATCH));
     if (candidates.length === 0) break;
     const freshness = await ensureFresh(deps, tenantId, await customersNeedingBilling(deps, tenantId, candidates));
     const committed = await deps.db.tenant(tenantId, (tx) => passGate(deps, tx, candidates, freshness));
-    for (let start = 0; start < committed.length; start += CHUNK)
-      sent += await sendChunk(deps, tenantId, committed.slice(start, start + CHUNK));
+    sent += await sendAll(deps, tenantId, committed);
     if (candidates.length < BATCH) break;
+    if (performance.now() - started > SLICE_MS) {
+      await deps.queue.wake('dispatch', { tenantId });
+      return sent;
+    }
   }
   const next = await deps.db.tenant(tenantId, (tx) => nextRequestDue(tx));
   if (next) await bumpDue({ query: deps.db.statement }, tenantId, 'dispatch', next);

@@ -10,6 +10,8 @@ export function actionQueues(deps: () => ActionDeps): QueueDefinition[] {
       name: 'dispatch',
       role: 'dispatch',
       perTenant: 2,
+      // More than one tenant may have: there is always a worker for another.
+      parallel: 4,
       batch: 50,
       handle: async ({ tenantId }) => {
         await dispatchDue(deps(), tenantId!);

@@ -6,6 +6,7 @@ import { openSession, type Session } from '../connections/session.ts';
 import { suppress } from '../consent/store.ts';
 import { type ActionDefinition, type ActionMeta, type Receipt, VendorError } from '../kit/index.ts';
 import type { ActionDeps } from './deps.ts';
+import { parkOrResolve } from './again.ts';
 import { afterEnds } from './ending.ts';
 import { settleSendings } from './settle.ts';
 import type { RequestRow } from './store.ts';
@@ -13,39 +14,59 @@ import { beginSending, type Settlement } from './transitions.ts';
 import { announceWrites, type StoredField, settleWrites, storedFields } from './writes.ts';
 
 const LEASE_MS = 120_000;
-/** Tries of something the platform definitely did not do. */
-export const MAX_ATTEMPTS = 5;
+/** Seconds before each further try of something the platform definitely did not do. */
+const RETRIES: readonly number[] = [120, 480, 1_920, 7_680];
+/** Tries of it, unless its connector states others. */
+export const MAX_ATTEMPTS = RETRIES.length + 1;
 
-/** Sends committed requests: takes them into sending, calls the platforms, settles what came back. */
-export async function sendChunk(deps: ActionDeps, tenantId: string, ids: readonly string[]): Promise<number> {
+/** Sent at the same time, and left open together when the process dies meanwhile. */
+const CHUNK = 16;
+
+/**
+ * Sends committed requests, chunk after chunk: takes them into sending, calls the platforms, settles what came back. One
+ * transaction settles a chunk and takes the next.
+ * @returns how many were sent
+ */
+export async function sendAll(deps: ActionDeps, tenantId: string, ids: readonly string[]): Promise<number> {
   const owner = `${deps.processId}:${newId()}`;
-  const now = deps.clock.now();
-  const taken = await deps.db.tenant(tenantId, async (tx) => {
-    const rows = await beginSending(tx, ids, { owner, until: new Date(now.getTime() + LEASE_MS) }, now);
-    await announceWrites(deps, tx, rows, now);
-    return rows;
-  });
-  if (taken.length === 0) return 0;
   const sessions = new Map<string, Promise<Session>>();
   const sessionOf = (connectionId: string): Promise<Session> => {
     if (!sessions.has(connectionId)) sessions.set(connectionId, openSession(deps, tenantId, connectionId, 'action'));
     return sessions.get(connectionId)!;
   };
-  const settlements = await Promise.all(
-    taken.map(async (request) => ({ request, settlement: await perform(deps, request, sessionOf) })),
-  );
-  await deps.db.tenant(tenantId, async (tx) => {
-    const at = deps.clock.now();
-    const all = settlements.map(({ settlement }) => settlement);
-    const rows = await settleSendings(tx, all, owner, at);
-    for (const row of rows) await follow(deps, tx, row, at);
-    await settleWrites(deps, tx, rows, new Map(all.map(({ id, stored }) => [id, stored ?? []])), at);
-    await afterEnds(deps, tx, rows, at);
-  });
-  for (const session of sessions.values()) await session.then((open) => open.close()).catch(() => {});
-  if (settlements.some(({ settlement }) => settlement.state === 'unknown'))
-    await bumpDue({ query: deps.db.statement }, tenantId, 'reconcile', deps.clock.now());
-  return settlements.filter(({ settlement }) => settlement.state === 'sent').length;
+  const totals = { sent: 0, unknown: 0 };
+  let settlements: Settlement[] = [];
+  try {
+    for (let start = 0; start < ids.length || settlements.length > 0; start += CHUNK) {
+      const chunk = ids.slice(start, start + CHUNK);
+      const taken = await deps.db.tenant(tenantId, async (tx) => {
+        await settle(deps, tx, settlements, owner);
+        return chunk.length > 0 ? take(deps, tx, chunk, owner) : [];
+      });
+      settlements = await Promise.all(taken.map((request) => perform(deps, request, sessionOf)));
+      for (const { state } of settlements) if (state === 'sent' || state === 'unknown') totals[state] += 1;
+    }
+  } finally {
+    for (const session of sessions.values()) await session.then((open) => open.close()).catch(() => {});
+  }
+  if (totals.unknown > 0) await bumpDue({ query: deps.db.statement }, tenantId, 'reconcile', deps.clock.now());
+  return totals.sent;
+}
+
+async function take(deps: ActionDeps, tx: Tx, ids: readonly string[], owner: string): Promise<RequestRow[]> {
+  const now = deps.clock.now();
+  const rows = await beginSending(tx, ids, { owner, until: new Date(now.getTime() + LEASE_MS) }, now);
+  await announceWrites(deps, tx, rows, now);
+  return rows;
+}
+
+async function settle(deps: ActionDeps, tx: Tx, settlements: readonly Settlement[], owner: string): Promise<void> {
+  if (settlements.length === 0) return;
+  const now = deps.clock.now();
+  const rows = await settleSendings(tx, settlements, owner, now);
+  for (const row of rows) await follow(deps, tx, row, now);
+  await settleWrites(deps, tx, rows, new Map(settlements.map(({ id, stored }) => [id, stored ?? []])), now);
+  await afterEnds(deps, tx, rows, now);
 }
 
 async function perform(
@@ -53,9 +74,11 @@ async function perform(
   request: RequestRow,
   sessionOf: (connectionId: string) => Promise<Session>,
 ): Promise<Settlement> {
+  let retries: readonly number[] | undefined;
   try {
     const session = await sessionOf(request.connection_id!);
     const action = session.connector.actions.find((candidate) => candidate.kind === request.kind);
+    retries = action?.retries;
     if (!action)
       return failed(
         request,
@@ -74,7 +97,7 @@ async function perform(
       ...(stored ? { stored } : {}),
     };
   } catch (error) {
-    return afterFailure(deps, request, error);
+    return afterFailure(deps, request, error, retries);
   }
 }
 
@@ -144,7 +167,13 @@ const failed = (request: RequestRow, reason: string, detail: string, error?: Ven
 });
 
 /** One policy per kind of refusal. What may have happened is unknown; what definitely did not may be tried again. */
-function afterFailure(deps: ActionDeps, request: RequestRow, error: unknown): Settlement {
+function afterFailure(
+  deps: ActionDeps,
+  request: RequestRow,
+  error: unknown,
+  retries: readonly number[] = RETRIES,
+): Settlement {
+  const delay = retries[request.attempts - 1];
   const now = deps.clock.now();
   const detail = messageOf(error);
   if (!(error instanceof VendorError)) {
@@ -166,9 +195,7 @@ function afterFailure(deps: ActionDeps, request: RequestRow, error: unknown): Se
     case 'quota_exhausted':
       return again(60, 'rate_limited');
     case 'transient':
-      return request.attempts < MAX_ATTEMPTS
-        ? again(30 * 4 ** request.attempts, 'transient')
-        : failed(request, 'transient', detail, error);
+      return delay === undefined ? failed(request, 'transient', detail, error) : again(delay, 'transient');
     case 'auth_expired':
     case 'auth_revoked':
     case 'paused':
@@ -185,6 +212,7 @@ function afterFailure(deps: ActionDeps, request: RequestRow, error: unknown): Se
 /** What the platform's word means beyond this request. */
 async function follow(deps: ActionDeps, tx: Tx, request: RequestRow, now: Date): Promise<void> {
   const { reason } = request;
+  await parkOrResolve(deps, tx, request, now);
   if ((reason === 'recipient_opted_out' || reason === 'recipient_invalid') && request.class !== 'internal') {
     // The platform knows something we did not: nothing goes there any more.
     await suppress(tx, {

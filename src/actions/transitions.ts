@@ -1,5 +1,6 @@
 import { one, type Tx } from '../base/database.ts';
 import { ALL, type RequestRow } from './store.ts';
+import type { StoredField } from './writes.ts';
 
 /** Requests whose time has come, without locks: what they need is locked in a fixed order afterwards. */
 export async function dueRequests(tx: Tx, now: Date, limit: number): Promise<RequestRow[]> {
@@ -54,7 +55,8 @@ export async function commitRequests(
 
 /**
  * The gate said not now, or not without something that is missing. Content is frozen anew when it says yes. What a
- * promise or a dispute pauses does not grow stale by it.
+ * promise or a dispute pauses does not grow stale by it. (Moments are moved in UTC: how a session's zone would move
+ * them is nothing a distributed table can be updated with.)
  */
 export async function postponeRequests(
   tx: Tx,
@@ -64,7 +66,7 @@ export async function postponeRequests(
   if (rows.length === 0) return;
   await tx.query(
     `update action_request r set state = 'planned', content = null, reason = i.reason, reason_detail = i.detail, not_before = i.until, held = i.held, updated_at = $7, version = r.version + 1,
-       stale_after = case when i.reason in ('promise', 'dispute') then r.stale_after + (i.until - r.not_before) else r.stale_after end
+       stale_after = case when i.reason in ('promise', 'dispute') then (r.stale_after at time zone 'UTC' + (i.until - r.not_before)) at time zone 'UTC' else r.stale_after end
      from unnest($2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::boolean[]) as i(id, reason, detail, until, held) where r.tenant_id = $1 and r.id = i.id`,
     [
       tx.tenantId,
@@ -92,6 +94,7 @@ export async function beginSending(
     `update action_request r set state = 'sending', lease_owner = $3, lease_until = $4, attempts = attempts + 1, updated_at = $5, version = version + 1
      where tenant_id = $1 and id = any($2) and state = 'committed'
        and not exists (select from kill_switch k where k.tenant_id = $1 and k.scope in ('*', 'channel:' || r.channel))
+       and not exists (select from connection c where c.tenant_id = $1 and c.id = r.connection_id and c.state <> 'active')
        and not exists (
          select from run u join sequence s on s.tenant_id = u.tenant_id and s.id = u.sequence_id where u.tenant_id = $1 and u.id = r.run_id
            and (u.state = 'paused' or s.state = 'paused' or exists (select from kill_switch k where k.tenant_id = $1 and k.scope = 'sequence:' || s.key)))
@@ -119,6 +122,8 @@ export interface Settlement {
   /** Of the attempt. */
   status?: number | null;
   errorKind?: string | null;
+  /** What the fields it wrote hold now, as far as the answer told. */
+  stored?: readonly StoredField[];
 }
 
 /** What came of sending. Only the holder of the lease settles. */
@@ -242,7 +247,7 @@ export async function cancelRequests(
     [...facing(tx, where), where.reason, where.detail, now],
   );
   if (rows.length > 0)
-    await tx.query('delete from touch where tenant_id = $1 and request_id = any($2)', [
+    await tx.query('delete from touch where tenant_id = $1 and (request_id = any($2) or copy_of = any($2))', [
       tx.tenantId,
       rows.map((row) => row.id),
     ]);
