@@ -24,7 +24,10 @@ create index audit_event_customer on audit_event (tenant_id, customer_id, id) wh
 grant select, insert (tenant_id, id, at, actor, action, subject_kind, subject_id, customer_id, data) on audit_event to rapport_app;
 grant update (seq, previous_hash, hash) on audit_event to rapport_app;
 alter table audit_event enable row level security;
-create policy tenant_rows on audit_event using (tenant_id = nullif(current_setting('app.tenant', true), '')::uuid);
--- What is sealed stays as it was sealed: only an event without a place in the chain may be given one.
-create policy sealed_once on audit_event as restrictive for update
-  using (tenant_id = nullif(current_setting('app.tenant', true), '')::uuid and seq is null) with check (true);
+create policy tenant_rows on audit_event for select using (tenant_id = nullif(current_setting('app.tenant', true), '')::uuid);
+create policy tenant_adds on audit_event for insert with check (tenant_id = nullif(current_setting('app.tenant', true), '')::uuid);
+-- What is sealed stays as it was sealed: only an event without a place in the chain may be given one. (Not a restrictive
+-- policy beside one for everything: Citus makes restrictive policies permissive on its workers.)
+create policy sealed_once on audit_event for update
+  using (tenant_id = nullif(current_setting('app.tenant', true), '')::uuid and seq is null)
+  with check (tenant_id = nullif(current_setting('app.tenant', true), '')::uuid);

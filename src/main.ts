@@ -15,7 +15,11 @@ export async function serve(tell: Tell = (_ready, text) => void process.stdout.w
   const stopTracing = config.tracesUrl ? await startTracing(config.tracesUrl) : undefined;
   const { startHub } = await import('./hub.ts');
   const { hubIsFresh } = await import('./access/store.ts');
-  const hub = await startHub({ config });
+  const hub = await startHub({ config }).catch((error: unknown) => {
+    // What was opened before it failed would keep the process, and whoever watches over it would wait for its end.
+    setTimeout(() => process.exit(1), 1_000).unref();
+    throw error;
+  });
   hub.log.info(
     { roles: config.roles, url: hub.url, data: config.databaseUrl ? 'DATABASE_URL' : config.dataDir },
     'the hub runs',
@@ -34,8 +38,10 @@ export async function serve(tell: Tell = (_ready, text) => void process.stdout.w
     );
   };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => end(signal));
+  if (process.env.npm_lifecycle_event) whenLeftBehind(() => end('SIGTERM'));
   const roles = config.roles.join(', ');
-  const first = (await hubIsFresh({ query: hub.db.statement }))
+  // Only for what is said: a database that goes away just now is no failure to start.
+  const first = (await hubIsFresh({ query: hub.db.statement }).catch(() => false))
     ? 'It is fresh: open it in a browser to create the owner.'
     : 'The address shows whether it is ready at /ready.';
   tell(
@@ -44,6 +50,17 @@ export async function serve(tell: Tell = (_ready, text) => void process.stdout.w
       ? `Rapport runs at ${hub.url} (${roles}).\n${first} The API reference is at ${hub.url}/docs.`
       : `Rapport runs without an address of its own (${roles}).`,
   );
+}
+
+/** `npm start` passes SIGTERM on to its shell only: that ends, and the program under it hears nothing. */
+function whenLeftBehind(end: () => void): void {
+  const parent = process.ppid;
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(watch);
+    end();
+  }, 500);
+  watch.unref();
 }
 
 if (import.meta.main) {

@@ -1,11 +1,14 @@
 import pg from 'pg';
+import { distribute, variantOf } from './base/citus.ts';
+import { type Clock, systemClock } from './base/clock.ts';
 import { type Config, ConfigError } from './base/config.ts';
 import { APP_ROLE, type Database, openDatabase } from './base/database.ts';
 import { startEmbedded } from './base/embedded.ts';
 import { messageOf } from './base/errors.ts';
-import { createKeyring } from './base/keyring.ts';
+import type { Keyring } from './base/keyring.ts';
 import type { Logger } from './base/log.ts';
 import { migrate } from './base/migrate.ts';
+import { admitKeys } from './keys.ts';
 
 export interface StoreOptions {
   config: Config;
@@ -13,6 +16,7 @@ export interface StoreOptions {
   databaseUrl?: string;
   /** Settings of the embedded server, for throw-away data. */
   databaseSettings?: string[];
+  clock?: Clock;
 }
 
 /**
@@ -23,7 +27,7 @@ export interface StoreOptions {
 export async function openStore(
   options: StoreOptions,
   log: Logger,
-): Promise<{ ownerUrl: string; db: Database; release: () => Promise<void> }> {
+): Promise<{ ownerUrl: string; db: Database; keyring: Keyring; release: () => Promise<void> }> {
   const { config } = options;
   const configured = options.databaseUrl ?? config.databaseUrl;
   const server = configured
@@ -33,23 +37,41 @@ export async function openStore(
   if (configured) await reach(ownerUrl);
   const applied = await migrate(ownerUrl);
   if (applied.length > 0) log.info({ applied }, 'migrations applied');
+  const appUrl = configured === config.databaseUrl ? config.databaseAppUrl : undefined;
+  const citus = configured !== undefined && (await variantOf(ownerUrl, config.databaseVariant)) === 'citus';
+  if (citus) await onCitus(ownerUrl, appUrl, log);
   const db = openDatabase({
     ownerUrl,
-    appUrl: configured === config.databaseUrl ? config.databaseAppUrl : undefined,
+    appUrl,
+    citus,
     prepared: config.preparedStatements,
   });
+  let forget = async (): Promise<void> => {};
   const release = async (): Promise<void> => {
+    // Whoever cannot reach the database any more has nothing to say to it.
+    await forget().catch(() => {});
     await db.close();
     await server?.release();
   };
+  let keyring: Keyring;
   try {
     await checkRole(db, config);
-    await checkKeys(db, config);
+    ({ keyring, forget } = await admitKeys(db, config, (options.clock ?? systemClock).now()));
   } catch (error) {
     await release();
     throw error;
   }
-  return { ownerUrl, db, release };
+  return { ownerUrl, db, keyring, release };
+}
+
+/** Distributes what is not distributed yet. */
+async function onCitus(ownerUrl: string, appUrl: string | undefined, log: Logger): Promise<void> {
+  if (!appUrl)
+    throw new ConfigError([
+      `DATABASE_APP_URL is missing. The database is Citus, which reaches its workers as whoever works, so a switched role is not enough: make a log-in on the coordinator (create role rapport_login login password '...' in role ${APP_ROLE}) and give its address.`,
+    ]);
+  const distributed = await distribute(ownerUrl);
+  if (distributed.length > 0) log.info({ distributed }, 'tables distributed by tenant_id');
 }
 
 /** @throws ConfigError when the configured database does not answer or lets us not in */
@@ -84,27 +106,4 @@ async function checkRole(db: Database, config: Config): Promise<void> {
     ]);
   if (!role.allowed)
     throw new ConfigError([`${name} logs in as "${role.name}", who is no member of ${APP_ROLE} and may read nothing.`]);
-}
-
-/** A sealed word stands in the database: keys that do not open it would fail later, at the worst moment. */
-async function checkKeys(db: Database, config: Config): Promise<void> {
-  const keyring = createKeyring(config.keys);
-  const purpose = 'key-check';
-  const { rows } = await db.statement<{ subject: { sealed: string } }>(
-    'select subject from link_route where token_hash = $1',
-    [purpose],
-  );
-  const sealed = rows[0]?.subject.sealed;
-  if (sealed === undefined) {
-    await db.statement(
-      "insert into link_route (token_hash, tenant_id, purpose, subject, created_at) values ($1, '00000000-0000-0000-0000-000000000000', $1, $2, now()) on conflict do nothing",
-      [purpose, { sealed: keyring.seal('rapport', purpose).toString('base64') }],
-    );
-    return;
-  }
-  try {
-    keyring.open(Buffer.from(sealed, 'base64'), purpose);
-  } catch (error) {
-    throw new ConfigError([`RAPPORT_KEYS does not open the secrets in this database. ${(error as Error).message}`]);
-  }
 }

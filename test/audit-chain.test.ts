@@ -1,35 +1,26 @@
-import pg from 'pg';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type pg from 'pg';
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import { createTenant, makeApiKey } from '../src/access/identity.ts';
 import { verifyAudit } from '../src/audit/chain.ts';
 import type { AuditVerification } from '../src/audit/schema.ts';
 import { newId } from '../src/base/ids.ts';
-import { append } from './support/audit.ts';
-import { apiFor, startTestHub, type TestHub, testDatabase } from './support/hub.ts';
+import { append, startTrails, type Trails } from './support/audit.ts';
+import { apiFor, type TestHub } from './support/hub.ts';
 
-let database: Awaited<ReturnType<typeof testDatabase>>;
+let trails: Trails;
 let hub: TestHub;
-/** The owner of the tables: nothing keeps them from tampering, so verification must find it. */
 let owner: pg.Client;
 let tenantId: string;
 
 beforeAll(async () => {
-  database = await testDatabase();
-  hub = await startTestHub({ databaseUrl: database.url, connectors: [] });
-  owner = new pg.Client({ connectionString: database.url });
-  await owner.connect();
+  trails = await startTrails();
+  ({ hub, owner } = trails);
 });
 
-afterAll(async () => {
-  await owner?.end();
-  await hub?.stop();
-  await database?.drop();
-});
+afterAll(() => trails?.stop());
 
-/** A tenant of its own for each test, with ten events after the one that tells of its making. */
 beforeEach(async () => {
-  tenantId = await createTenant(hub.hub.access, { business: 'Chain' });
-  await append(hub.hub.db, tenantId, 1, 10);
+  tenantId = await trails.tenant();
 });
 
 const verify = (tenant = tenantId, head?: string): Promise<AuditVerification> =>
@@ -47,7 +38,7 @@ describe('the chain', () => {
 
   const changes: [string, string][] = [
     ['id', "'00000000-0000-7000-8000-000000000000'"],
-    ['at', "at + interval '1 second'"],
+    ['at', "timestamptz '2026-03-02T15:00:00.5Z'"],
     ['actor', "'user:other'"],
     ['action', "action || 'x'"],
     ['subject_kind', "'other'"],
@@ -59,8 +50,7 @@ describe('the chain', () => {
 
   test('audit: a change of any column is found, and where', async () => {
     for (const [column, value] of changes) {
-      tenantId = await createTenant(hub.hub.access, { business: 'Chain' });
-      await append(hub.hub.db, tenantId, 1, 10);
+      tenantId = await trails.tenant();
       const found = await tamper(`update audit_event set ${column} = ${value} where tenant_id = $1 and seq = 5`);
       expect(found, column).toMatchObject({ ok: false, events: 4, broken: { seq: 5 } });
       expect(found.broken!.reason, column).toMatch(/^event [0-9a-f-]{36} was changed after it was written$/);
@@ -184,7 +174,8 @@ describe('two chains', () => {
     expect(await verify(other)).toMatchObject({ ok: false, broken: { seq: 2 } });
   });
 
-  test('audit: a chain moved to another tenant is found at its first event', async () => {
+  // Citus lets nobody move a row to another tenant, not even the owner.
+  test.skipIf(inject('cluster'))('audit: a chain moved to another tenant is found at its first event', async () => {
     await verify();
     const empty = newId();
     await owner.query('update audit_event set tenant_id = $2 where tenant_id = $1', [tenantId, empty]);

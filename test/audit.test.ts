@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import pg from 'pg';
+import type pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createTenant, makeApiKey } from '../src/access/identity.ts';
 import { exportAudit, sealAudit, verifyAudit } from '../src/audit/chain.ts';
@@ -7,34 +7,25 @@ import type { AuditEvent, AuditVerification } from '../src/audit/schema.ts';
 import { appendEvents, listEvents } from '../src/audit/store.ts';
 import { openDatabase } from '../src/base/database.ts';
 import { newId } from '../src/base/ids.ts';
-import { append, event } from './support/audit.ts';
-import { type Api, apiFor, startTestHub, type TestHub, testDatabase } from './support/hub.ts';
+import { append, event, startTrails, type Trails } from './support/audit.ts';
+import { type Api, accessTo, apiFor, type TestHub } from './support/hub.ts';
 
 const REFUSED = '42501';
 
-let database: Awaited<ReturnType<typeof testDatabase>>;
+let trails: Trails;
 let hub: TestHub;
-/** The owner of the tables: nothing keeps them from tampering, so verification must find it. */
 let owner: pg.Client;
 let tenantId: string;
 
 beforeAll(async () => {
-  database = await testDatabase();
-  hub = await startTestHub({ databaseUrl: database.url, connectors: [] });
-  owner = new pg.Client({ connectionString: database.url });
-  await owner.connect();
+  trails = await startTrails();
+  ({ hub, owner } = trails);
 });
 
-afterAll(async () => {
-  await owner?.end();
-  await hub?.stop();
-  await database?.drop();
-});
+afterAll(() => trails?.stop());
 
-/** A tenant of its own for each test, with ten events after the one that tells of its making. */
 beforeEach(async () => {
-  tenantId = await createTenant(hub.hub.access, { business: 'Chain' });
-  await append(hub.hub.db, tenantId, 1, 10);
+  tenantId = await trails.tenant();
 });
 
 const verify = (): Promise<AuditVerification> => verifyAudit(hub.hub.db, tenantId);
@@ -98,7 +89,7 @@ describe('append-only', () => {
 
 describe('many writers', () => {
   test('audit: appends and sealers on several connections at once make one chain without gap or repetition', async () => {
-    const pools = Array.from({ length: 4 }, () => openDatabase({ ownerUrl: database.url, max: 3 }));
+    const pools = Array.from({ length: 4 }, () => openDatabase({ ...accessTo(trails.databaseUrl), max: 3 }));
     try {
       let writing = pools.length;
       await Promise.all(

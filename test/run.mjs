@@ -1,4 +1,5 @@
 // The whole check, as `npm test` runs it: types, style, then the tests, whose runner has the last word with its counts.
+// `npm run test:citus` runs the tests on the Citus cluster of CITUS_URL; everything else leaves that variable alone.
 // `npm test -- test/api.test.ts` checks types and style too, but runs only the named test files.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -6,8 +7,17 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const given = process.argv.slice(2);
+const onCitus = process.argv[2] === '--citus';
+const given = process.argv.slice(onCitus ? 3 : 2);
 const env = { ...process.env };
+
+if (onCitus && !env.CITUS_URL) {
+  console.log(
+    'CITUS_URL is not set: give the address of a database on the coordinator of a Citus cluster, as a superuser, in which the extension is and the workers are known (docs/operations.md, "Beyond one machine").\nskipped',
+  );
+  process.exit(0);
+}
+if (!onCitus) delete env.CITUS_URL;
 
 // Material that lies beside the project, not in it. What needs it is skipped where it is absent, and named.
 const BESIDE = { PLATFORM_SPECS: '../shared/platforms', REAL_DATA: '../shared/data' };
@@ -25,12 +35,13 @@ function run(name, args) {
   return status === 0;
 }
 
-const failed = [
-  run('tsc', ['-p', '.']) ? [] : ['types (tsc)'],
-  run('biome', ['check', '.']) ? [] : ['style (biome)'],
-].flat();
+const failed = onCitus
+  ? []
+  : [run('tsc', ['-p', '.']) ? [] : ['types (tsc)'], run('biome', ['check', '.']) ? [] : ['style (biome)']].flat();
 // Failures above are far up when the tests are through, so they are told again just before their counts.
 if (failed.length > 0) env.FAILED_BEFORE = failed.join(' and ');
 const reporters = ['--reporter=./test/support/ending.reporter.ts', '--reporter=default'];
-const passed = run('vitest', ['run', ...reporters, ...given]);
+// A cluster is several servers on what may be one machine.
+const patience = onCitus ? ['--testTimeout=300000', '--hookTimeout=300000'] : [];
+const passed = run('vitest', ['run', ...reporters, ...patience, ...given]);
 process.exit(passed && failed.length === 0 ? 0 : 1);

@@ -146,11 +146,20 @@ export async function countOwners(tx: Tx): Promise<number> {
 }
 
 export async function listUsers(tx: Tx): Promise<UserRow[]> {
-  const { rows } = await tx.query<UserRow>(
-    'select a.id, a.email, a.name, m.role, m.created_at, m.version from membership m join user_account a on a.id = m.user_id where m.tenant_id = $1 order by m.created_at',
+  const { rows: members } = await tx.query<Pick<UserRow, 'id' | 'role' | 'created_at' | 'version'>>(
+    'select user_id as id, role, created_at, version from membership where tenant_id = $1 order by created_at',
     [tx.tenantId],
   );
-  return rows;
+  // Accounts belong to no tenant and stand elsewhere when tenants are distributed: two statements, not a join.
+  const { rows: accounts } = await tx.query<Pick<UserRow, 'id' | 'email' | 'name'>>(
+    'select id, email, name from user_account where id = any($1)',
+    [members.map(({ id }) => id)],
+  );
+  const known = new Map(accounts.map((account) => [account.id, account]));
+  return members.flatMap((member) => {
+    const account = known.get(member.id);
+    return account ? [{ ...account, ...member }] : [];
+  });
 }
 
 export interface ApiKeyRow {

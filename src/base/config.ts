@@ -8,6 +8,10 @@ import { Type } from 'typebox';
 export const ROLES = ['api', 'sync', 'engine', 'dispatch'] as const;
 export type Role = (typeof ROLES)[number];
 
+/** What the database of DATABASE_URL may be. */
+const DATABASE_VARIANTS = ['postgres', 'citus'] as const;
+export type DatabaseVariant = (typeof DATABASE_VARIANTS)[number];
+
 export interface Config {
   /** Folder of the embedded database, its log and the generated keys. */
   dataDir: string;
@@ -15,6 +19,8 @@ export interface Config {
   databaseUrl: string | undefined;
   /** Log-in of the role that may not own the tables; absent means `databaseUrl` with its role switched. */
   databaseAppUrl: string | undefined;
+  /** Plain Postgres or Citus; absent: whichever the database is. */
+  databaseVariant: DatabaseVariant | undefined;
   host: string;
   port: number;
   /** How vendors and browsers reach the hub. Never rebuilt from proxy headers: signatures depend on it. */
@@ -54,6 +60,7 @@ const Env = Type.Object({
   RAPPORT_DATA: Type.String({ default: '.rapport' }),
   DATABASE_URL: Type.Optional(Type.String()),
   DATABASE_APP_URL: Type.Optional(Type.String()),
+  DATABASE_VARIANT: Type.Optional(Type.String()),
   HOST: Type.String({ default: '127.0.0.1' }),
   PORT: Type.Integer({ default: 8080, minimum: 0, maximum: 65535 }),
   PUBLIC_URL: Type.Optional(Type.String()),
@@ -103,6 +110,9 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
   const databaseAppUrl = nonEmpty(raw.DATABASE_APP_URL);
   if (databaseAppUrl && !databaseUrl)
     problems.push('DATABASE_APP_URL is set without DATABASE_URL; the embedded database has a role of its own.');
+  const databaseVariant = nonEmpty(raw.DATABASE_VARIANT);
+  if (databaseVariant && !DATABASE_VARIANTS.includes(databaseVariant as DatabaseVariant))
+    problems.push(`DATABASE_VARIANT is "${databaseVariant}"; it is ${DATABASE_VARIANTS.join(' or ')}.`);
   const keys = readKeys(nonEmpty(raw.RAPPORT_KEYS), databaseUrl ? undefined : dataDir, problems);
   const publicUrl = nonEmpty(raw.PUBLIC_URL) ?? `http://${raw.HOST === '0.0.0.0' ? '127.0.0.1' : raw.HOST}:${raw.PORT}`;
   if (!isUrl(publicUrl, WEB))
@@ -120,6 +130,7 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
     dataDir,
     databaseUrl,
     databaseAppUrl,
+    databaseVariant: databaseVariant as DatabaseVariant | undefined,
     host: raw.HOST as string,
     port: raw.PORT as number,
     publicUrl: publicUrl.replace(/\/+$/, ''),

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import pg from 'pg';
 import { applicationName } from './embedded.ts';
 import { isId } from './ids.ts';
+import { settled } from './statements.ts';
 
 // Dates without a time stay text: a Date would shift them by the zone of this machine. Numbers with
 // decimals stay text too: money must not pass through a float.
@@ -162,15 +163,6 @@ export function openDatabase(options: DatabaseOptions): Database {
   };
 }
 
-/**
- * Rows that a statement selects to insert them are copied by Citus, which row-level security does not allow, unless
- * something is to be done with them: then they are inserted where they belong. So something is always asked back.
- */
-const settled = (text: string): string =>
-  /^\s*insert\b.*\bselect\b/is.test(text) && !/\b(on\s+conflict|returning)\b/i.test(text)
-    ? `${text} returning 1`
-    : text;
-
 const withoutZero = (text: string): string => (text.includes('\0') ? text.replaceAll('\0', '') : text);
 
 /** Values as Postgres can hold them: neither its text nor its JSON knows the zero character, and vendors send it. */
@@ -289,19 +281,4 @@ export async function insertRows<T = Row>(
     [tx.tenantId, ...values],
   );
   return result.rows;
-}
-
-/**
- * Lets `work` go on while a statement of the same transaction is under way: the database takes them in the order they
- * were given. When both fail, the statement is the cause.
- * @throws what the statement threw, else what `work` threw
- */
-export async function alongside<T>(statement: Promise<unknown>, work: () => Promise<T>): Promise<T> {
-  // Waited for below in any case.
-  statement.catch(() => {});
-  try {
-    return await work();
-  } finally {
-    await statement;
-  }
 }

@@ -18,19 +18,23 @@ export async function bumpDue(sql: Pick<Sql, 'query'>, tenantId: string, kind: s
   );
 }
 
+/** Nobody is ever looked at later than the fallback. Where it says so the clock was set back, and they are looked at now. */
+const CLOCKS_DIFFER_SECONDS = 60;
+
 /**
  * Claims the tenants whose `kind` is due at `now` and puts their jobs, both in one transaction.
  * @returns how many jobs were put
  */
 export async function sweepDue(db: Database, queue: Queue, kinds: readonly DueKind[], now: Date): Promise<number> {
+  const inSeconds = (seconds: number): Date => new Date(now.getTime() + seconds * 1000);
   let woken = 0;
   for (const { kind, queue: name, fallbackSeconds } of kinds) {
     woken += await db.system(async (tx) => {
       const { rows } = await tx.query<{ tenant_id: string }>(
         `update tenant_due set next_due = 'infinity', look_at = $3 where (tenant_id, kind) in (
-           select tenant_id, kind from tenant_due where kind = $1 and least(next_due, look_at) <= $2 order by least(next_due, look_at) limit 500 for update skip locked)
+           select tenant_id, kind from tenant_due where kind = $1 and (least(next_due, look_at) <= $2 or least(next_due, look_at) > $4) order by least(next_due, look_at) limit 500 for update skip locked)
          returning tenant_id`,
-        [kind, now, new Date(now.getTime() + fallbackSeconds * 1000)],
+        [kind, now, inSeconds(fallbackSeconds), inSeconds(fallbackSeconds + CLOCKS_DIFFER_SECONDS)],
       );
       for (const { tenant_id } of rows) await queue.send(tx, name, { tenantId: tenant_id });
       return rows.length;

@@ -7,7 +7,7 @@ export interface Keyring {
   seal(plain: string, context: string): Buffer;
   /** @throws when the key is unknown, the context differs or a bit was changed */
   open(sealed: Buffer, context: string): string;
-  /** A key for `purpose`, the same for ever (from the oldest master key, so that rotation does not change hashes). */
+  /** A key for `purpose`, the same for ever (from one root, so that rotation does not change hashes). */
   derive(purpose: string): Buffer;
   currentKeyId: string;
 }
@@ -15,6 +15,16 @@ export interface Keyring {
 const NONCE = 12;
 const TAG = 16;
 const VERSION = 1;
+
+/** Keys this process has sealed something with. */
+const sealing = new Set<string>();
+export const hasSealed = (id: string): boolean => sealing.has(id);
+
+/** Name of the master key a value was sealed with; empty for what is no sealed value. */
+export function keyIdOf(sealed: Buffer): string {
+  const length = sealed[1] ?? 0;
+  return sealed[0] === VERSION && sealed.length > 2 + length ? sealed.subarray(2, 2 + length).toString() : '';
+}
 
 function encrypt(key: Buffer, plain: Buffer, context: string): Buffer {
   const nonce = randomBytes(NONCE);
@@ -31,8 +41,9 @@ function decrypt(key: Buffer, sealed: Buffer, context: string): Buffer {
 /**
  * Layout of a sealed value: version, length and name of the master key, the encrypted data key, the encrypted text.
  * @param keys the current key first; older ones only open
+ * @param root what keys are derived from; the oldest master key when absent
  */
-export function createKeyring(keys: readonly MasterKey[]): Keyring {
+export function createKeyring(keys: readonly MasterKey[], root?: Buffer): Keyring {
   const current = keys[0];
   const oldest = keys.at(-1);
   if (!current || !oldest) throw new Error('A keyring needs at least one master key.');
@@ -40,6 +51,7 @@ export function createKeyring(keys: readonly MasterKey[]): Keyring {
   return {
     currentKeyId: current.id,
     seal(plain, context) {
+      sealing.add(current.id);
       const dataKey = randomBytes(32);
       const id = Buffer.from(current.id);
       const wrapped = encrypt(current.key, dataKey, context);
@@ -72,6 +84,6 @@ export function createKeyring(keys: readonly MasterKey[]): Keyring {
         );
       }
     },
-    derive: (purpose) => Buffer.from(hkdfSync('sha256', oldest.key, '', `rapport:${purpose}`, 32)),
+    derive: (purpose) => Buffer.from(hkdfSync('sha256', root ?? oldest.key, '', `rapport:${purpose}`, 32)),
   };
 }

@@ -12,6 +12,10 @@ export interface Metrics {
 export interface Gauges {
   pool: () => { total: number; idle: number; waiting: number };
   queues: () => Promise<{ name: string; ready: number; active: number; failed: number }[]>;
+  /** Allowances of platforms, the fullest of each kind. */
+  quotas?: () => Promise<{ connector: string; limit: string; used: number; left: number }[]>;
+  /** Connections whose webhooks stopped arriving, by connector. */
+  silent?: () => Promise<{ connector: string; n: number }[]>;
 }
 
 export function createMetrics(gauges: Gauges): Metrics {
@@ -34,6 +38,36 @@ export function createMetrics(gauges: Gauges): Metrics {
     async collect() {
       for (const { name, ...states } of await gauges.queues())
         for (const [state, value] of Object.entries(states)) this.set({ queue: name, state }, value);
+    },
+  });
+  new Gauge({
+    name: 'rapport_quota_used_ratio',
+    help: 'Part of the allowance of calls that is used, of the account where most is',
+    labelNames: ['connector', 'limit'],
+    registers: [registry],
+    async collect() {
+      this.reset();
+      for (const { connector, limit, used } of (await gauges.quotas?.()) ?? []) this.set({ connector, limit }, used);
+    },
+  });
+  new Gauge({
+    name: 'rapport_quota_calls_left',
+    help: 'Calls left of the allowance, of the account where fewest are',
+    labelNames: ['connector', 'limit'],
+    registers: [registry],
+    async collect() {
+      this.reset();
+      for (const { connector, limit, left } of (await gauges.quotas?.()) ?? []) this.set({ connector, limit }, left);
+    },
+  });
+  new Gauge({
+    name: 'rapport_webhooks_silent',
+    help: 'Connections whose webhooks do not arrive although there are changes',
+    labelNames: ['connector'],
+    registers: [registry],
+    async collect() {
+      this.reset();
+      for (const { connector, n } of (await gauges.silent?.()) ?? []) this.set({ connector }, n);
     },
   });
   return {

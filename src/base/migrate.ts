@@ -1,8 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { applicationName } from './embedded.ts';
+import { statementsOf } from './statements.ts';
 
 export const MIGRATIONS = fileURLToPath(new URL('../../migrations', import.meta.url));
 
@@ -17,6 +18,7 @@ export async function migrate(ownerUrl: string): Promise<string[]> {
     if (await isCurrent(client)) return [];
     // Loaded only when there is something to do, which is seldom.
     const { runner } = await import('node-pg-migrate');
+    oneByOne(client);
     const applied = await runner({
       dbClient: client,
       dir: MIGRATIONS,
@@ -31,6 +33,17 @@ export async function migrate(ownerUrl: string): Promise<string[]> {
   }
 }
 
+/** A file is sent statement by statement: where its tables are distributed, Citus passes on only single ones. */
+function oneByOne(client: pg.Client): void {
+  const send = client.query.bind(client) as (text: unknown, values?: unknown) => Promise<pg.QueryResult>;
+  client.query = (async (text: unknown, values?: unknown) => {
+    const statements = typeof text === 'string' && values === undefined ? statementsOf(text) : [];
+    if (statements.length < 2) return send(text, values);
+    for (const statement of statements.slice(0, -1)) await send(statement);
+    return send(statements.at(-1));
+  }) as never;
+}
+
 /** Whether the last migration there is was applied; they are applied in order. */
 async function isCurrent(client: pg.Client): Promise<boolean> {
   const last = readdirSync(MIGRATIONS)
@@ -42,6 +55,3 @@ async function isCurrent(client: pg.Client): Promise<boolean> {
   const { rowCount } = await client.query('select from migration where name = $1', [path.basename(last, '.sql')]);
   return rowCount === 1;
 }
-
-/** Text of one migration file, for the tests of the schema's rules. */
-export const readMigration = (name: string): string => readFileSync(path.join(MIGRATIONS, name), 'utf8');

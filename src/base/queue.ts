@@ -70,13 +70,15 @@ export async function openQueue(
   boss.on('warning', (warning) => log.warn({ warning }, 'queue warning'));
   await boss.start();
   // Jobs are sent inside the transactions of the application role.
-  for (const grant of [
+  // One process at a time: Postgres refuses grants on the same objects that meet.
+  const grants = [
+    `select pg_advisory_xact_lock(hashtext('rapport queue grants'))`,
     `grant usage on schema ${SCHEMA} to ${APP_ROLE}`,
     `grant select, insert, update, delete on all tables in schema ${SCHEMA} to ${APP_ROLE}`,
     `grant execute on all functions in schema ${SCHEMA} to ${APP_ROLE}`,
-  ]) {
-    await boss.getDb().executeSql(grant);
-  }
+  ];
+  // Several statements without parameters are one transaction.
+  await boss.getDb().executeSql(grants.join('; '));
   await boss.createQueue(DEAD, { retentionSeconds: 30 * 86400 });
   for (const { name, expireSeconds } of definitions) {
     await boss.createQueue(name, {

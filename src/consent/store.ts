@@ -47,6 +47,17 @@ export async function lockGuards(tx: Tx, subjectIds: readonly string[]): Promise
 export const guardOfAddress = (hash: Buffer): string =>
   hash.toString('hex', 0, 16).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
 
+const valuesOf = (entry: ConsentEntry): unknown[] => [
+  entry.customerId,
+  entry.channel,
+  entry.topic,
+  entry.state,
+  entry.basis,
+  entry.source,
+  entry.evidence,
+  entry.at,
+];
+
 /** Writes the present choice and its history. An older fact never replaces a newer one. */
 export async function recordConsent(tx: Tx, entry: ConsentEntry): Promise<boolean> {
   const { rowCount } = await tx.query(
@@ -55,35 +66,13 @@ export async function recordConsent(tx: Tx, entry: ConsentEntry): Promise<boolea
      on conflict (tenant_id, customer_id, channel, topic) do update set state = excluded.state, basis = excluded.basis, source = excluded.source,
        evidence = excluded.evidence, recorded_at = excluded.recorded_at, expires_at = excluded.expires_at
      where c.recorded_at <= excluded.recorded_at and (c.state, c.source) is distinct from (excluded.state, excluded.source)`,
-    [
-      tx.tenantId,
-      entry.customerId,
-      entry.channel,
-      entry.topic,
-      entry.state,
-      entry.basis,
-      entry.source,
-      entry.evidence,
-      entry.at,
-      entry.expiresAt ?? null,
-    ],
+    [tx.tenantId, ...valuesOf(entry), entry.expiresAt ?? null],
   );
   if (rowCount === 0) return false;
   await tx.query(
     `insert into consent_event (tenant_id, id, customer_id, channel, topic, state, basis, source, evidence, recorded_at)
      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-    [
-      tx.tenantId,
-      newId(),
-      entry.customerId,
-      entry.channel,
-      entry.topic,
-      entry.state,
-      entry.basis,
-      entry.source,
-      entry.evidence,
-      entry.at,
-    ],
+    [tx.tenantId, newId(), ...valuesOf(entry)],
   );
   return true;
 }
@@ -197,7 +186,10 @@ export async function touchesSince(
 
 /** Takes back the count of a message that definitely did not go out. */
 export async function releaseTouch(tx: Tx, requestId: string): Promise<void> {
-  await tx.query('delete from touch where tenant_id = $1 and request_id = $2', [tx.tenantId, requestId]);
+  await tx.query('delete from touch where tenant_id = $1 and (request_id = $2 or copy_of = $2)', [
+    tx.tenantId,
+    requestId,
+  ]);
 }
 
 /** Who has an address, by identity key. */

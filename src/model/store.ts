@@ -64,32 +64,21 @@ export async function listCustomers(
   return rows;
 }
 
+/** A record of a connected platform behind a customer. */
+type SourceRow = {
+  connector: string;
+  connection_id: string;
+  connection: string;
+  stream: string;
+  stream_id: string;
+  remote_id: string;
+  source_updated_at: Date | null;
+  deleted_at: Date | null;
+};
+
 /** The records of connected platforms behind a customer. */
-export async function sourcesOf(
-  tx: Tx,
-  customerId: string,
-): Promise<
-  {
-    connector: string;
-    connection_id: string;
-    connection: string;
-    stream: string;
-    stream_id: string;
-    remote_id: string;
-    source_updated_at: Date | null;
-    deleted_at: Date | null;
-  }[]
-> {
-  const { rows } = await tx.query<{
-    connector: string;
-    connection_id: string;
-    connection: string;
-    stream: string;
-    stream_id: string;
-    remote_id: string;
-    source_updated_at: Date | null;
-    deleted_at: Date | null;
-  }>(
+export async function sourcesOf(tx: Tx, customerId: string): Promise<SourceRow[]> {
+  const { rows } = await tx.query<SourceRow>(
     `select c.connector, c.id as connection_id, c.name as connection, s.name as stream, s.id as stream_id, p.remote_id, p.source_updated_at, p.deleted_at
      from contact_projection p join stream s on s.tenant_id = p.tenant_id and s.id = p.stream_id join connection c on c.tenant_id = p.tenant_id and c.id = s.connection_id
      where p.tenant_id = $1 and p.entity_id = $2 order by c.connector, p.remote_id`,
@@ -123,29 +112,18 @@ export async function countEntities(tx: Tx): Promise<Record<string, number>> {
   return rows[0]!;
 }
 
-export async function mergesOf(
-  tx: Tx,
-  customerId: string,
-): Promise<
-  {
-    id: string;
-    survivor_id: string;
-    absorbed_id: string;
-    evidence: Row;
-    decided_by: string;
-    at: Date;
-    undone_at: Date | null;
-  }[]
-> {
-  const { rows } = await tx.query<{
-    id: string;
-    survivor_id: string;
-    absorbed_id: string;
-    evidence: Row;
-    decided_by: string;
-    at: Date;
-    undone_at: Date | null;
-  }>(
+type MergeRow = {
+  id: string;
+  survivor_id: string;
+  absorbed_id: string;
+  evidence: Row;
+  decided_by: string;
+  at: Date;
+  undone_at: Date | null;
+};
+
+export async function mergesOf(tx: Tx, customerId: string): Promise<MergeRow[]> {
+  const { rows } = await tx.query<MergeRow>(
     'select id, survivor_id, absorbed_id, evidence, decided_by, at, undone_at from merge_event where tenant_id = $1 and survivor_id = $2 order by at',
     [tx.tenantId, customerId],
   );

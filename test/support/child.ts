@@ -69,7 +69,8 @@ async function start(options: ChildStart): Promise<Program> {
     const { createKeyring } = await import('../../src/base/keyring.ts');
     const { createBudgets } = await import('../../src/connections/budgets.ts');
     const { createHttpClient } = await import('../../src/kit/http.ts');
-    const db = openDatabase({ ownerUrl: databaseUrl, max: 3 });
+    const { databaseAppUrl: appUrl } = config;
+    const db = openDatabase({ ownerUrl: databaseUrl, appUrl, citus: appUrl !== undefined, max: 3 });
     const http = createHttpClient(config.allowPrivateHosts).send;
     const shared = { db, clock, config, log, registry, http };
     const budgets = createBudgets(db, clock);

@@ -1,29 +1,40 @@
 import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:net';
-import pg from 'pg';
 import { afterEach, inject } from 'vitest';
 import { createTenant, makeApiKey } from '../../src/access/identity.ts';
 import { type ManualClock, manualClock } from '../../src/base/clock.ts';
 import { type Config, loadConfig } from '../../src/base/config.ts';
+import type { DatabaseOptions } from '../../src/base/database.ts';
 import { createLogger, type Logger } from '../../src/base/log.ts';
 import { type Hub, startHub } from '../../src/hub.ts';
+import type { Connector } from '../../src/kit/index.ts';
 import { decideOnPage } from '../../src/kit/sandbox/index.ts';
 import { loadRegistry } from '../../src/registry.ts';
+import { type Cluster, cloneTemplate, databaseAt, dropDatabase } from './cluster.ts';
 
 /** A database of its own for a test file, cloned from the migrated template. */
 export async function testDatabase(): Promise<{ url: string; drop: () => Promise<void> }> {
   const server = inject('server');
+  const cluster: Cluster = inject('cluster') ?? { nodes: [server], template: 'template_rapport', login: undefined };
   const name = `t_${randomBytes(6).toString('hex')}`;
-  const run = async (sql: string): Promise<void> => {
-    const client = new pg.Client({ connectionString: server });
-    await client.connect();
-    await client.query(sql);
-    await client.end();
-  };
-  await run(`create database ${name} template template_rapport`);
-  const url = new URL(server);
-  url.pathname = `/${name}`;
-  return { url: url.href, drop: () => run(`drop database if exists ${name} with (force)`) };
+  await cloneTemplate(cluster, name);
+  return { url: databaseAt(server, name), drop: () => dropDatabase(cluster, name) };
+}
+
+/** How a hub or program is told where its database is. */
+export function databaseEnv(url: string): Record<string, string> {
+  const app = accessTo(url).appUrl;
+  return { DATABASE_URL: url, ...(app ? { DATABASE_APP_URL: app } : {}) };
+}
+
+/** How a pool of the application is opened on a database of the tests. */
+export function accessTo(url: string): DatabaseOptions {
+  const login = inject('cluster')?.login;
+  if (!login || url === '') return { ownerUrl: url };
+  const its = new URL(url);
+  its.username = login.name;
+  its.password = login.password;
+  return { ownerUrl: url, appUrl: its.href, citus: true };
 }
 
 export async function freePort(): Promise<number> {
@@ -78,6 +89,8 @@ export interface TestHubOptions {
   /** Environment of the hub: registrations at vendors, hosts of simulations. */
   env?: Record<string, string>;
   connectors?: string[];
+  /** Connectors made up for the test. */
+  madeUp?: Connector[];
   zone?: string;
   port?: number;
   roles?: string;
@@ -143,8 +156,17 @@ export async function startTestHub(options: TestHubOptions = {}): Promise<TestHu
   const entry = { lines };
   running.add(entry);
   const port = options.port ?? (await freePort());
-  const config = testConfig(port, { ...(options.roles ? { ROLES: options.roles } : {}), ...options.env });
-  const registry = await loadRegistry(options.connectors);
+  const config = testConfig(port, {
+    ...databaseEnv(database.url),
+    ...(options.roles ? { ROLES: options.roles } : {}),
+    ...options.env,
+  });
+  const loaded = await loadRegistry(options.connectors);
+  const madeUp = options.madeUp ?? [];
+  const registry = {
+    all: () => [...loaded.all(), ...madeUp],
+    find: (id: string) => madeUp.find((connector) => connector.id === id) ?? loaded.find(id),
+  };
   const hub = await startHub({
     config,
     clock,

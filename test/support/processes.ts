@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { expect } from 'vitest';
-import { freePort } from './hub.ts';
+import { databaseEnv, freePort } from './hub.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const KEYS = `k1:${Buffer.alloc(32, 7).toString('base64')}`;
@@ -14,7 +14,7 @@ export const programEnv = async (
 ): Promise<Record<string, string>> => ({
   PATH: process.env.PATH ?? '',
   HOME: process.env.HOME ?? '',
-  DATABASE_URL: databaseUrl,
+  ...databaseEnv(databaseUrl),
   RAPPORT_KEYS: KEYS,
   RAPPORT_DATA: '/nonexistent',
   PORT: String(await freePort()),
