@@ -8,9 +8,13 @@ enableCompileCache();
 // Tracing hooks into what is loaded after it, and the commands load everything.
 const traces = process.env.OTEL_EXPORTER_OTLP_ENDPOINT?.trim();
 if (traces && URL.canParse(traces) && process.argv.includes('serve')) await startTracing(traces);
+const { careCommands } = await import('./cli/care.ts');
 const { connectCommands } = await import('./cli/connect.ts');
 const { dataCommands } = await import('./cli/data.ts');
+const { identityCommands } = await import('./cli/identity.ts');
 const { operateCommands } = await import('./cli/operate.ts');
+const { proofCommands } = await import('./cli/proof.ts');
+const { remapCommands } = await import('./cli/remap.ts');
 
 // Whoever read our output has enough of it (`rapport audit export | head`): that is no failure of ours.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -44,6 +48,10 @@ the environment; see the README. A command that fails says why and ends with cod
 connectCommands(program);
 operateCommands(program);
 dataCommands(program);
+remapCommands(program);
+identityCommands(program);
+careCommands(program);
+proofCommands(program);
 
 // The list shows the first line of each; `rapport <command> --help` shows all of it.
 for (const known of program.commands) known.summary(known.description().split('\n')[0] ?? '');

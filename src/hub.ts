@@ -2,70 +2,73 @@ import type { AddressInfo } from 'node:net';
 import type { AccessDeps } from './access/identity.ts';
 import { apiKeyRoutes } from './access/key.routes.ts';
 import { accessRoutes } from './access/routes.ts';
-import * as accessSchema from './access/schema.ts';
+import { replayAction } from './actions/again.ts';
+import { awayListener } from './actions/away.ts';
 import type { ActionDeps } from './actions/deps.ts';
 import { keywordListener, optOutDeps, takeEvent, unfreezeListener } from './actions/events.ts';
 import { actionQueues } from './actions/jobs.ts';
 import { oversightRoutes } from './actions/oversight.routes.ts';
 import { sequencePorts } from './actions/plan.ts';
 import { actionRoutes } from './actions/routes.ts';
-import * as actionSchema from './actions/schema.ts';
 import { templateProblem } from './actions/templates.ts';
 import { unfreeze } from './actions/transitions.ts';
 import { auditRoutes } from './audit/routes.ts';
-import * as auditSchema from './audit/schema.ts';
 import { type Clock, systemClock } from './base/clock.ts';
 import { type Config, ConfigError } from './base/config.ts';
 import type { Database } from './base/database.ts';
 import { type DueKind, sweepDue } from './base/due.ts';
 import { newId } from './base/ids.ts';
-import { createKeyring } from './base/keyring.ts';
 import { createLogger, type Logger } from './base/log.ts';
 import { createMetrics } from './base/metrics.ts';
 import { openQueue, type Queue } from './base/queue.ts';
 import { createBudgets } from './connections/budgets.ts';
 import { connectionCareRoutes } from './connections/care.routes.ts';
+import { countSilent } from './connections/coordinator.ts';
+import { fullestQuotas } from './connections/quota.store.ts';
 import { connectionRoutes } from './connections/routes.ts';
-import * as connectionSchema from './connections/schema.ts';
 import { checkVendorConfig, type Registry } from './connections/vendors.ts';
 import { consentImport } from './consent/imports.ts';
 import { addressHasher } from './consent/optout.ts';
+import { partConsents } from './consent/parting.ts';
 import { consentRoutes } from './consent/routes.ts';
 import type { App } from './http/app.ts';
 import { browserRoutes } from './http/browser.ts';
 import { hookRoutes } from './http/hooks.ts';
-import { ProblemDocument } from './http/problems.ts';
 import { closeServer, createServer, listen } from './http/server.ts';
 import { systemRoutes } from './http/system.ts';
+import { sayKeyInUse } from './keys.ts';
 import { createHttpClient } from './kit/http.ts';
 import { maintenanceQueues } from './maintenance.ts';
 import { mappingRoutes } from './mapping/routes.ts';
-import * as mappingSchema from './mapping/schema.ts';
+import { identityRoutes } from './model/identity.routes.ts';
 import { modelRoutes } from './model/routes.ts';
-import * as modelSchema from './model/schema.ts';
 import { openStore, type StoreOptions } from './open.ts';
 import { loadRegistry } from './registry.ts';
+import { mergeCompanies, partCompanies } from './sequences/companies.ts';
+import { schemas } from './schemas.ts';
 import { startRuns } from './sequences/engine.ts';
 import { enrolmentRoutes } from './sequences/enrolment.routes.ts';
 import { exitListener } from './sequences/exits.ts';
 import { holdRoutes } from './sequences/hold.routes.ts';
 import { bumpNextWake, sequenceQueues } from './sequences/jobs.ts';
-import { mergeRuns } from './sequences/manual.ts';
+import { mergeRuns } from './sequences/merging.ts';
+import { partRuns } from './sequences/parting.ts';
 import { peopleRoutes } from './sequences/people.routes.ts';
-import * as peopleSchema from './sequences/people.schema.ts';
 import { sequenceRoutes } from './sequences/routes.ts';
-import * as sequenceSchema from './sequences/schema.ts';
 import { staffFromOwners } from './sequences/staff.ts';
 import { templateRoutes } from './sequences/template.routes.ts';
 import { settingRoutes } from './settings/routes.ts';
+import { breakerRoutes } from './sync/breaker.routes.ts';
+import { driftRoutes } from './sync/drift.routes.ts';
 import { syncQueues } from './sync/jobs.ts';
+import { quotaRoutes } from './sync/quota.routes.ts';
+import { remapRoutes } from './sync/remap.routes.ts';
 import { syncRoutes } from './sync/routes.ts';
 import { prepareStreams } from './sync/run.ts';
-import * as syncSchema from './sync/schema.ts';
+import { silenceRoutes } from './sync/silence.routes.ts';
 import type { StartRuns } from './triggers/detect.ts';
 import { triggerQueues } from './triggers/jobs.ts';
 import { triggerRoutes } from './triggers/routes.ts';
-import * as triggerSchema from './triggers/schema.ts';
 
 /** Everything that becomes due with time, and the queue that works on it. */
 const DUE: readonly DueKind[] = [
@@ -114,14 +117,6 @@ export interface Hub {
   stop(): Promise<void>;
 }
 
-const schemasOf = (...rooms: object[]): { $id: string }[] =>
-  rooms
-    .flatMap((room) => Object.values(room))
-    .filter(
-      (value): value is { $id: string } =>
-        value !== null && typeof value === 'object' && typeof (value as { $id?: unknown }).$id === 'string',
-    );
-
 /** Puts the rooms together and starts what the configured roles say. */
 export async function startHub(options: HubOptions): Promise<Hub> {
   const { config } = options;
@@ -130,10 +125,14 @@ export async function startHub(options: HubOptions): Promise<Hub> {
   const registry = options.registry ?? (await loadRegistry());
   const wrong = checkVendorConfig(config, registry);
   if (wrong.length > 0) throw new ConfigError(wrong);
-  const { ownerUrl, db, release } = await openStore(options, log);
-  const keyring = createKeyring(config.keys);
+  const { ownerUrl, db, keyring, release } = await openStore(options, log);
   const http = createHttpClient(config.allowPrivateHosts);
-  const metrics = createMetrics({ pool: () => db.load(), queues: () => queue.depth() });
+  const metrics = createMetrics({
+    pool: () => db.load(),
+    queues: () => queue.depth(),
+    quotas: () => fullestQuotas({ query: db.statement }, clock.now()),
+    silent: () => countSilent({ query: db.statement }),
+  });
   const access: AccessDeps = { db, clock, dueKinds: DUE.map(({ kind }) => kind) };
 
   // The rooms need each other's functions at run time; the references are read when they are used.
@@ -177,11 +176,21 @@ export async function startHub(options: HubOptions): Promise<Hub> {
         keywordListener(late),
         exitListener(ports),
         unfreezeListener,
+        awayListener,
       ],
       onMerge: async (tx, { kind, survivor, absorbed }) => {
-        if (kind === 'contact') await mergeRuns(ports, tx, survivor, absorbed, clock.now());
+        return kind === 'contact'
+          ? mergeRuns(ports, tx, survivor, absorbed, clock.now())
+          : mergeCompanies(tx, survivor, absorbed);
+      },
+      onUnmerge: async (tx, parted) => {
+        if (parted.kind === 'company') return partCompanies(tx, parted);
+        await partConsents(deps.hash, tx, parted, clock.now());
+        await partRuns(tx, parted, clock.now());
       },
       event: (tx, connection, event, now) => takeEvent(deps, tx, connection, event, now),
+      replay: (tx, { kind, reference }, now) =>
+        kind === 'action' ? replayAction(deps, tx, reference, now) : Promise.resolve(false),
     },
   };
   const onConnected = (tenantId: string, connectionId: string): Promise<void> =>
@@ -192,26 +201,13 @@ export async function startHub(options: HubOptions): Promise<Hub> {
   let url: string | undefined;
   if (config.roles.includes('api')) {
     const secureCookies = config.publicUrl.startsWith('https://');
-    const schemas = schemasOf(
-      accessSchema,
-      actionSchema,
-      auditSchema,
-      connectionSchema,
-      mappingSchema,
-      modelSchema,
-      peopleSchema,
-      sequenceSchema,
-      syncSchema,
-      triggerSchema,
-      { ProblemDocument },
-    );
     app = await createServer({
       config,
       log,
       db,
       access,
       metrics,
-      schemas: schemas as never,
+      schemas: schemas() as never,
       ...(options.perMinute ? { perMinute: options.perMinute } : {}),
       ...(options.shedLoad === undefined ? {} : { shedLoad: options.shedLoad }),
     });
@@ -223,8 +219,14 @@ export async function startHub(options: HubOptions): Promise<Hub> {
     connectionRoutes(app, { ...deps, onConnected, secureCookies });
     connectionCareRoutes(app, deps);
     syncRoutes(app, deps);
+    breakerRoutes(app, deps);
+    quotaRoutes(app, deps);
+    silenceRoutes(app, deps);
     mappingRoutes(app, deps);
+    remapRoutes(app, deps);
+    driftRoutes(app, deps);
     modelRoutes(app, { db, clock });
+    identityRoutes(app, deps);
     triggerRoutes(app, { db, clock });
     sequenceRoutes(app, { db, clock, ports, start });
     enrolmentRoutes(app, { db, clock, ports, start });
@@ -248,6 +250,7 @@ export async function startHub(options: HubOptions): Promise<Hub> {
     url = `http://${config.host === '0.0.0.0' ? '127.0.0.1' : config.host}:${port}`;
   }
 
+  const heartbeat = sayKeyInUse(db, config, clock, log);
   await queue.work(config.roles);
   const sweep = (): Promise<number> => sweepDue(db, queue, DUE, clock.now());
   let sweeping: Promise<unknown> = Promise.resolve();
@@ -278,6 +281,7 @@ export async function startHub(options: HubOptions): Promise<Hub> {
       if (stopping) return;
       stopping = true;
       clearInterval(timer);
+      heartbeat.stop();
       await sweeping;
       if (app) await closeServer(app);
       await queue.stop();

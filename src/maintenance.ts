@@ -2,11 +2,12 @@ import { sealAudit } from './audit/chain.ts';
 import type { Clock } from './base/clock.ts';
 import type { Database } from './base/database.ts';
 import type { QueueDefinition } from './base/queue.ts';
+import { purgePasses } from './sync/pass.store.ts';
 
 const DAY = 86_400_000;
 
 /** How long bookkeeping is kept. Facts, consent and audit are not bookkeeping and stay. */
-const KEEP_DAYS = { hints: 7, changes: 90, idempotency: 1, ledger: 1, hooks: 30 };
+const KEEP_DAYS = { hints: 7, changes: 90, idempotency: 1, breakers: 31, hooks: 30, passes: 90 };
 
 /** Removes what only served a moment. */
 export async function purge(db: Database, tenantId: string, now: Date): Promise<void> {
@@ -21,10 +22,13 @@ export async function purge(db: Database, tenantId: string, now: Date): Promise<
       tenantId,
       before(KEEP_DAYS.idempotency),
     ]);
-    await tx.query('delete from write_ledger where tenant_id = $1 and expires_at < $2', [
+    await tx.query('delete from write_ledger where tenant_id = $1 and expires_at < $2', [tenantId, now]);
+    // A field that nobody set back for longer than any window looks back; one we stopped writing stays.
+    await tx.query('delete from write_breaker where tenant_id = $1 and tripped_at is null and updated_at < $2', [
       tenantId,
-      before(KEEP_DAYS.ledger),
+      before(KEEP_DAYS.breakers),
     ]);
+    await purgePasses(tx, before(KEEP_DAYS.passes));
   });
   await db.statement('delete from hook_inbox where routed_at < $1', [before(KEEP_DAYS.hooks)]);
   await db.statement('delete from oauth_state where expires_at < $1', [before(1)]);

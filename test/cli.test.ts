@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { start as startHubSpot } from '../connectors/hubspot/sandbox.ts';
 import { start as startTwilio } from '../connectors/twilio/sandbox.ts';
 import { systemClock } from '../src/base/clock.ts';
+import { careCommands } from '../src/cli/care.ts';
 import { connectCommands } from '../src/cli/connect.ts';
 import { dataCommands } from '../src/cli/data.ts';
 import { operateCommands } from '../src/cli/operate.ts';
@@ -72,11 +73,11 @@ describe('help', () => {
     const { stdout } = await run(env, '--help');
     // Built here from the same definitions, because a program for each would take a second for each.
     const program = new Command('rapport').configureHelp({ showGlobalOptions: true }).option('--json');
-    for (const add of [connectCommands, operateCommands, dataCommands]) add(program);
-    const leaves = program.commands.flatMap((command) => (command.name() === 'audit' ? command.commands : [command]));
+    for (const add of [connectCommands, operateCommands, dataCommands, careCommands]) add(program);
+    const leaves = program.commands.flatMap((command) => (command.commands.length > 0 ? command.commands : [command]));
     expect(leaves.length).toBeGreaterThan(12);
     for (const command of leaves) {
-      const name = command.parent === program ? command.name() : `audit ${command.name()}`;
+      const name = command.parent === program ? command.name() : `${command.parent!.name()} ${command.name()}`;
       expect(stdout, name).toMatch(new RegExp(`^ {2}${name.split(' ')[0]} .*\\S`, 'm'));
       const said: string[] = [];
       command.configureOutput({ writeOut: (text) => void said.push(text) }).outputHelp();
@@ -259,6 +260,13 @@ describe('looking', () => {
     }
     const json = (await run(env, 'explain', 'bob@example.com', '--json')).json();
     expect(json).toMatchObject({ customer: { name: 'Bob Stone' }, owes: null, enrolments: [] });
+  });
+
+  test('cli: quota, unknown actions and keys are looked after from the command line', async () => {
+    expect(JSON.parse((await run(env, 'quota', '--json')).stdout)).toEqual({ connections: expect.any(Array) });
+    expect((await run(env, 'unknown')).stdout).toMatch(/Nothing is unknown\./);
+    const { key, unreadable } = JSON.parse((await run(env, 'keys', 'rotate', '--json')).stdout);
+    expect({ key, unreadable }).toEqual({ key: 'k1', unreadable: [] });
   });
 
   test('cli: replay says what became of parked items', async () => {

@@ -210,7 +210,7 @@ test('escalation: an answer between two reminders ends the chase, and nobody on 
   expect([messagesTo(ann), told(ann).length, story.tasksFor(ann).length]).toEqual([1, 0, 0]);
 });
 
-test('escalation: an out-of-office, our own messages and delivery reports are no answers; a person on another channel is', async () => {
+test('escalation: an automatic reply, our own messages and delivery reports are no answers; a person on another channel is', async () => {
   const ann = await story.chased();
   const { webhook, twilio } = story.vendors;
   const at = (): string => story.clock.now().toISOString();
@@ -219,7 +219,8 @@ test('escalation: an out-of-office, our own messages and delivery reports are no
       ...{ id, kind: 'email', channel: 'email', direction: 'in', email: ann.email, subject: 'Re: reminder' },
       ...{ occurred_at: at(), updated_at: at(), ...more },
     });
-  await mail('auto', { automatic: true, body: 'I am out of the office until Monday.' });
+  // One that says they are away puts things off (see care.test.ts).
+  await mail('auto', { automatic: true, body: 'Thank you, your message has arrived.' });
   await mail('ours', { direction: 'out', body: 'A friendly reminder' });
   await mail('note', { kind: 'note', body: 'Called, nobody there' });
   await mail('call', { kind: 'call', direction: 'out', status: 'no_answer' });

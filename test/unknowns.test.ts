@@ -185,3 +185,24 @@ test('unknowns: a report that overtakes the answer, which then gets lost, is pro
   expect(native()).toHaveLength(1);
   expect(await story.action(id)).toMatchObject({ state: 'sent', attempts: 1 });
 });
+
+test('unknowns: the platform is given its time after every try, not after the first one only', async () => {
+  const { id, native } = await sms.plan();
+  // The first try never arrives, and the platform says so after its time.
+  sms.add({ kind: 'cut', match: sms.match, times: 1 });
+  await dispatch(story);
+  story.clock.advance(5 * MINUTE);
+  await reconcile(story);
+  expect(await story.action(id)).toMatchObject({ state: 'planned', reason: 'retry' });
+  // The second one arrives; the answer is lost, and the list does not show it yet.
+  sms.add({ kind: 'cut_after', match: sms.match, times: 1 });
+  hideMessages();
+  await dispatch(story);
+  expect(native()).toHaveLength(1);
+  story.clock.advance(MINUTE);
+  await reconcile(story);
+  expect(await story.action(id)).toMatchObject({ state: 'unknown', attempts: 2, detail: expect.stringMatching(/not found yet/) });
+  heal(story);
+  expect(await lookAfter(story, id)).toMatchObject({ state: 'sent', attempts: 2 });
+  expect(native()).toHaveLength(1);
+});

@@ -57,6 +57,8 @@ export async function start(_options?: SandboxOptions): Promise<CsvSandbox> {
       return { file, rows };
     },
     report: () => ({ ...counts }),
+    // Files have no vendor: nothing is asked for, nothing posted, and nobody refuses.
+    trial: { streams: {}, actions: {}, refusals: { unavailable: () => ({ kind: 'cut' }) }, calls: () => [] },
     deeds: [
       {
         name: 'write',

@@ -1,9 +1,20 @@
 import { Type } from 'typebox';
-import { type ActionDefinition, defineAction, textAt, VendorError } from '../../src/kit/index.ts';
+import { type ActionDefinition, defineAction, textAt, type VendorContext, VendorError } from '../../src/kit/index.ts';
 import { byMarker, create, pathOf, receiptOf } from './objects.ts';
 import { SINGLE_SEND, VERSION } from './version.ts';
 
 const PRIORITY = { low: 'LOW', normal: 'MEDIUM', high: 'HIGH', urgent: 'URGENT' } as const;
+
+/** A contact's place in a sequence; one that is in none is not found there. */
+async function enrolmentOf(ctx: VendorContext, contact: string): Promise<unknown> {
+  try {
+    const path = `/automation/sequences/${VERSION}/enrollments/contact/${encodeURIComponent(contact)}`;
+    return (await ctx.call({ method: 'GET', path })).body;
+  } catch (error) {
+    if (error instanceof VendorError && error.kind === 'not_found') return undefined;
+    throw error;
+  }
+}
 
 export const actions: readonly ActionDefinition[] = [
   defineAction<'create_task'>({
@@ -136,10 +147,7 @@ export const actions: readonly ActionDefinition[] = [
       settleSeconds: 60,
       // HubSpot knows whether a contact is enrolled; being enrolled already is what we wanted.
       find: async (ctx, input, meta) => {
-        const { body } = await ctx.call({
-          method: 'GET',
-          path: `/automation/sequences/${VERSION}/enrollments/contact/${encodeURIComponent(input.about.contact ?? '')}`,
-        });
+        const body = await enrolmentOf(ctx, input.about.contact ?? '');
         const since = textAt(body, 'enrolledAt');
         return textAt(body, 'sequenceId') === input.automation && since && new Date(since) >= meta.firstTriedAt
           ? { nativeId: textAt(body, 'id') ?? input.automation, state: 'enrolled' }

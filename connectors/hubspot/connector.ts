@@ -1,9 +1,16 @@
-import { defineConnector, type Reply, textAt } from '../../src/kit/index.ts';
+import { defineConnector, type Reply, textAt, UNSTATED } from '../../src/kit/index.ts';
 import { actions } from './actions.ts';
 import { prepareMarkers } from './objects.ts';
+import { refusalOf } from './refusals.ts';
 import { streams } from './streams.ts';
 import { VERSION } from './version.ts';
 import { webhooks } from './webhooks.ts';
+
+/** A number that stands in a header; 0 is one. */
+const headerNumber = (reply: Reply, name: string): number | undefined => {
+  const text = reply.headers[name];
+  return text === undefined || text === '' || !Number.isFinite(Number(text)) ? undefined : Number(text);
+};
 
 const policy = (reply: Reply): string | undefined => textAt(reply.body, 'policyName');
 
@@ -85,19 +92,39 @@ export default defineConnector({
   },
   prepare: prepareMarkers,
   limits: [
+    // Apps that people authorise have no daily limit; where there is one, HubSpot says so in these headers.
+    {
+      name: 'daily',
+      scope: 'account',
+      calls: UNSTATED,
+      seconds: 86_400,
+      quota: { every: 'day', zone: 'account' },
+      limit: (reply) => headerNumber(reply, 'x-hubspot-ratelimit-daily'),
+      left: (reply) => headerNumber(reply, 'x-hubspot-ratelimit-daily-remaining'),
+    },
+    // What is saved up goes on top of what flows: 20 and 90 stay within the vendor's 110 in any ten seconds.
     {
       name: 'account',
       scope: 'account',
-      calls: 110,
+      calls: 90,
       seconds: 10,
-      left: (reply) => Number(reply.headers['x-hubspot-ratelimit-remaining'] ?? Number.NaN) || undefined,
+      burst: 20,
+      left: (reply) => headerNumber(reply, 'x-hubspot-ratelimit-remaining'),
     },
-    { name: 'search', scope: 'account', calls: 5, seconds: 1, match: (spec) => spec.path.endsWith('/search') },
+    // As above: 2 and 3 stay within five in any second.
+    {
+      name: 'search',
+      scope: 'account',
+      calls: 3,
+      seconds: 1,
+      burst: 2,
+      match: (spec) => spec.path.endsWith('/search'),
+    },
   ],
   errors: {
     code: (reply) =>
       reply.status >= 400 ? (textAt(reply.body, 'category') ?? textAt(reply.body, 'errorType')) : undefined,
-    message: (reply) => textAt(reply.body, 'message'),
+    message: refusalOf,
     rules: [
       { status: 401, kind: 'auth_expired' },
       { status: 403, kind: 'forbidden' },

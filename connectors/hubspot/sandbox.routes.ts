@@ -58,8 +58,12 @@ export function installRoutes(
   }));
 
   app.get(`/crm/owners/${VERSION}`, async (request: Call) => {
+    const { limit = '100', after = '0' } = request.query;
     const archived = request.query.archived === 'true';
-    return { results: state.owners.filter((owner) => owner.archived === archived) };
+    const found = state.owners.filter((owner) => owner.archived === archived && Number(owner.id) > Number(after));
+    const results = found.slice(0, Math.min(500, Number(limit)));
+    const next = found.length > results.length ? results.at(-1)!.id : undefined;
+    return { results, ...(next ? { paging: { next: { after: next, link: `?after=${next}` } } } : {}) };
   });
   app.get(`/crm/pipelines/${VERSION}/:type`, async (request: Call) => ({
     results: state.pipelines[request.params.type!] ?? [],
@@ -143,6 +147,14 @@ export function installRoutes(
         'VALIDATION_ERROR',
         `Property values were not valid: [{"isValid":false,"message":"Property \\"${unknown}\\" does not exist","error":"PROPERTY_DOESNT_EXIST","name":"${unknown}"}]`,
       );
+    const owner = properties.hubspot_owner_id;
+    if (owner && !state.owners.some(({ id }) => id === owner))
+      return problem(
+        reply,
+        400,
+        'VALIDATION_ERROR',
+        `Property values were not valid: [{"isValid":false,"message":"${owner} was not a valid owner id","error":"INVALID_OWNER_ID","name":"hubspot_owner_id"}]`,
+      );
     const twin = properties[MARKER]
       ? state.all(type).find((record) => record.properties[MARKER] === properties[MARKER])
       : undefined;
@@ -183,9 +195,11 @@ export function installRoutes(
     return { status: 'COMPLETE', results, startedAt: now, completedAt: now };
   });
   for (const verb of ['add', 'remove'] as const) {
-    app.put(`/crm/lists/${VERSION}/:listId/memberships/${verb}`, async (request: Call) => {
+    app.put(`/crm/lists/${VERSION}/:listId/memberships/${verb}`, async (request: Call, reply) => {
+      const list = request.params.listId!;
+      if (!/^\d+$/.test(list)) return problem(reply, 404, 'OBJECT_NOT_FOUND', `List does not exist with ID ${list}.`);
       const ids = request.body as unknown as string[];
-      state.changeList(request.params.listId!, verb, ids);
+      state.changeList(list, verb, ids);
       return {
         recordsIdsAdded: verb === 'add' ? ids : [],
         recordIdsRemoved: verb === 'remove' ? ids : [],

@@ -85,12 +85,13 @@ export class HubSpotState {
     return record;
   }
 
-  update(type: string, id: string, properties: Properties): HubSpotRecord | undefined {
+  /** @param at when it is changed; now when absent */
+  update(type: string, id: string, properties: Properties, at?: string): HubSpotRecord | undefined {
     const record = this.find(type, id);
     if (!record || record.archived) return undefined;
     if (this.lateIndexMs > 0) this.table(type).keep(record);
     Object.assign(record.properties, properties);
-    this.stamp(type, record, this.clock.now().toISOString(), false);
+    this.stamp(type, record, at ?? this.clock.now().toISOString(), false);
     return record;
   }
 
@@ -219,6 +220,15 @@ export class HubSpotState {
     const members = this.lists.get(list) ?? new Set<string>();
     for (const id of ids) verb === 'add' ? members.add(id) : members.delete(id);
     this.lists.set(list, members);
+  }
+
+  isMember(list: string, id: string): boolean {
+    return this.lists.get(list)?.has(id) ?? false;
+  }
+
+  /** Status ids of the single e-mails that went out, oldest first. */
+  singleSends(): string[] {
+    return [...this.sends.values()];
   }
 
   enrol(contactId: string, sequenceId: string, by: { id: string; email: string }): Enrolment | undefined {

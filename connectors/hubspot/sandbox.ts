@@ -9,6 +9,7 @@ import {
 import { deedsOf, fill } from './sandbox.people.ts';
 import { installRoutes, problem } from './sandbox.routes.ts';
 import { HubSpotState, type Properties } from './sandbox.state.ts';
+import { trialOf } from './sandbox.trial.ts';
 import { VERSION } from './version.ts';
 
 export interface HubSpotSandbox extends Sandbox {
@@ -35,7 +36,7 @@ const TYPE_IDS: Record<string, string> = {
 };
 
 /** Starts the simulation of HubSpot: OAuth pages, CRM objects, search with its limits, properties, lists, webhooks. */
-export async function start(options: SandboxOptions & { limits?: boolean }): Promise<HubSpotSandbox> {
+export async function start(options: SandboxOptions): Promise<HubSpotSandbox> {
   const { clock } = options;
   const state = new HubSpotState(clock);
   const created = createSandboxServer('HubSpot', options);
@@ -147,7 +148,8 @@ export async function start(options: SandboxOptions & { limits?: boolean }): Pro
     },
     stop: () => server.stop(),
   });
-  return created.show(Object.assign(running, { fill: () => fill(state), deeds: deedsOf(running) }));
+  const offered = { fill: () => fill(state), deeds: deedsOf(running), trial: trialOf(running, clock, secret) };
+  return created.show(Object.assign(running, offered));
 }
 
 /** Sliding windows as the vendor counts them: 110 calls in 10 s, 5 searches in a second. */

@@ -87,8 +87,9 @@ const propertiesOf = (ctx: VendorContext, object: ObjectType): string[] => {
   return [...new Set([...mapped, object.modified, 'hs_object_id'])];
 };
 
+const time = (iso: string): string => String(new Date(iso).getTime());
+
 function search(ctx: VendorContext, object: ObjectType, at: ListPosition): RequestSpec {
-  const time = (iso: string): string => String(new Date(iso).getTime());
   const filters = at.tie
     ? [
         { propertyName: object.modified, operator: 'EQ', value: time(at.tie.at) },
@@ -180,6 +181,8 @@ const objectStream = (object: ObjectType): Stream =>
           ...(next ? { next } : {}),
         };
       },
+      // What was deleted for good, or longer ago than HubSpot lists, is in no list: a pass over all ids finds it.
+      sweep: { everySeconds: 30 * 86_400 },
     },
     complete: (ctx, records) =>
       object.associated.length > 0 ? withAssociations(ctx, object, records) : Promise.resolve(records),
@@ -198,6 +201,16 @@ const objectStream = (object: ObjectType): Stream =>
     count: async (ctx) => {
       const { body } = await ctx.call({ ...search(ctx, object, { limit: 1 }), safe: true });
       const total = textAt(body, 'total');
+      return total === undefined ? undefined : Number(total);
+    },
+    countBetween: async (ctx, from, to) => {
+      const span = [
+        { propertyName: object.modified, operator: 'GTE', value: time(from) },
+        { propertyName: object.modified, operator: 'LT', value: time(to) },
+      ];
+      const spec = search(ctx, object, { limit: 1 });
+      const json = { ...(spec.json as object), filterGroups: [{ filters: span }], properties: [object.modified] };
+      const total = textAt((await ctx.call({ ...spec, json })).body, 'total');
       return total === undefined ? undefined : Number(total);
     },
     discover: async (ctx) => {

@@ -119,6 +119,7 @@ function read(event: Event): HookEvent[] {
 
 export const webhooks = defineWebhooks({
   scope: 'app',
+  announces: { contacts: true, companies: true, deals: true, tickets: true },
   verify: (hook, secrets, now) => verify(hook, secrets.app.HUBSPOT_CLIENT_SECRET, now),
   events: (hook) => {
     const body = jsonOf(hook);

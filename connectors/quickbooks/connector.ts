@@ -65,6 +65,15 @@ export default defineConnector({
   },
   // What is saved up goes on top of what flows: 5 and 4 stay below the vendor's ten in any one second.
   limits: [
+    // The free tier's; QUICKBOOKS_QUOTA says another one. Intuit does not say in which zone its months begin.
+    {
+      name: 'reading calls of the app, a month',
+      scope: 'app',
+      calls: 500_000,
+      seconds: 2_592_000,
+      quota: { every: 'month', zone: 'America/Los_Angeles' },
+      match: (spec) => spec.method === 'GET',
+    },
     { name: 'company, a minute', scope: 'account', calls: 500, seconds: 60, burst: 100 },
     { name: 'company, a second', scope: 'account', calls: 4, seconds: 1, burst: 5 },
   ],

@@ -80,6 +80,17 @@ export const count =
     return total === undefined ? undefined : Number(total);
   };
 
+/** How many were changed in a span of whole seconds. */
+export const countBetween =
+  (entity: string, always: string | undefined): NonNullable<Stream['countBetween']> =>
+  async (ctx, from, to) => {
+    const span = [`${UPDATED} >= ${literal(inSeconds(from))}`, `${UPDATED} < ${literal(inSeconds(to))}`];
+    const query = `select count(*) from ${entity} where ${[always, ...span].filter(Boolean).join(' and ')}`;
+    const { body } = await ctx.call(companyCall(ctx.account.id, 'GET', '/query', { query: { query } }));
+    const total = textAt(body, 'QueryResponse.totalCount');
+    return total === undefined ? undefined : Number(total);
+  };
+
 /** How far back the vendor's list of changes reaches; a little less, because clocks differ. */
 const CHANGES_MS = 30 * DAY * 1000 - 60_000;
 
@@ -107,4 +118,6 @@ export const deletedIn = (entity: string): Stream['deletes'] => ({
       truncated: items.length >= MAX_ROWS,
     };
   },
+  // Beyond the 30 days and 1,000 objects of that list, what is gone shows only when everything is read.
+  sweep: { everySeconds: 30 * DAY },
 });

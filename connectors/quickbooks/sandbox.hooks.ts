@@ -21,7 +21,7 @@ type Filled = Announced & { realm: string; at: Date; eventId: string };
 export type HookForm = 'cloudevents' | 'legacy';
 
 /** One event of the form since 2026. */
-const cloudEvent = (change: Filled): object => ({
+export const cloudEvent = (change: Filled): object => ({
   specversion: '1.0',
   id: change.eventId,
   source: 'intuit.simulation',

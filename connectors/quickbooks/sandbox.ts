@@ -10,6 +10,7 @@ import { type Announced, type Announcer, createAnnouncer, type HookForm } from '
 import { deedsOf, fill, type People } from './sandbox.people.ts';
 import { type Around, installReads } from './sandbox.routes.ts';
 import { QuickBooksCompany } from './sandbox.state.ts';
+import { trialOf } from './sandbox.trial.ts';
 import { installWrites } from './sandbox.writes.ts';
 
 interface Switches {
@@ -34,13 +35,11 @@ export interface QuickBooksSandbox extends Sandbox, People, Announcer, Switches 
   forgetRequests(): void;
 }
 
-export interface QuickBooksOptions extends SandboxOptions {
-  /** It refuses more than 500 calls a minute and 10 a second, unless this is false. */
-  limits?: boolean;
-}
-
-/** Starts the simulation of QuickBooks Online: OAuth pages with rotating tokens, queries, changes, writing, webhooks. */
-export async function start(options: QuickBooksOptions): Promise<QuickBooksSandbox> {
+/**
+ * Starts the simulation of QuickBooks Online: OAuth pages with rotating tokens, queries, changes, writing, webhooks. It
+ * refuses more than 500 calls a minute and 10 a second.
+ */
+export async function start(options: SandboxOptions): Promise<QuickBooksSandbox> {
   const { clock, app: secrets } = options;
   const companies = new Map<string, QuickBooksCompany>();
   const company = (realm: string): QuickBooksCompany => {
@@ -80,9 +79,10 @@ export async function start(options: QuickBooksOptions): Promise<QuickBooksSandb
   installRevocation(app, revoked, basicAuth(client.clientId, client.clientSecret));
   installGate(app, { clock, oauth, limits: options.limits !== false, trace: () => `1-sim-${journal.length}` });
 
+  const verifier = secrets.QUICKBOOKS_WEBHOOK_VERIFIER ?? 'quickbooks-verifier';
   const announcer = createAnnouncer({
     clock,
-    verifier: secrets.QUICKBOOKS_WEBHOOK_VERIFIER ?? 'quickbooks-verifier',
+    verifier,
     realm: state.realm,
     form: () => switches.hookForm,
     post: (body, headers) => created.post(switches.hookUrl!, body, headers),
@@ -113,7 +113,8 @@ export async function start(options: QuickBooksOptions): Promise<QuickBooksSandb
     report: () => state.report(),
     stop: () => created.stop(),
   });
-  return created.show(Object.assign(running, { fill: () => fill(state, clock.now()), deeds: deedsOf(running) }));
+  const trial = trialOf(running, clock, verifier);
+  return created.show(Object.assign(running, { fill: () => fill(state, clock.now()), deeds: deedsOf(running), trial }));
 }
 
 const oauthOptions = (

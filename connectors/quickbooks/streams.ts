@@ -8,7 +8,7 @@ import {
   textAt,
 } from '../../src/kit/index.ts';
 import { MAX_ROWS, rowsOf } from './api.ts';
-import { count, deletedIn, fetchByIds, page, select, UPDATED } from './queries.ts';
+import { count, countBetween, deletedIn, fetchByIds, page, select, UPDATED } from './queries.ts';
 
 interface EntityType {
   name: string;
@@ -121,10 +121,8 @@ const TYPES: readonly EntityType[] = [
     kinds: ['job'],
     after: ['customers'],
     every: 4 * HOUR,
-    deletes: {
-      kind: 'webhook',
-      reason: 'The list of changes leaves time out; only a webhook tells that it was deleted.',
-    },
+    // The list of changes leaves time out.
+    deletes: { kind: 'webhook+sweep', sweep: { everySeconds: 7 * DAY } },
   },
 ];
 
@@ -146,6 +144,7 @@ const entityStream = ({ entity, where, ...type }: EntityType): Stream =>
     ...(type.implies ? { implies: type.implies } : {}),
     fetchByIds: fetchByIds(entity, where),
     count: count(entity, where),
+    countBetween: countBetween(entity, where),
   });
 
 /** Templates of what customers get; those of bills and transfers are none of our business and keep their id only. */
@@ -170,11 +169,8 @@ const recurring = defineStream({
   records: (reply) => rowsOf('RecurringTransaction', reply.body).map(unwrapped),
   id: (record) => textAt(record, 'Id'),
   changedAt: (record) => textAt(record, UPDATED),
-  deletes: {
-    kind: 'none',
-    reason:
-      'Neither the list of changes nor webhooks tell of deleted templates; a template that is switched off is seen.',
-  },
+  // Neither the list of changes nor webhooks tell of deleted templates; one that is switched off is seen.
+  deletes: { kind: 'sweep', sweep: { everySeconds: 7 * DAY } },
 });
 
 /** What is read of a company. */

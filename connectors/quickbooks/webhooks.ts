@@ -82,6 +82,7 @@ function toEvent(notice: Notice): HookEvent[] {
 
 export const webhooks = defineWebhooks({
   scope: 'app',
+  announces: { customers: true, invoices: true, payments: true, credit_memos: true, estimates: true },
   // No time is signed, so nothing can be stale: a replay carries known event ids and is ignored by those.
   verify: (hook, secrets) => {
     const signature = hook.headers['intuit-signature'];

@@ -125,7 +125,7 @@ export class SlackState {
 
   changeUser(id: string, change: Partial<SlackUser>): SlackUser {
     const user = this.users.get(id)!;
-    Object.assign(user, change, { updated: this.epoch(), profile: { ...user.profile, ...change.profile } });
+    Object.assign(user, { updated: this.epoch() }, change, { profile: { ...user.profile, ...change.profile } });
     return user;
   }
 

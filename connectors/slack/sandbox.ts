@@ -9,6 +9,7 @@ import {
 import { installMethods, refusal } from './sandbox.methods.ts';
 import { deedsOf, fill } from './sandbox.people.ts';
 import { type SlackMessage, SlackState, type SlackUser } from './sandbox.state.ts';
+import { trialOf } from './sandbox.trial.ts';
 
 export interface SlackSandbox extends Sandbox {
   state: SlackState;
@@ -29,10 +30,13 @@ export interface SlackSandbox extends Sandbox {
   deliver(body: string, type: 'json' | 'form', headers?: Record<string, string>): Promise<Delivery>;
 }
 
+const signingSecret = ({ app }: Pick<SandboxOptions, 'app'>): string =>
+  app.SLACK_SIGNING_SECRET ?? 'slack-signing-secret';
+
 const TYPES = { json: 'application/json', form: 'application/x-www-form-urlencoded' };
 
 /** Starts the simulation of Slack: OAuth page, Web API with scopes and Block Kit limits, events and interactivity. */
-export async function start(options: SandboxOptions & { limits?: boolean; rotation?: boolean }): Promise<SlackSandbox> {
+export async function start(options: SandboxOptions & { rotation?: boolean }): Promise<SlackSandbox> {
   const { clock } = options;
   const state = new SlackState(clock);
   const created = createSandboxServer('Slack', options);
@@ -70,7 +74,8 @@ export async function start(options: SandboxOptions & { limits?: boolean; rotati
     stop: () => server.stop(),
   };
   const running = Object.assign(sandbox, verbs(options, sandbox));
-  return created.show(Object.assign(running, { fill: () => fill(state), deeds: deedsOf(running) }));
+  const trial = trialOf(running, clock, signingSecret(options), options.rotation === true);
+  return created.show(Object.assign(running, { fill: () => fill(state), deeds: deedsOf(running), trial }));
 }
 
 function installAuthorisation(
@@ -122,7 +127,7 @@ function verbs(
   sandbox: Pick<SlackSandbox, 'state' | 'server' | 'oauth' | 'hookUrl'>,
 ): Omit<SlackSandbox, keyof Sandbox | 'state' | 'server' | 'oauth'> {
   const { state, server, oauth } = sandbox;
-  const secret = app.SLACK_SIGNING_SECRET ?? 'slack-signing-secret';
+  const secret = signingSecret({ app });
   let events = 0;
   const epoch = (): number => Math.floor(clock.now().getTime() / 1000);
 

@@ -122,6 +122,7 @@ function keyOf(hook: RawHook): string | undefined {
 
 export const webhooks = defineWebhooks({
   scope: 'app',
+  announces: { users: true },
   verify: (hook, secrets, now) => verify(hook, secrets.app.SLACK_SIGNING_SECRET, now),
   handshake: (hook) => {
     if (isProbe(hook)) return { status: 200 };

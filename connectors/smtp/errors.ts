@@ -27,6 +27,12 @@ const BLOCKED = ['5.7.1', '5.7.26'];
 
 /** The first that matches decides. The client's own code is no help: it calls a busy mailbox an invalid envelope. */
 const RULES: readonly { when: (refusal: Refusal) => boolean; kind: ErrorKind; sentence: string }[] = [
+  // Sent too fast, which is over later and says nothing about this mail.
+  {
+    when: ({ status, text }) => status < 500 && /too many|too fast|slow down|rate limit|throttl/i.test(text),
+    kind: 'rate_limited',
+    sentence: 'The mail server wants fewer mails at a time',
+  },
   // 503 is about the state of the conversation, not about the message.
   {
     when: ({ status }) => status < 500 || status === 503,

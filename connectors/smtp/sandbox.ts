@@ -4,6 +4,7 @@ import type { Sandbox, SandboxOptions } from '../../src/kit/index.ts';
 import { createFaults, type Faults } from '../../src/kit/sandbox/index.ts';
 import { parseMail, type ReceivedMail } from './sandbox.mail.ts';
 import { deedsOf } from './sandbox.people.ts';
+import { actionsOf, refusalsOf } from './sandbox.trial.actions.ts';
 
 export interface SmtpSandbox extends Sandbox {
   /**
@@ -28,6 +29,7 @@ export async function start(options: SandboxOptions & { encrypted?: boolean }): 
   const { SMTPServer: Server } = await import('smtp-server');
   const faults = createFaults(options.seed);
   const received: ReceivedMail[] = [];
+  const calls: { at: Date; call: string }[] = [];
   const counts = { connections: 0, open: 0, mostOpen: 0, refused: 0 };
   const credentials = {
     host: '127.0.0.1',
@@ -43,6 +45,7 @@ export async function start(options: SandboxOptions & { encrypted?: boolean }): 
 
   /** Lets a fault strike a step; without one, the step happens. `act` does it and tells the answer, where it has one. */
   function step(name: string, session: SMTPServerSession, done: Done, act: () => string | undefined = nothing): void {
+    calls.push({ at: options.clock.now(), call: name });
     const fault = faults.strike(name);
     const happen = (): void => done(null, act());
     switch (fault?.kind) {
@@ -136,15 +139,18 @@ export async function start(options: SandboxOptions & { encrypted?: boolean }): 
   const changePassword = (password: string): void => {
     known.password = password;
   };
+  const mails = (): ReceivedMail[] => [...received];
   return {
     hosts: {},
     faults,
     credentials,
     counts,
-    mails: () => [...received],
+    mails,
     changePassword,
     dropConnections,
     deeds: deedsOf({ changePassword, dropConnections }),
+    // Nothing is read of a mail server, and it posts nothing.
+    trial: { streams: {}, actions: actionsOf({ mails }), refusals: refusalsOf(), calls: () => calls },
     report: () => ({ mails: received.length, refused: counts.refused, connections: counts.connections }),
     stop: async () => {
       dropConnections();

@@ -34,7 +34,7 @@ export interface Refusal {
 export const newSid = (prefix: string): string => `${prefix}${randomBytes(16).toString('hex')}`;
 
 /** A moment as the 2010 API writes it: RFC 2822 in GMT, whole seconds. */
-const rfc2822 = (at: Date): string => at.toUTCString().replace('GMT', '+0000');
+export const rfc2822 = (at: Date): string => at.toUTCString().replace('GMT', '+0000');
 
 const BLOCKING = new Set(['STOP', 'UNSUBSCRIBE', 'END', 'QUIT', 'STOPALL', 'REVOKE', 'OPTOUT', 'CANCEL']);
 const UNBLOCKING = new Set(['START', 'UNSTOP']);

@@ -4,6 +4,7 @@ import { createSandboxServer, type Delivery, type SandboxServer } from '../../sr
 import { deedsOf, fill } from './sandbox.people.ts';
 import { inboundParameters, signatureOf, statusParameters } from './sandbox.posts.ts';
 import { newSid, type Refusal, TwilioState } from './sandbox.state.ts';
+import { trialOf } from './sandbox.trial.ts';
 
 export interface TwilioSandbox extends Sandbox {
   state: TwilioState;
@@ -127,7 +128,8 @@ export async function start(options: SandboxOptions): Promise<TwilioSandbox> {
     report: () => state.report(),
     stop: () => server.stop(),
   };
-  return created.show(Object.assign(sandbox, { fill: () => fill(state), deeds: deedsOf(sandbox) }));
+  const trial = trialOf(sandbox, clock);
+  return created.show(Object.assign(sandbox, { fill: () => fill(state), deeds: deedsOf(sandbox), trial }));
 }
 
 function isAllowed(request: FastifyRequest, known: TwilioSandbox['credentials']): boolean {

@@ -7,6 +7,7 @@ import {
   type Secrets,
   sameBytes,
   sha256,
+  textAt,
   type Verdict,
 } from '../../src/kit/index.ts';
 import { meaningOf } from './codes.ts';
@@ -116,6 +117,9 @@ function readStatus(hook: RawHook, post: URLSearchParams, sid: string): HookEven
 
 export const webhooks = defineWebhooks({
   scope: 'connection',
+  // Ours are followed by another address, and nobody announces them.
+  announces: { messages: (message) => textAt(message, 'direction') === 'inbound' },
+  subscribes: true,
   verify: (hook, secrets) => verify(hook, secrets.connection),
   answer: (hook) =>
     isInbound(parametersOf(hook)) ? { status: 200, type: 'text/xml', body: '<Response/>' } : { status: 204 },

@@ -4,6 +4,9 @@ import { type ActionDefinition, defineAction, textAt, type VendorContext, Vendor
 export const SENT_ID = 'x-sent-webhook-id';
 
 const TIMEOUT_MS = 15_000;
+
+/** Between two tries, as the Standard Webhooks specification recommends: three days in all, for receivers that are down. */
+const RETRIES = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400];
 const TYPE = /^[a-zA-Z0-9_]+(\.[a-zA-Z0-9_]+)*$/;
 
 function targetOf(ctx: VendorContext): URL {
@@ -38,6 +41,7 @@ export const actions: readonly ActionDefinition[] = [
       kind: 'vendor_key',
       note: 'The receiver recognises a repetition by its webhook-id, which stays the same.',
     },
+    retries: RETRIES,
     request: (ctx, input, meta) => {
       const target = targetOf(ctx);
       checkType(ctx, input.type);

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type Sandbox, type SandboxOptions, textAt } from '../../src/kit/index.ts';
 import { createSandboxServer, type Delivery, type SandboxServer } from '../../src/kit/sandbox/index.ts';
 import { deedsOf, type ReceivedPost } from './sandbox.people.ts';
+import { trialOf } from './sandbox.trial.ts';
 
 export type { ReceivedPost } from './sandbox.people.ts';
 
@@ -115,6 +116,7 @@ export async function start(options: SandboxOptions & { secret?: string }): Prom
     Object.assign(running, {
       credentials: { secret: sandbox.secret, target: `${url}/events` },
       deeds: deedsOf(running),
+      trial: trialOf(running, clock, Webhook),
     }),
   );
 }

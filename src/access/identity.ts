@@ -7,6 +7,7 @@ import { conflict, forbidden, invalid, Problem } from '../base/errors.ts';
 import { hashToken, newId, newToken } from '../base/ids.ts';
 import { isZone } from '../base/time.ts';
 import { readSetting, writeSetting } from '../settings/store.ts';
+import { countTry, forgetTries } from './lock.ts';
 import { type Permission, type Principal, ROLE_PERMISSIONS, type UserRole } from './schema.ts';
 import {
   type ApiKeyRow,
@@ -119,13 +120,17 @@ export async function createTenant(deps: AccessDeps, business: NewBusiness, by =
   return tenantId;
 }
 
-/** Opens a session. The same answer and the same time for an unknown address and a wrong password. */
+/**
+ * Opens a session. The same answer and the same time for an unknown address and a wrong password.
+ * @throws Problem 401, or 429 while too many tries failed
+ */
 export async function logIn(
   deps: AccessDeps,
   email: string,
   password: string,
 ): Promise<{ token: string; expiresAt: Date; tenantId: string; role: UserRole }> {
   const sql = { query: deps.db.statement };
+  await countTry(sql, email, deps.clock.now());
   const account = await findAccount(sql, email);
   decoy ??= hashPassword(newToken());
   const matches = await verify(account?.password_hash ?? (await decoy), password);
@@ -133,6 +138,7 @@ export async function logIn(
     throw new Problem(401, 'bad_credentials', 'The e-mail address or the password is wrong.', {
       fix: 'Check both and try again.',
     });
+  await forgetTries(sql, email);
   for (const tenant of await listTenants(sql)) {
     const role = await deps.db.tenant(tenant.id, (tx) => roleOf(tx, account.id));
     if (role) return { ...(await openUserSession(deps, tenant.id, account.id)), role };

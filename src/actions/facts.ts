@@ -16,6 +16,7 @@ import { isCustomerFacing, type Loaded, loadFacts } from './loaded.ts';
 import type { Route } from './routing.ts';
 import type { RequestRow } from './store.ts';
 import { TemplateError } from './templates.ts';
+import { pingPongs } from './writes.ts';
 
 /** What the gate decided about one request, with what it looked at. */
 export interface Decision {
@@ -60,6 +61,10 @@ export async function decideBatch(
       reserved,
       freshness,
     );
+    if (route && content) {
+      const asked = { ...request, connection_id: route.connection.id, content };
+      facts.pingPong = (await pingPongs(deps, tx, [asked])).get(request.id);
+    }
     const verdict = decide(facts);
     // What this batch lets through counts for the next one of the same person.
     if (verdict.kind === 'allow' && person && isCustomerFacing(request)) {

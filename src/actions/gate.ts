@@ -47,6 +47,8 @@ export interface Facts {
   /** Free text on a channel that only carries it shortly after the customer wrote. */
   outsideSession: boolean;
   content: { ok: true } | { ok: false; detail: string };
+  /** Why it would only be set back: somebody else writes the same field. */
+  pingPong?: string | undefined;
 }
 
 /** How long something that is held waits before the gate looks again by itself. */
@@ -136,6 +138,13 @@ export const GATES: readonly Gate[] = [
       facts.content.ok
         ? allow('The text is complete.')
         : { kind: 'hold', reason: 'content_incomplete', detail: facts.content.detail, until: lookAgain(facts) },
+  },
+  {
+    name: 'ping-pong',
+    check: (facts) =>
+      facts.pingPong
+        ? { kind: 'skip', reason: 'ping_pong', detail: facts.pingPong }
+        : allow('Nobody sets it back each time.'),
   },
   { name: 'quiet hours', check: windowGate },
   {

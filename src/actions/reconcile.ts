@@ -76,7 +76,10 @@ export async function reconcile(deps: ActionDeps, tenantId: string, request: Req
     session = await openSession(deps, tenantId, request.connection_id!, 'action');
     const action = session.connector.actions.find((candidate) => candidate.kind === request.kind);
     const way = action?.idempotency;
-    if (!action || !way) return 'unknown';
+    if (!action || !way) {
+      const cannot = `${session.connector.name} cannot ${request.kind.replaceAll('_', ' ')} any more, so it cannot be asked. A person decides.`;
+      return await staysUnknown(deps, tenantId, request, cannot, true);
+    }
     if (way.kind === 'none') {
       return await staysUnknown(
         deps,
@@ -90,9 +93,9 @@ export async function reconcile(deps: ActionDeps, tenantId: string, request: Req
       const meta = { requestId: request.id, firstTriedAt: request.committed_at ?? request.created_at };
       const receipt = await way.find(session.ctx, request.content as never, meta);
       if (receipt) return settleAs(deps, tenantId, request, 'sent', receipt);
-      const sure =
-        now.getTime() - (request.committed_at ?? request.created_at).getTime() >
-        way.settleSeconds * GIVE_UP_FACTOR * 1000;
+      // Of the newest try: an earlier one may be long ago, and what the newest made may not show yet.
+      const triedAt = (await lastTry(deps, tenantId, request.id)) ?? request.committed_at ?? request.created_at;
+      const sure = now.getTime() - triedAt.getTime() > way.settleSeconds * GIVE_UP_FACTOR * 1000;
       if (!sure)
         return await staysUnknown(
           deps,
@@ -125,6 +128,17 @@ export async function reconcile(deps: ActionDeps, tenantId: string, request: Req
   } finally {
     await session?.close();
   }
+}
+
+/** When the newest try of a request began. */
+async function lastTry(deps: ActionDeps, tenantId: string, id: string): Promise<Date | undefined> {
+  const { rows } = await deps.db.tenant(tenantId, (tx) =>
+    tx.query<{ at: Date | null }>(
+      'select max(started_at) as at from action_attempt where tenant_id = $1 and request_id = $2',
+      [tenantId, id],
+    ),
+  );
+  return rows[0]?.at ?? undefined;
 }
 
 async function settleAs(

@@ -24,6 +24,8 @@ const CHANNEL_OF: Partial<Record<string, string>> = {
 export async function address(tx: Tx, planned: NewRequest): Promise<void> {
   const person = (await loadPeople(tx, [planned.customer_id!])).get(planned.customer_id!);
   const input = (planned.plan as { input: Record<string, unknown> }).input;
+  if (input.to !== undefined && typeof input.to !== 'string')
+    throw invalid('The address of a message is a text.', [{ path: 'input.to', message: 'must be string' }]);
   const given = typeof input.to === 'string' ? input.to.trim().toLowerCase() : undefined;
   const to = given ?? (person && addressOf(person, planned.channel));
   if (to === undefined)

@@ -1,6 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { appendEvents } from '../audit/store.ts';
-import { conflict, notFound, stale } from '../base/errors.ts';
+import { conflict, notFound } from '../base/errors.ts';
 import { newId } from '../base/ids.ts';
 import { words } from '../base/schema.ts';
 import { withSession } from '../connections/session.ts';
@@ -9,8 +8,8 @@ import type { App } from '../http/app.ts';
 import { caller, cursorId, expectedVersion, IdParams, PageQuery, pageOf, ref, tag, toPage } from '../http/helpers.ts';
 import { findCustomer } from '../model/store.ts';
 import { CUSTOMER_KINDS } from './content.ts';
+import { decideAction } from './decide.ts';
 import type { ActionDeps } from './deps.ts';
-import { afterEnd } from './ending.ts';
 import { gateView } from './explain.ts';
 import { decideBatch } from './facts.ts';
 import { explain } from './gate.ts';
@@ -27,7 +26,6 @@ import {
   type NewRequest,
   type RequestRow,
 } from './store.ts';
-import { settleRequest } from './transitions.ts';
 
 const toAction = (row: RequestRow): Static<typeof ActionView> => ({
   id: row.id,
@@ -204,43 +202,7 @@ export function actionRoutes(app: App, deps: ActionDeps): void {
     async (request, reply) => {
       const { tenantId, actor } = caller(request);
       const expected = expectedVersion(request);
-      const { as, reason } = request.body;
-      const now = deps.clock.now();
-      const row = await deps.db.tenant(tenantId, async (tx) => {
-        const before = await findRequest(tx, request.params.id);
-        if (!before) throw notFound('action', request.params.id);
-        if (before.version !== expected) throw stale('action');
-        if (before.state !== 'unknown' && before.state !== 'planned')
-          throw conflict(`This action is ${before.state}; there is nothing to decide.`);
-        if (as === 'sent' && before.state !== 'unknown') throw conflict('Only an unknown action can be declared sent.');
-        const detail = `Decided by ${actor}: ${reason}`;
-        const settled = await settleRequest(
-          tx,
-          as === 'again'
-            ? { id: before.id, state: 'planned', reason: 'again', detail, notBefore: now }
-            : { id: before.id, state: as, reason: as === 'sent' ? null : 'decided', detail },
-          undefined,
-          now,
-        );
-        if (as === 'again') {
-          await tx.query('update action_request set stale_after = null where tenant_id = $1 and id = $2', [
-            tenantId,
-            before.id,
-          ]);
-          await deps.queue.send(tx, 'dispatch', { tenantId });
-        } else if (settled) await afterEnd(deps, tx, settled, now);
-        await appendEvents(tx, [
-          {
-            actor,
-            action: 'action.decided',
-            subject: { kind: 'action', id: before.id },
-            customerId: before.customer_id,
-            data: { as, reason },
-            at: now,
-          },
-        ]);
-        return (await findRequest(tx, before.id))!;
-      });
+      const row = await decideAction(deps, tenantId, request.params.id, { ...request.body, by: actor, expected });
       tag(reply, row.version);
       return toAction(row);
     },

@@ -179,12 +179,18 @@ export function dataCommands(program: Command): void {
         const options = self.optsWithGlobals<CommonOptions & { id?: string; kind?: string }>();
         await withHub(async (hub) => {
           const tenantId = await tenantOf(hub, options);
-          const result = await replay(
-            hub.deps,
-            tenantId,
-            { ...(options.id ? { id: options.id } : {}), ...(options.kind ? { kind: options.kind } : {}) },
-            'cli',
-          );
+          const which = { ...(options.id ? { id: options.id } : {}), ...(options.kind ? { kind: options.kind } : {}) };
+          const bars = progress(options);
+          const result = { tried: 0, resolved: 0, stillParked: 0, left: 0 };
+          for (let before: string | null | undefined; before !== null; ) {
+            const batch = await replay(hub.deps, tenantId, { ...which, ...(before ? { before } : {}) }, 'cli');
+            result.tried += batch.tried;
+            result.resolved += batch.resolved;
+            result.stillParked += batch.stillParked;
+            bars.update('parked items', result.tried, result.tried + batch.left);
+            before = batch.next;
+          }
+          bars.stop();
           print(
             options,
             result,

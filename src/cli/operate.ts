@@ -11,7 +11,9 @@ import { listConnections } from '../connections/store.ts';
 import { connectorOf } from '../connections/vendors.ts';
 import { countEntities, lookUpCustomer } from '../model/store.ts';
 import { installPlaybook, switchSequence } from '../sequences/playbooks.ts';
+import { listFindings } from '../sync/drift/store.ts';
 import { countParked, listParked } from '../sync/parked.ts';
+import { quotaPlan } from '../sync/planner.ts';
 import { streamInfos } from '../sync/status.ts';
 import { countOccurrences } from '../triggers/store.ts';
 import { type CommonOptions, command, counted, examples, print, tenantOf, withHub } from './context.ts';
@@ -62,6 +64,12 @@ export function operateCommands(program: Command): void {
               health: healthOf(connectorOf(hub.deps.registry, row.connector), row).sentence,
             })),
             entities: await countEntities(tx),
+            drift: (await listFindings(tx, {})).map(({ stream, kind, field, message }) => ({
+              stream,
+              kind,
+              field,
+              message,
+            })),
             parkedCount: (await countParked(tx)).reduce((sum, row) => sum + row.n, 0),
             parked: (await listParked(tx, { limit: PARKED_SHOWN })).map((item) => ({
               kind: item.kind,
@@ -76,7 +84,13 @@ export function operateCommands(program: Command): void {
               count: row.n,
             })),
           }));
-          print(options, { ...found, streams }, () => statusText(found, streams, options.parked ?? false));
+          const usable = (await hub.db.tenant(tenantId, (tx) => listConnections(tx))).filter(
+            (row) => connectorOf(hub.deps.registry, row.connector).limits.length > 0,
+          );
+          const quota = await Promise.all(usable.map((row) => quotaPlan(hub.deps, tenantId, row)));
+          print(options, { ...found, streams, quota }, () =>
+            statusText({ ...found, quota }, streams, options.parked ?? false),
+          );
         });
       }),
     );

@@ -9,6 +9,8 @@ export interface Status {
   parkedCount: number;
   parked: { kind: string; times: number; reason: string }[];
   actions: { state: string; reason: string; count: number }[];
+  quota: { name: string; sentence: string }[];
+  drift: { message: string }[];
 }
 
 /** How everything stands, for a person. */
@@ -21,6 +23,12 @@ export function statusText(found: Status, streams: Streams, listParked: boolean)
       ? 'Nothing is connected yet: "rapport connect hubspot", or begin with a file: "rapport import contacts people.csv".'
       : `Connections\n${table(found.connections, ['name', 'state', 'health'])}`,
     ...(found.connections.length === 0 ? [] : [`Streams\n${streamTable(streams, found.connections)}`]),
+    ...(found.quota.length === 0
+      ? []
+      : [`Calls\n${found.quota.map(({ name, sentence }) => `${name}: ${sentence}`).join('\n')}`]),
+    ...(found.drift.length === 0
+      ? []
+      : [`Fields that changed at the platforms\n${found.drift.map(({ message }) => message).join('\n')}`]),
     `In the model: ${entities.join(', ') || 'nothing yet'}`,
     `Actions\n${table(found.actions, ['state', 'reason', 'count'])}`,
     parkedText(found, listParked),
@@ -40,7 +48,7 @@ export function streamTable(streams: Streams, connections: readonly { id: string
     records: stream.records,
     parked: stream.parked,
     'complete as of (UTC)': moment(stream.freshAsOf),
-    trouble: stream.error,
+    trouble: stream.error ?? stream.mapping,
   }));
   return table(rows, [
     'connection',

@@ -1,9 +1,10 @@
 import { Type } from 'typebox';
 import { appendEvents } from '../audit/store.ts';
-import { messageOf, notFound, stale } from '../base/errors.ts';
+import { conflict, messageOf, notFound, stale } from '../base/errors.ts';
 import type { App } from '../http/app.ts';
 import { caller, expectedVersion, IdParams, ref, tag } from '../http/helpers.ts';
 import { VendorError } from '../kit/index.ts';
+import { prepareAtVendor } from './connect.ts';
 import { removeRoutes } from './coordinator.ts';
 import { deleteCredential } from './credential.store.ts';
 import { markConnection, readCredential } from './credentials.ts';
@@ -53,6 +54,44 @@ export function connectionCareRoutes(app: App, deps: ConnectionDeps): void {
         if (!(error instanceof VendorError)) throw error;
         request.log.info({ reason: messageOf(error) }, 'a connection test failed');
       }
+      return show(await load(tenantId, row.id));
+    },
+  );
+
+  app.post(
+    '/v1/connections/:id/prepare',
+    {
+      config: { permission: 'integrate' },
+      schema: {
+        tags: ['connections'],
+        summary:
+          'Set up again what is needed at the platform: fields of ours, and where it can be done the address of webhooks',
+        params: IdParams,
+        response: { 200: ref(Connection) },
+      },
+    },
+    async (request) => {
+      const { tenantId, actor } = caller(request);
+      const row = await load(tenantId, request.params.id);
+      const connector = connectorOf(deps.registry, row.connector);
+      if (!connector.prepare)
+        throw conflict(
+          `There is nothing to set up at ${connector.name} by itself.`,
+          'Its notes say what a person sets up there.',
+        );
+      if (row.state !== 'active') throw conflict(`The connection is ${row.state}.`, 'Make it usable first.');
+      await prepareAtVendor(deps, tenantId, connector, row);
+      await deps.db.tenant(tenantId, (tx) =>
+        appendEvents(tx, [
+          {
+            actor,
+            action: 'connection.prepared',
+            subject: { kind: 'connection', id: row.id },
+            data: { connector: connector.id },
+            at: deps.clock.now(),
+          },
+        ]),
+      );
       return show(await load(tenantId, row.id));
     },
   );

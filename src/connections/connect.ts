@@ -6,6 +6,7 @@ import { type Account, type Connector, type Secrets, VendorError } from '../kit/
 import { addRoute, removeRoutes } from './coordinator.ts';
 import { storeSecrets } from './credentials.ts';
 import type { ConnectionDeps } from './deps.ts';
+import { fieldErrors } from './fields.ts';
 import { type Session, sessionFor } from './session.ts';
 import {
   type ConnectionRow,
@@ -121,6 +122,8 @@ async function probeAccount(
     state: 'connecting',
     reason: null,
     notice: null,
+    waiting: null,
+    silent: null,
     state_since: deps.clock.now(),
     last_ok_at: null,
     created_at: deps.clock.now(),
@@ -142,7 +145,8 @@ async function probeAccount(
   }
 }
 
-async function prepareAtVendor(
+/** Makes at the vendor what the connector needs there. What did not work becomes the notice of the connection. */
+export async function prepareAtVendor(
   deps: ConnectionDeps,
   tenantId: string,
   connector: Connector,
@@ -186,10 +190,7 @@ export async function connectWithFields(
   if (auth.kind === 'oauth2') throw new Error(`${connector.id} is connected by OAuth.`);
   const given = Value.Default(auth.fields, structuredClone(request.fields)) as Record<string, unknown>;
   if (!Value.Check(auth.fields, given)) {
-    const errors = Value.Errors(auth.fields, given).map((error) => ({
-      path: `settings${error.instancePath.replaceAll('/', '.')}`,
-      message: error.message,
-    }));
+    const errors = fieldErrors(auth.fields, given);
     throw invalid(
       `${connector.name} needs other details: ${errors.map((error) => `${error.path} ${error.message}`).join('; ')}.`,
       errors,

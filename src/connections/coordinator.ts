@@ -45,6 +45,31 @@ export async function routeOfConnection(
   );
 }
 
+/** Accounts of a connector that are connected, over all tenants: what the vendor counts for the whole app, they share. */
+export async function countRoutes(sql: Pick<Sql, 'query'>, connector: string): Promise<number> {
+  const { rows } = await sql.query<{ n: number }>('select count(*)::int as n from account_route where connector = $1', [
+    connector,
+  ]);
+  return rows[0]?.n ?? 0;
+}
+
+/** Connections whose webhooks do not arrive, by connector, over all tenants. */
+export async function countSilent(sql: Pick<Sql, 'query'>): Promise<{ connector: string; n: number }[]> {
+  const { rows } = await sql.query<{ connector: string; n: number }>(
+    'select connector, count(*)::int as n from account_route where silent_since is not null group by connector',
+  );
+  return rows;
+}
+
+/** Whether the webhooks of a connection are silent, for that count. */
+export async function noteRouteSilence(
+  sql: Pick<Sql, 'query'>,
+  connectionId: string,
+  since: Date | null,
+): Promise<void> {
+  await sql.query('update account_route set silent_since = $2 where connection_id = $1', [connectionId, since]);
+}
+
 export interface OAuthStateRow extends Row {
   tenant_id: string;
   connector: string;

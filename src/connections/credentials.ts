@@ -21,7 +21,9 @@ export interface Credential {
   version: number;
 }
 
-const context = (tenantId: string, connectionId: string): string => `credential ${tenantId} ${connectionId}`;
+/** What the credential of a connection is sealed for; another connection's does not open. */
+export const credentialContext = (tenantId: string, connectionId: string): string =>
+  `credential ${tenantId} ${connectionId}`;
 
 /** Encrypts and stores the secrets of a fresh authorisation, over whatever was there. */
 export async function storeSecrets(
@@ -31,7 +33,7 @@ export async function storeSecrets(
   secrets: Secrets,
   expiresAt: Date | undefined,
 ): Promise<void> {
-  const sealed = deps.keyring.seal(JSON.stringify(secrets), context(tenantId, connectionId));
+  const sealed = deps.keyring.seal(JSON.stringify(secrets), credentialContext(tenantId, connectionId));
   await deps.db.tenant(tenantId, (tx) => putCredential(tx, connectionId, sealed, expiresAt ?? null, deps.clock.now()));
 }
 
@@ -43,7 +45,7 @@ export async function readCredential(
 ): Promise<Credential & { leaseUntil: Date | undefined }> {
   const row = await deps.db.tenant(tenantId, (tx) => loadCredential(tx, connectionId));
   if (!row) throw new VendorError('auth_revoked', 'This connection has no credentials any more. Connect it again.');
-  const secrets = JSON.parse(deps.keyring.open(row.sealed, context(tenantId, connectionId))) as Secrets;
+  const secrets = JSON.parse(deps.keyring.open(row.sealed, credentialContext(tenantId, connectionId))) as Secrets;
   return {
     secrets,
     expiresAt: row.expires_at ?? undefined,
@@ -97,11 +99,16 @@ async function refreshUnderLease(
     answer = await refreshRequest(deps, connector, auth, credential.secrets.refreshToken!);
   } catch (error) {
     await deps.db.tenant(tenantId, (tx) => dropLease(tx, connectionId, owner));
-    throw error instanceof VendorError
-      ? error
-      : new VendorError('transient', `Refreshing the access to ${connector.name} failed: ${messageOf(error)}`, {
-          cause: error,
-        });
+    // Whatever became of the refresh, what it was for has not been asked.
+    if (error instanceof VendorError)
+      throw new VendorError(error.kind, error.message, {
+        ...(error.status === undefined ? {} : { status: error.status }),
+        ...(error.until ? { until: error.until } : {}),
+        cause: error,
+      });
+    throw new VendorError('transient', `Refreshing the access to ${connector.name} failed: ${messageOf(error)}`, {
+      cause: error,
+    });
   }
   if ('error' in answer) {
     await deps.db.tenant(tenantId, (tx) => dropLease(tx, connectionId, owner));
@@ -119,7 +126,7 @@ async function refreshUnderLease(
     refreshToken: answer.refreshToken ?? credential.secrets.refreshToken!,
   };
   const expiresAt = expiry(deps, answer);
-  const sealed = deps.keyring.seal(JSON.stringify(secrets), context(tenantId, connectionId));
+  const sealed = deps.keyring.seal(JSON.stringify(secrets), credentialContext(tenantId, connectionId));
   const settled = await deps.db.tenant(tenantId, (tx) =>
     settleLease(tx, connectionId, {
       owner,

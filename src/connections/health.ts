@@ -12,6 +12,12 @@ export function missingScopes(connector: Connector, row: ConnectionRow): string[
   return [...required, ...optional].filter((scope) => !row.granted_scopes.includes(scope));
 }
 
+/** Where the connector can enter our address at the vendor itself, that; else what there is to see. */
+const silenceAction = (connector: Connector, row: ConnectionRow): NonNullable<Connection['health']['action']> =>
+  connector.webhooks?.subscribes && connector.prepare
+    ? { label: 'Set up again', method: 'POST', path: `/v1/connections/${row.id}/prepare` }
+    : { label: 'See what arrives', method: 'GET', path: `/v1/connections/${row.id}/webhooks` };
+
 /** How a connection is, in words, with the one thing to do about it. */
 export function healthOf(connector: Connector, row: ConnectionRow): Connection['health'] {
   const again = { label: 'Authorise again', method: 'POST', path: `/v1/connections/${row.id}/authorise` };
@@ -20,6 +26,18 @@ export function healthOf(connector: Connector, row: ConnectionRow): Connection['
     case 'active': {
       const missing = missingScopes(connector, row);
       const connected = `${connector.name} is connected as ${row.account.name ?? row.name}.`;
+      if (missing.length === 0 && row.notice === null && row.waiting !== null)
+        return {
+          ok: false,
+          sentence: `${connected} ${row.waiting}`,
+          action: {
+            label: 'Look at what waits',
+            method: 'GET',
+            path: `/v1/deletions?state=held&connectionId=${row.id}`,
+          },
+        };
+      if (missing.length === 0 && row.notice === null && row.silent !== null)
+        return { ok: false, sentence: `${connected} ${row.silent}`, action: silenceAction(connector, row) };
       if (missing.length === 0)
         return row.notice === null
           ? { ok: true, sentence: connected, action: null }

@@ -15,6 +15,9 @@ const STATE_MS = 15 * 60_000;
 /** Cookie that ties an authorisation to the browser that started it. */
 export const OAUTH_COOKIE = 'rapport_oauth';
 
+/** What the verifier of an authorisation is sealed for. */
+export const oauthContext = (stateHash: string): string => `oauth ${stateHash}`;
+
 export interface StartRequest {
   connector: Connector & { auth: OAuth2 };
   features: string[];
@@ -61,7 +64,7 @@ export async function startOAuth(
     connection_id: request.connectionId ?? null,
     features: request.features,
     settings: request.settings,
-    verifier: deps.keyring.seal(verifier, `oauth ${stateHash}`),
+    verifier: deps.keyring.seal(verifier, oauthContext(stateHash)),
     browser_hash: request.browser ? hashToken(request.browser) : null,
     created_by: request.actor,
     return_to: request.returnTo ?? null,
@@ -137,7 +140,7 @@ export async function finishOAuth(
       deps,
       connector,
       query,
-      deps.keyring.open(state.verifier, `oauth ${hash}`),
+      deps.keyring.open(state.verifier, oauthContext(hash)),
       state,
     );
     const connection = await establish(deps, state.tenant_id, authorised, onConnected);

@@ -1,7 +1,6 @@
 import {
   type Connector,
   classify,
-  type PreparedRequest,
   type Purpose,
   type Reply,
   type RequestSpec,
@@ -14,9 +13,10 @@ import type { MappingOverride } from '../mapping/schema.ts';
 import { loadOverrides } from '../mapping/store.ts';
 import { type Credential, freshCredential, markConnection } from './credentials.ts';
 import type { ConnectionDeps } from './deps.ts';
+import { prepare } from './prepared.ts';
 import { budgetsOf } from './quota.ts';
 import { addCalls, type ConnectionRow, findConnection, noteSuccess } from './store.ts';
-import { appSecretsOf, connectorOf, originOf, webhookUrl } from './vendors.ts';
+import { appSecretsOf, connectorOf, webhookUrl } from './vendors.ts';
 
 /** Work with one connection for one purpose: credentials, limits, refresh, classification and counting included. */
 export interface Session {
@@ -35,7 +35,6 @@ export interface Session {
 const SAFE_RETRIES = 2;
 /** A stated wait up to this is sat out in place. */
 const PATIENCE_MS = 5_000;
-const CALL_TIMEOUT_MS = 60_000;
 /** A credential that ends within this time is renewed before it is used. */
 const ENDING_MS = 60_000;
 
@@ -267,36 +266,6 @@ function withoutSecrets(error: unknown, secrets: readonly string[]): unknown {
   error.message = clean(error.message);
   if (error.stack) error.stack = clean(error.stack);
   return error;
-}
-
-function prepare(
-  deps: ConnectionDeps,
-  connector: Connector,
-  connection: ConnectionRow,
-  spec: RequestSpec,
-  credential: Credential,
-): PreparedRequest {
-  const { auth } = connector;
-  const headers: Record<string, string> = { ...spec.headers };
-  if (!spec.anonymous) {
-    if (auth.kind === 'oauth2') {
-      if (credential.secrets.accessToken) headers.authorization = `Bearer ${credential.secrets.accessToken}`;
-    } else Object.assign(headers, auth.headers?.(credential.secrets, connection.settings));
-  }
-  const host = spec.host ?? 'api';
-  // A host left empty by the connector belongs to the connection: somebody typed it in, so it is guarded.
-  const own = connector.hosts[host] === '';
-  const origin = own ? String(connection.settings[host] ?? '') : originOf(deps.config, connector, host);
-  return {
-    ...spec,
-    origin: origin.replace(/\/+$/, ''),
-    headers,
-    secrets: credential.secrets,
-    settings: connection.settings,
-    signal: AbortSignal.timeout(spec.timeoutMs ?? CALL_TIMEOUT_MS),
-    guarded: own,
-    allowedHosts: deps.config.allowPrivateHosts,
-  };
 }
 
 /** Runs `work` with a session and closes it, whatever happens. */

@@ -15,6 +15,10 @@ export interface ConnectionRow {
   reason: string | null;
   /** What did not work although the connection does. */
   notice: string | null;
+  /** What waits for a person's decision, in words. */
+  waiting: string | null;
+  /** Webhooks that should have come and did not, in words. */
+  silent: string | null;
   state_since: Date;
   last_ok_at: Date | null;
   created_at: Date;
@@ -23,7 +27,7 @@ export interface ConnectionRow {
 }
 
 const ALL =
-  'id, connector, name, account_id, account, settings, features, granted_scopes, state, reason, notice, state_since, last_ok_at, created_at, updated_at, version';
+  'id, connector, name, account_id, account, settings, features, granted_scopes, state, reason, notice, waiting, silent, state_since, last_ok_at, created_at, updated_at, version';
 
 export async function findConnection(tx: Tx, id: string): Promise<ConnectionRow | undefined> {
   return one(
@@ -55,7 +59,10 @@ export async function listConnections(tx: Tx, revokedToo = false): Promise<Conne
 
 export async function insertConnection(
   tx: Tx,
-  row: Omit<ConnectionRow, 'version' | 'updated_at' | 'state_since' | 'last_ok_at' | 'reason' | 'notice'>,
+  row: Omit<
+    ConnectionRow,
+    'version' | 'updated_at' | 'state_since' | 'last_ok_at' | 'reason' | 'notice' | 'waiting' | 'silent'
+  >,
 ): Promise<void> {
   await tx.query(
     `insert into connection (tenant_id, id, connector, name, account_id, account, settings, features, granted_scopes, state, state_since, last_ok_at, created_at, updated_at)
@@ -132,6 +139,23 @@ export async function noteNotice(tx: Tx, id: string, notice: string | null): Pro
     tx.tenantId,
     id,
     notice,
+  ]);
+}
+
+/** Notes what waits for a person's decision; null: nothing any more. */
+export async function noteWaiting(tx: Tx, id: string, waiting: string | null): Promise<void> {
+  await tx.query(
+    'update connection set waiting = $3 where tenant_id = $1 and id = $2 and waiting is distinct from $3',
+    [tx.tenantId, id, waiting],
+  );
+}
+
+/** Notes that webhooks are missing; null: they come again. */
+export async function noteSilent(tx: Tx, id: string, silent: string | null): Promise<void> {
+  await tx.query('update connection set silent = $3 where tenant_id = $1 and id = $2 and silent is distinct from $3', [
+    tx.tenantId,
+    id,
+    silent,
   ]);
 }
 

@@ -131,7 +131,8 @@ export async function optIn(
       state: 'granted',
       basis: 'consent',
       source: choice.source,
-      evidence: choice.evidence,
+      // Should the person turn out to be two, it is the one with this address who said so.
+      evidence: { ...choice.evidence, addressHash: deps.hash(tx.tenantId, choice.channel, choice.address).toString('hex') },
       at: choice.at,
     });
   }

@@ -18,7 +18,7 @@ interface Stored {
 const ABANDONED_MS = 60_000;
 
 /** What a kept answer is sealed for; another business's or another key's does not open. */
-const purposeOf = (tenantId: string, key: string): string => `idempotency ${tenantId} ${key}`;
+export const answerContext = (tenantId: string, key: string): string => `idempotency ${tenantId} ${key}`;
 
 /**
  * `Idempotency-Key` on every POST: the first answer is kept for a day and given again to the same request; the same key
@@ -68,7 +68,7 @@ export function installIdempotency(app: FastifyInstance, deps: { db: Database; c
     reply.code(stored.status).headers({ ...stored.headers, 'idempotent-replay': 'true' });
     await reply
       .serializer((payload: unknown) => String(payload))
-      .send(deps.keyring.open(Buffer.from(String(stored.body), 'base64'), purposeOf(tenantId, key)));
+      .send(deps.keyring.open(Buffer.from(String(stored.body), 'base64'), answerContext(tenantId, key)));
   });
 
   app.addHook('onSend', async (request, reply, payload) => {
@@ -80,7 +80,7 @@ export function installIdempotency(app: FastifyInstance, deps: { db: Database; c
       if (reply.statusCode >= 500)
         await tx.query('delete from idempotency where tenant_id = $1 and key = $2', [mine.tenantId, mine.key]);
       else {
-        const sealed = deps.keyring.seal(String(payload ?? ''), purposeOf(mine.tenantId, mine.key));
+        const sealed = deps.keyring.seal(String(payload ?? ''), answerContext(mine.tenantId, mine.key));
         const headers = {
           'content-type': String(reply.getHeader('content-type') ?? 'application/json'),
           ...(reply.hasHeader('etag') ? { etag: String(reply.getHeader('etag')) } : {}),

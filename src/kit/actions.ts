@@ -160,6 +160,15 @@ export type Idempotency<Input> =
     }
   | { kind: 'none'; reason: string };
 
+/** Fields of one record that a write changes, by their names at the vendor. */
+export interface FieldWrites {
+  stream: string;
+  id: string;
+  fields?: Record<string, unknown>;
+  adds?: Record<string, string>;
+  removes?: Record<string, string>;
+}
+
 export interface ActionDefinition<Kind extends ActionKind = ActionKind, Extra = unknown> {
   kind: Kind;
   title: string;
@@ -172,10 +181,15 @@ export interface ActionDefinition<Kind extends ActionKind = ActionKind, Extra = 
   /** The one write. Also what a preview shows. */
   request: (ctx: VendorContext, input: ActionInput<Kind> & Extra, meta: ActionMeta) => RequestSpec;
   receipt: (reply: Reply, ctx: VendorContext, input: ActionInput<Kind> & Extra, meta: ActionMeta) => Receipt;
+  /** Seconds before each further try of something the platform definitely did not do; absent: a few within a day. */
+  retries?: readonly number[];
   /** States of the native thing that are followed, in the order it goes through them: a late report never sets it back. */
   follows?: readonly string[];
-  /** The fields a write changes, for the echo ledger: record kind, native id, field and value. */
-  writes?: (input: ActionInput<Kind> & Extra) => { stream: string; id: string; fields: Record<string, unknown> }[];
+  /**
+   * The fields a write changes, for the echo ledger: record kind, native id, field and value. `adds` and `removes` are
+   * for fields that hold several values (tags), of which the write puts in or takes out one.
+   */
+  writes?: (input: ActionInput<Kind> & Extra) => FieldWrites[];
 }
 
 /** Gives an action definition its precise type and hands it on as one of any kind. */

@@ -76,6 +76,8 @@ export interface SandboxOptions {
   seed?: number;
   /** Calls it keeps for whoever wants to look; 0 keeps none, for load. */
   journal?: number;
+  /** Whether it refuses what exceeds the vendor's limits; default: as the vendor does. */
+  limits?: boolean;
 }
 
 /** A running simulation. What is missing the vendor does not have: nothing answers for files, not every list is late. */

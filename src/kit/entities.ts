@@ -9,6 +9,8 @@ export interface Field {
   title: string;
   /** A wrong value parks the whole record: acting on the rest would be acting on a wrong fact. */
   critical?: true;
+  /** Records are found by it, so no more characters are kept: what is longer is no such thing. */
+  longest?: number;
   /** The closed list of canonical words; the vendor's own word stays beside it in `native_status`. */
   values?: readonly string[];
 }
@@ -24,6 +26,10 @@ export interface EntityDefinition {
 }
 
 const text = (title: string): Field => ({ type: 'text', title });
+/** Ids, addresses and names that records are found by; indexes of a database hold no more. */
+export const LONGEST_KEY = 500;
+const key = (title: string): Field => ({ type: 'text', title, longest: LONGEST_KEY });
+const keys = (title: string): Field => ({ type: 'text[]', title, longest: LONGEST_KEY });
 const status = (title: string, ...values: string[]): Field => ({ type: 'text', title, values, critical: true });
 const money = (title: string): Field => ({ type: 'numeric', title, critical: true });
 const currency: Field = { type: 'text', title: 'Currency (ISO 4217)', critical: true };
@@ -49,13 +55,13 @@ export const ENTITIES = {
     references: ['company', 'owner'],
     required: [],
     fields: {
-      name: text('Full or display name'),
+      name: key('Full or display name'),
       first_name: text('First name'),
       last_name: text('Last name'),
-      email: text('E-mail address'),
-      emails: { type: 'text[]', title: 'All e-mail addresses' },
-      phone: text('Phone (E.164)'),
-      phones: { type: 'text[]', title: 'All phone numbers (E.164)' },
+      email: key('E-mail address'),
+      emails: keys('All e-mail addresses'),
+      phone: key('Phone (E.164)'),
+      phones: keys('All phone numbers (E.164)'),
       birthday: day('Birthday'),
       time_zone: text('Time zone (IANA)'),
       locale: text('Language (BCP 47)'),
@@ -67,7 +73,7 @@ export const ENTITIES = {
       tags,
       email_opt_out: { type: 'boolean', title: 'Opted out of e-mail at the vendor' },
       sms_opt_out: { type: 'boolean', title: 'Opted out of text messages at the vendor' },
-      external_ids: { type: 'text[]', title: 'Ids of the same person elsewhere, as system:id' },
+      external_ids: keys('Ids of the same person elsewhere, as system:id'),
     },
   },
   company: {
@@ -75,19 +81,19 @@ export const ENTITIES = {
     references: ['owner'],
     required: [],
     fields: {
-      name: text('Name'),
+      name: key('Name'),
       legal_name: text('Legal name'),
-      domain: text('Web domain'),
-      email: text('E-mail address'),
-      phone: text('Phone (E.164)'),
-      tax_id: text('Tax id'),
+      domain: key('Web domain'),
+      email: key('E-mail address'),
+      phone: key('Phone (E.164)'),
+      tax_id: key('Tax id'),
       industry: text('Industry'),
       time_zone: text('Time zone (IANA)'),
       ...address,
       status: { type: 'text', title: 'Status', values: ['lead', 'customer', 'inactive', 'other'] },
       native_status: nativeStatus,
       tags,
-      external_ids: { type: 'text[]', title: 'Ids of the same company elsewhere, as system:id' },
+      external_ids: keys('Ids of the same company elsewhere, as system:id'),
     },
   },
   owner: {
@@ -95,8 +101,8 @@ export const ENTITIES = {
     references: [],
     required: [],
     fields: {
-      name: text('Name'),
-      email: text('E-mail address'),
+      name: key('Name'),
+      email: key('E-mail address'),
       time_zone: text('Time zone (IANA)'),
       active: { type: 'boolean', title: 'Still works here' },
       native_user_id: text('Id of the log-in user, where it differs from the owner id'),
@@ -110,7 +116,7 @@ export const ENTITIES = {
       object: { type: 'text', title: 'Of what', values: ['deal', 'ticket'], critical: true },
       pipeline: text('Pipeline id'),
       pipeline_label: text('Pipeline'),
-      stage: text('Stage id'),
+      stage: key('Stage id'),
       label: text('Stage'),
       position: { type: 'integer', title: 'Position' },
       outcome: status('What being in it means', 'open', 'won', 'lost', 'closed'),
@@ -121,7 +127,7 @@ export const ENTITIES = {
     references: document,
     required: [],
     fields: {
-      name: text('Name'),
+      name: key('Name'),
       amount: money('Amount'),
       currency,
       pipeline: text('Pipeline'),
@@ -151,7 +157,7 @@ export const ENTITIES = {
     references: document,
     required: ['status'],
     fields: {
-      number: text('Number shown to the customer'),
+      number: key('Number shown to the customer'),
       status: status('Status', 'draft', 'open', 'partial', 'paid', 'void', 'credited', 'disputed'),
       native_status: nativeStatus,
       issued_on: criticalDay('Issued'),
@@ -203,7 +209,7 @@ export const ENTITIES = {
     references: document,
     required: ['status'],
     fields: {
-      name: text('Name'),
+      name: key('Name'),
       kind: text('subscription, contract or warranty'),
       status: status('Status', 'active', 'paused', 'past_due', 'ended', 'cancelled'),
       native_status: nativeStatus,
@@ -228,7 +234,7 @@ export const ENTITIES = {
       body: text('Text'),
       occurred_at: { type: 'timestamptz', title: 'When', critical: true },
       automatic: { type: 'boolean', title: 'Sent by a machine (out of office, bounce)' },
-      address: text('Address of the other side'),
+      address: key('Address of the other side'),
     },
   },
   survey_response: {

@@ -8,7 +8,7 @@ export * from './entities.ts';
 export * from './errors.ts';
 export * from './files.ts';
 export { isPrivateAddress, publicAddress } from './guard.ts';
-export { bodyOf, networkError, parseBody, readBytes, urlOf } from './http.ts';
+export { bodyOf, networkError, parseBody, readBytes } from './http.ts';
 export * from './limits.ts';
 export * from './request.ts';
 export * from './signatures.ts';

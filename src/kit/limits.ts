@@ -26,6 +26,18 @@ export interface Budget {
   burst?: number;
   /** What the answer says about what is left. */
   left?: (reply: Reply) => number | undefined;
-  /** A long-period allowance (a day, a month): running out parks the work instead of waiting. */
-  quota?: true;
+  /** What the answer says the whole allowance is, where it depends on the account's plan. */
+  limit?: (reply: Reply) => number | undefined;
+  /** A long-period allowance: counted within the vendor's window; running out parks the work instead of waiting. */
+  quota?: Quota;
 }
+
+/** When the vendor begins to count anew. */
+export interface Quota {
+  every: 'day' | 'month';
+  /** Zone of the midnight at which it begins: an IANA name, or `account` for the zone of the connected account. */
+  zone: string;
+}
+
+/** A quota whose size nobody stated: only what the vendor's answers say counts. */
+export const UNSTATED = 1e15;

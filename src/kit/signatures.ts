@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { sameBytes } from '../base/ids.ts';
 
-export { hmacSha256, newToken, sameBytes, sha256 } from '../base/ids.ts';
+export { hmacSha256, sameBytes, sha256 } from '../base/ids.ts';
 
 /**
  * Compares a vendor's signature with the HMAC of the bytes it covers, in constant time.

@@ -27,17 +27,42 @@ export type Paging =
    */
   | { kind: 'keyset'; size: number; ties: 'id' | 'offset' };
 
-/** How this vendor's deletions are learned of. `none` needs the reason, which the docs print. */
+/**
+ * A pass over everything there is: what a complete one did not meet is gone. The engine proves the pass, puts what is
+ * missing aside first, and asks for it by id where that is possible.
+ */
+export interface Sweep {
+  /** Seconds between two passes; the business may want more. */
+  everySeconds: number;
+  /** A cheaper request that lists ids only; its records hold what the stream's `id` reads. Absent: the list is read. */
+  ids?: {
+    list: (ctx: VendorContext, at: ListPosition) => RequestSpec;
+    paging: Paging;
+    records?: (reply: Reply) => unknown[];
+  };
+}
+
+/**
+ * How this vendor's deletions are learned of. `none` needs the reason, which the docs print. A `sweep` beside another way
+ * is the net under it: for what was deleted longer ago than the vendor tells, or in a webhook that never came.
+ */
 export type Deletes =
-  | { kind: 'flag'; isDeleted: (record: unknown) => boolean }
+  | { kind: 'flag'; isDeleted: (record: unknown) => boolean; sweep?: Sweep }
   | {
       kind: 'tombstones';
       everySeconds: number;
       list: (ctx: VendorContext, at: ListPosition) => RequestSpec;
       read: (reply: Reply) => Tombstones;
+      sweep?: Sweep;
     }
+  | { kind: 'sweep'; sweep: Sweep }
+  | { kind: 'webhook+sweep'; sweep: Sweep }
   | { kind: 'webhook'; reason: string }
   | { kind: 'none'; reason: string };
+
+/** How often and how everything is read to notice what is gone; undefined where nothing is. */
+export const sweepOf = ({ deletes }: Pick<Stream, 'deletes'>): Sweep | undefined =>
+  'sweep' in deletes ? deletes.sweep : undefined;
 
 export interface Tombstones {
   deleted: { id: string; at?: string }[];
@@ -101,6 +126,16 @@ export interface Stream {
   fetchByIds?: { max: number; fetch: (ctx: VendorContext, ids: string[]) => Promise<unknown[]> };
   /** How many there are, for progress and proof. */
   count?: (ctx: VendorContext, since?: string) => Promise<number | undefined>;
+  /**
+   * How many there are whose `changedAt` is at or after `from` and before `to`, in whole steps of the vendor's clock.
+   * With it completeness is proven by counting, and only what differs is read again.
+   */
+  countBetween?: (ctx: VendorContext, from: string, to: string) => Promise<number | undefined>;
   /** The vendor's fields of this record, custom ones included. */
   discover?: (ctx: VendorContext) => Promise<FieldDescription[]>;
+  /**
+   * Where a record holds a field as `writes` of an action names it, for recognising our own writes. Absent: in the record
+   * itself or in its `properties`, `fields` or `attributes`.
+   */
+  fieldAt?: (record: unknown, field: string) => { holder: Record<string, unknown>; key: string } | undefined;
 }

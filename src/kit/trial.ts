@@ -1,3 +1,4 @@
+import type { ErrorKind } from './errors.ts';
 import type { Fault } from './sandbox/faults.ts';
 
 /**
@@ -18,14 +19,14 @@ export interface Trial {
   refusals: Refusals;
   /** The grants the simulation gave, where people connect on the vendor's page. */
   grants?: {
-    /** Ends every access token now, as if its time had come. */
-    expire(): void;
+    /** Ends every access token now, as if its time had come; absent: they do not end. */
+    expire?(): void;
     /** The account's owner removes the app. */
     revoke(): void;
     counts: { refreshes: number; reused: number };
   };
-  /** The requests it answered, oldest first, as `METHOD /path`, with when. */
-  calls(): readonly { at: Date; call: string }[];
+  /** The requests it answered, oldest first, as `METHOD /path`, with when, and with what status where there is one. */
+  calls(): readonly { at: Date; call: string; status?: number }[];
 }
 
 export interface StreamTrial {
@@ -37,17 +38,23 @@ export interface StreamTrial {
   create(count: number, at?: Date): string[];
   /** Writes `mark` into a text of the record that is read, without announcing it. */
   change(id: string, mark: string, at?: Date): void;
-  /** Removes a record as the vendor's users do, without announcing it. */
+  /** Removes a record as the vendor's users do, without announcing it; absent: nobody can. */
   remove?(id: string): void;
   /** Makes two records one; `from` is gone afterwards. */
   merge?(from: string, into: string): void;
+  /** Adds a field of their own to these records, where people can. */
+  addField?(name: string): void;
   /** Ids of the records there are, by the vendor's own account. */
   ids(): string[];
-  /** Requests that list this stream, as `METHOD /path`, for faults on a page. */
+  /** The vendor tells of changes of these records by webhook. */
+  announced?: true;
+  /** Requests that list this stream, as `METHOD /path`, for faults on a page; other streams may be listed the same way. */
   listed: RegExp;
+  /** Results the vendor shows of one query at most, however many there are. */
+  cap?: number;
   /** The mapped text field that `change` writes, as a path in the vendor's record; a fault retypes and removes it. */
   field: string;
-  /** The records of a list answer, to be changed in place. */
+  /** The records of this stream in a list answer, to be changed in place; none in the answer to anything else. */
   records(body: unknown): unknown[];
 }
 
@@ -74,19 +81,34 @@ export interface ActionTrial {
   done(): readonly string[];
   /** Requests that do it, as `METHOD /path`, for faults. */
   request: RegExp;
-  /** An input the schema allows and the vendor refuses, with the kind of refusal it is. */
-  refused?: { input: Record<string, unknown>; kind: string };
+  /** Inputs the schema allows and that are refused, by the vendor or before anything is sent, with the kind of refusal. */
+  refused?: readonly RefusedInput[];
+  /** Its receipts say where a person can look at it. */
+  link?: true;
+  /** The vendor itself refuses a second one of ours, whatever its index shows. */
+  refusesTwins?: true;
 }
 
-/** Faults that answer as the vendor does; where a function takes a date, the vendor names when to come back. */
+export interface RefusedInput {
+  input: Record<string, unknown>;
+  kind: ErrorKind;
+}
+
+/**
+ * Faults that answer as the vendor does; where a function takes a date, the vendor names when to come back, and nothing
+ * is answered where it has no way to say so.
+ */
 export interface Refusals {
-  rateLimited?: (until: Date | undefined) => Fault;
+  rateLimited?: (until: Date | undefined) => Fault | undefined;
   /** The allowance of a day or month is gone. */
   quotaExhausted?: (until: Date | undefined) => Fault;
   /** The access token is no longer good. */
   expired?: () => Fault;
   /** Our access was taken away. */
   revoked?: () => Fault;
-  forbidden?: () => Fault;
+  /** Our access does not cover the call; `permission` is what the answer says is missing, where it says so. */
+  forbidden?: { fault(): Fault; permission?: string };
+  /** What was asked for is refused, for a reason told in words. */
+  invalid?: (reason: string) => Fault;
   unavailable: () => Fault;
 }

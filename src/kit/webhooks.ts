@@ -68,6 +68,13 @@ export interface Webhooks {
   answer?: (hook: RawHook) => HookAnswer;
   /** Identifies the post, so that a second delivery of it is ignored; default: hash of the bytes. */
   key?: (hook: RawHook) => string | undefined;
+  /**
+   * Streams of which every change is announced once the webhooks are set up as the notes say; a condition where that is
+   * true of some records only. Changes that polls find instead show that posts do not arrive.
+   */
+  announces?: Readonly<Record<string, true | ((record: unknown) => boolean)>>;
+  /** Connecting enters our address at the vendor: `prepare` does it again. */
+  subscribes?: true;
   /** @param connection settings of the connection, for addresses that belong to one */
   events: (hook: RawHook, connection: { settings: Record<string, unknown> } | undefined) => HookEvent[];
 }

@@ -4,7 +4,7 @@ import { words } from '../base/schema.ts';
 const Time = Type.String({ pattern: '^([01]\\d|2[0-3]):[0-5]\\d$|^24:00$', description: 'HH:MM' });
 
 /** When messages may reach a person, on the clock of where that person is. */
-export const Window = Type.Object(
+const DailyWindow = Type.Object(
   {
     open: Time,
     close: Time,
@@ -13,9 +13,10 @@ export const Window = Type.Object(
   },
   { additionalProperties: false },
 );
-export type Window = Static<typeof Window>;
+export type Window = Static<typeof DailyWindow>;
 
-export const WorkingHours = Window;
+/** The same for a member of staff. */
+export const WorkingHours = DailyWindow;
 
 const Cap = Type.Object(
   {
@@ -62,7 +63,7 @@ export const SETTINGS = {
   quietHours: {
     title: "When messages may go out, on the recipient's clock",
     schema: Type.Object(
-      { default: Window, channels: Type.Partial(Type.Record(words(CHANNELS), Window)) },
+      { default: DailyWindow, channels: Type.Partial(Type.Record(words(CHANNELS), DailyWindow)) },
       { additionalProperties: false },
     ),
     // 47 CFR 64.1200(c)(1) allows 08-21; the stricter states (FL, MD, MA, AL, LA, MS) end at 20, so that is the default.
@@ -107,10 +108,72 @@ export const SETTINGS = {
         pollSeconds: Type.Integer({ minimum: 60, maximum: 86_400 }),
         /** Billing data older than this holds a chase until it is read again. */
         billingFreshMinutes: Type.Integer({ minimum: 1, maximum: 1440 }),
+        /** Polls that find what webhooks should have told, for so long without a post, raise an alarm. */
+        webhookSilenceMinutes: Type.Optional(Type.Integer({ minimum: 15, maximum: 10_080, default: 60 })),
       },
       { additionalProperties: false },
     ),
     value: { pollSeconds: 300, billingFreshMinutes: 15 },
+  },
+  completeness: {
+    title: 'How deletions are kept safe and completeness is proven',
+    schema: Type.Object(
+      {
+        haltRecords: Type.Integer({
+          minimum: 0,
+          maximum: 1_000_000,
+          description:
+            'So many records of one kind may be deleted within an hour without asking, or haltPercent, if more',
+        }),
+        haltPercent: Type.Number({ minimum: 0, maximum: 100 }),
+        missingPasses: Type.Integer({
+          minimum: 2,
+          maximum: 20,
+          description:
+            'Proven passes in a row that miss a record the platform cannot be asked for, before it counts as gone',
+        }),
+        sweepDays: Type.Integer({
+          minimum: 0,
+          maximum: 365,
+          description:
+            'Days between two readings of everything; 0: as often as the platform needs. Never more often than that',
+        }),
+        verifyDays: Type.Integer({
+          minimum: 0,
+          maximum: 365,
+          description: 'Days between two comparisons with the platform; 0: only when asked for',
+        }),
+        undoDays: Type.Integer({ minimum: 1, maximum: 3650, description: 'Days for which deletions can be undone' }),
+      },
+      { additionalProperties: false },
+    ),
+    value: { haltRecords: 50, haltPercent: 5, missingPasses: 2, sweepDays: 0, verifyDays: 7, undoDays: 30 },
+  },
+  echo: {
+    title: 'How our own writes are recognised when they come back',
+    schema: Type.Object(
+      {
+        keepDays: Type.Integer({ minimum: 1, maximum: 90, description: 'How long a write of ours is expected back' }),
+        causalMinutes: Type.Integer({
+          minimum: 1,
+          maximum: 1440,
+          description: 'What changes in a record so soon after we wrote into it counts as caused by us',
+        }),
+        maxDepth: Type.Integer({
+          minimum: 1,
+          maximum: 10,
+          description: 'More of our own writes in a row than this start nothing any more',
+        }),
+        flips: Type.Integer({
+          minimum: 1,
+          maximum: 100,
+          description: 'So often a field may be set back after we wrote it, before we stop writing it',
+        }),
+        flipHours: Type.Integer({ minimum: 1, maximum: 720, description: 'Within so many hours' }),
+      },
+      { additionalProperties: false },
+    ),
+    value: { keepDays: 7, causalMinutes: 60, maxDepth: 3, flips: 3, flipHours: 24 },
   },
   receivables: {
     title: 'Promises and disputes',

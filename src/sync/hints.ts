@@ -5,6 +5,7 @@ import { type ConnectionRow, findConnection } from '../connections/store.ts';
 import { connectorOf } from '../connections/vendors.ts';
 import type { HookEvent, RawHook } from '../kit/index.ts';
 import type { SyncDeps } from './deps.ts';
+import { notePosted } from './silence.ts';
 
 interface InboxRow {
   id: string;
@@ -131,6 +132,8 @@ async function takeEvents(
       )
     ).map((row) => row.event_key),
   );
+  const told = events.flatMap((event) => (event.type === 'record' && fresh.has(event.key) ? event.stream : []));
+  await notePosted(deps, tx, connection, new Set(told));
   for (const event of events) {
     if (event.type !== 'record' && fresh.delete(event.key))
       await deps.listeners.event(tx, connection, event, deps.clock.now());

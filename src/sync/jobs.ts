@@ -1,11 +1,14 @@
 import { bumpDue } from '../base/due.ts';
 import type { QueueDefinition } from '../base/queue.ts';
 import { VendorError } from '../kit/index.ts';
+import { finishBatch } from './deletions.apply.ts';
 import type { SyncDeps } from './deps.ts';
 import { routeHook } from './hints.ts';
 import { linkMissed } from './link.ts';
+import { runProofs } from './proofs.ts';
 import { refetchHints } from './refetch.ts';
-import { discoverFields, readConnection, startDueReads } from './run.ts';
+import { remapConnection } from './remap/run.ts';
+import { bumpNextRead, discoverFields, readConnection, startDueReads } from './run.ts';
 
 /** Pages one job reads before it gives way, so that a first load of a million records does not hold a worker for hours. */
 const PAGES_PER_JOB = 200;
@@ -54,6 +57,35 @@ export function syncQueues(deps: () => SyncDeps): QueueDefinition[] {
       perTenant: 2,
       batch: 4,
       handle: ({ tenantId, connectionId }) => unlessUnusable(() => discoverFields(deps(), tenantId!, connectionId!)),
+    },
+    {
+      name: 'proof',
+      role: 'sync',
+      perTenant: 1,
+      batch: 4,
+      expireSeconds: 6 * 3600,
+      handle: ({ tenantId, connectionId }) =>
+        unlessUnusable(async () => {
+          const { more } = await runProofs(deps(), tenantId!, connectionId!, { most: PAGES_PER_JOB });
+          await bumpNextRead(deps(), tenantId!);
+          if (more) await deps().queue.wake('proof', { tenantId: tenantId!, connectionId: connectionId! });
+        }),
+    },
+    {
+      name: 'deletions',
+      role: 'sync',
+      perTenant: 1,
+      batch: 4,
+      handle: ({ tenantId, batchId }) => unlessUnusable(() => finishBatch(deps(), tenantId!, batchId!)),
+    },
+    {
+      name: 'remap',
+      role: 'sync',
+      perTenant: 1,
+      batch: 2,
+      parallel: 1,
+      expireSeconds: 6 * 3600,
+      handle: async ({ tenantId, connectionId }) => void (await remapConnection(deps(), tenantId!, connectionId!)),
     },
     { name: 'link', role: 'sync', perTenant: 1, handle: ({ tenantId }) => linkMissed(deps(), tenantId!) },
     { name: 'inbox', role: 'sync', batch: 100, handle: ({ hookId }) => routeHook(deps(), hookId!) },

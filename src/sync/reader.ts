@@ -7,7 +7,7 @@ import { nextPollAt, noteCost } from './cost.ts';
 import { gatherFlagged, settleFlagged } from './deletions.ts';
 import type { SyncDeps } from './deps.ts';
 import { type Ingested, ingestPrepared } from './ingest.ts';
-import { nextCursor, nextPosition, overlapped, type Page, readPage, UNTRUE, wayOf } from './paging.ts';
+import { nextCursor, nextPosition, overlapped, type Page, readPage, UNTRUE, vendorTime, wayOf } from './paging.ts';
 import { park, resolveFields } from './parked.ts';
 import { type Prepared, prepare, type RawBatch } from './prepare.ts';
 import { isWatched, noteSeen } from './quarantine.ts';
@@ -16,7 +16,6 @@ import { noteFound } from './silence.ts';
 import { loadSource, type Source } from './source.ts';
 import {
   beginRun,
-  findStream,
   finishRun,
   interruptRun,
   leaseStream,
@@ -163,8 +162,10 @@ async function readPages(
       async (group, prepared) => {
         const last = group.at(-1)!;
         const pages = group.map((step) => step.item);
+        // A clock of ours that is ahead must not carry the cursor past changes the vendor has yet to date.
+        if (first.pages === 0 && run.pages === 0) startedAt = earlier(startedAt!, vendorTime(pages[0]!.reply));
         const position = last.next ?? { ...last.from, done: true as const };
-        const saved = await storePages(run, source, stream, { pages, prepared }, position, startedAt);
+        const saved = await storePages(run, source, stream, { pages, prepared }, position, startedAt!);
         next = last.next;
         run.pages += group.length;
         counts.seen += saved.seen;
@@ -185,6 +186,8 @@ async function readPages(
   if (!finished) throw new LeaseLost();
   return true;
 }
+
+const earlier = (one: Date, other: Date | undefined): Date => (other && other < one ? other : one);
 
 /** Reads one page; its size counts records and weighs their bytes, so that large records make smaller batches. */
 async function readStep(
@@ -279,7 +282,3 @@ async function fail(run: Run, error: unknown, counts: { seen: number; changed: n
   if (error.kind === 'transient') return stop(run, 'waiting', error.message, counts, error.until);
   return stop(run, 'stopped', error.message, counts, undefined, true, error.code === UNTRUE.code);
 }
-
-/** The row of a stream, for progress displays. */
-export const streamRow = (deps: SyncDeps, tenantId: string, id: string): Promise<StreamRow | undefined> =>
-  deps.db.tenant(tenantId, (tx) => findStream(tx, id));

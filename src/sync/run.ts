@@ -5,21 +5,29 @@ import { sessionOf, withSession } from '../connections/session.ts';
 import { findConnection } from '../connections/store.ts';
 import { connectorOf } from '../connections/vendors.ts';
 import type { Connector, Stream } from '../kit/index.ts';
-import { registerFields } from '../mapping/store.ts';
-import { readTombstones } from './deletes.ts';
+import { planFirst } from './completeness.ts';
+import { unfinishedBatches } from './deletions.store.ts';
 import type { SyncDeps } from './deps.ts';
+import { takeFields } from './drift/fields.ts';
+import { takeDueDiscoveries } from './drift/store.ts';
+import { flushFields, tellFindings } from './drift/watch.ts';
+import { connectionsToProve, nextProofDue } from './proof.store.ts';
 import { type RunOptions, type RunResult, runStream } from './reader.ts';
+import { tendMappings } from './remap/start.ts';
+import { checkSilence } from './silence.ts';
 import { loadSource } from './source.ts';
 import {
   connectionsWithHints,
   createStreams,
   dueStreams,
+  isDue,
   listStreams,
   nextStreamDue,
   requestRun,
   type StreamRow,
   switchOff,
 } from './store.ts';
+import { readTombstones } from './tombstones.ts';
 
 /** Streams a connection reads: those whose feature is switched on. */
 export const usableStreams = (connector: Connector, features: readonly string[]): Stream[] =>
@@ -80,7 +88,9 @@ export async function discoverFields(deps: SyncDeps, tenantId: string, connectio
       if (!stream?.discover) continue;
       const fields = await stream.discover(session.ctx);
       found += fields.length;
-      await deps.db.tenant(tenantId, (tx) => registerFields(tx, row.id, fields, deps.clock.now()));
+      const source = await loadSource(deps, tenantId, connectionId);
+      const news = await deps.db.tenant(tenantId, (tx) => takeFields(tx, source, row, fields, deps.clock.now()));
+      tellFindings(deps, source, row.name, news);
     }
     return found;
   });
@@ -88,20 +98,30 @@ export async function discoverFields(deps: SyncDeps, tenantId: string, connectio
 
 /** Puts a reading job for every connection that has due streams, and says when to look again. */
 export async function startDueReads(deps: SyncDeps, tenantId: string): Promise<void> {
-  const { due, hinted } = await deps.db.tenant(tenantId, async (tx) => ({
+  await tendMappings(deps, tenantId);
+  await flushFields(deps, tenantId);
+  const { fields, due, hinted, unproven, decided } = await deps.db.tenant(tenantId, async (tx) => ({
     due: await dueStreams(tx, deps.clock.now()),
     hinted: await connectionsWithHints(tx),
+    unproven: await connectionsToProve(tx, deps.clock.now()),
+    decided: await unfinishedBatches(tx),
+    fields: await takeDueDiscoveries(tx, deps.clock.now()),
   }));
   for (const connectionId of new Set(due.map((stream) => stream.connection_id)))
     await deps.queue.wake('read', { tenantId, connectionId });
   // Hints whose job failed for good, because the vendor was away for longer than the job's tries.
   for (const connectionId of hinted) await deps.queue.wake('refetch', { tenantId, connectionId });
+  for (const connectionId of fields) await deps.queue.wake('discover', { tenantId, connectionId });
+  for (const connectionId of unproven) await deps.queue.wake('proof', { tenantId, connectionId });
+  for (const batchId of decided) await deps.queue.wake('deletions', { tenantId, batchId });
   await bumpNextRead(deps, tenantId);
 }
 
-async function bumpNextRead(deps: SyncDeps, tenantId: string): Promise<void> {
-  const next = await deps.db.tenant(tenantId, (tx) => nextStreamDue(tx));
-  if (next && next > deps.clock.now()) await bumpDue({ query: deps.db.statement }, tenantId, 'sync', next);
+/** Sees to it that the tenant is looked at when the next stream is due. */
+export async function bumpNextRead(deps: SyncDeps, tenantId: string): Promise<void> {
+  const times = await deps.db.tenant(tenantId, async (tx) => [await nextStreamDue(tx), await nextProofDue(tx)]);
+  const next = times.filter((at) => at !== undefined && at > deps.clock.now()).sort((a, b) => Number(a) - Number(b))[0];
+  if (next) await bumpDue({ query: deps.db.statement }, tenantId, 'sync', next);
 }
 
 export interface ReadOptions extends RunOptions {
@@ -131,10 +151,7 @@ export async function readConnection(
   const results = new Map<string, RunResult>();
   if (!connector) return results;
   const due = rows.filter(
-    (row) =>
-      row.state !== 'off' &&
-      (options.only?.includes(row.name) ?? true) &&
-      (options.force || (row.next_due_at !== null && row.next_due_at <= now)),
+    (row) => row.state !== 'off' && (options.only?.includes(row.name) ?? true) && (options.force || isDue(row, now)),
   );
   for (const name of inOrder(
     connector,
@@ -146,6 +163,12 @@ export async function readConnection(
     if (result.state === 'complete') await afterRun(deps, tenantId, connector, row, result);
     if (result.state === 'waiting' && !result.message) await deps.queue.wake('read', { tenantId, connectionId });
   }
+  await flushFields(deps, tenantId);
+  if (results.size > 0)
+    await deps.db.tenant(tenantId, async (tx) => {
+      const connection = await findConnection(tx, connectionId);
+      if (connection) await checkSilence(deps, tx, connector, connection);
+    });
   await bumpNextRead(deps, tenantId);
   return results;
 }
@@ -171,8 +194,10 @@ async function afterRun(
     );
   }
   const stream = connector.streams.find((candidate) => candidate.name === row.name);
-  if (stream?.deletes.kind !== 'tombstones') return;
+  if (!stream || (!result.first && stream.deletes.kind !== 'tombstones')) return;
   const source = await loadSource(deps, tenantId, row.connection_id);
+  if (result.first) await planFirst(deps, tenantId, row.id, source, stream);
+  if (stream.deletes.kind !== 'tombstones') return;
   const session = sessionOf(deps, tenantId, source, 'sweep');
   try {
     await readTombstones(deps, tenantId, session, source, stream, row);

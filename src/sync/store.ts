@@ -9,6 +9,8 @@ export interface RunPosition extends Partial<ListPosition> {
   /** Ids of an earlier page, to notice one that sends several pages in turn. */
   markIds?: string;
   pages: number;
+  /** The last page is stored; what is left is to end the run. */
+  done?: true;
 }
 
 export interface StreamCursor {
@@ -74,23 +76,41 @@ export async function findStream(tx: Tx, id: string): Promise<StreamRow | undefi
 /** Connector of every stream of the tenant. */
 export async function streamConnectors(
   tx: Tx,
-): Promise<{ id: string; name: string; connection_id: string; connector: string }[]> {
-  const { rows } = await tx.query<{ id: string; name: string; connection_id: string; connector: string }>(
-    'select s.id, s.name, s.connection_id, c.connector from stream s join connection c on c.tenant_id = s.tenant_id and c.id = s.connection_id where s.tenant_id = $1',
+): Promise<{ id: string; name: string; connection_id: string; connector: string; mapping_seq: number }[]> {
+  const { rows } = await tx.query<{
+    id: string;
+    name: string;
+    connection_id: string;
+    connector: string;
+    mapping_seq: number;
+  }>(
+    'select s.id, s.name, s.connection_id, c.connector, s.mapping_seq from stream s join connection c on c.tenant_id = s.tenant_id and c.id = s.connection_id where s.tenant_id = $1',
     [tx.tenantId],
   );
   return rows;
 }
 
-/** Streams that are due and that nobody reads at the moment. */
+/** Processes whose clocks differ by less than this do not take each other's work for the future's. */
+const CLOCKS_DIFFER_MS = 60_000;
+
+const later = (now: Date): Date => new Date(now.getTime() + CLOCKS_DIFFER_MS);
+
+/** Whether it is time to read a stream, as `dueStreams` finds them. */
+export const isDue = ({ next_due_at, last_complete_at }: StreamRow, now: Date): boolean =>
+  (next_due_at !== null && next_due_at <= now) || (last_complete_at !== null && last_complete_at > later(now));
+
+/**
+ * Streams that are due and that nobody reads at the moment. One that was read in the future is due, too: the clock was
+ * set back, and by what it said before nothing would be read until then.
+ */
 export async function dueStreams(tx: Tx, now: Date): Promise<StreamRow[]> {
   const { rows } = await tx.query<StreamRow>(
     `select ${STREAM.split(', ')
       .map((name) => `s.${name}`)
       .join(', ')} from stream s
      join connection c on c.tenant_id = s.tenant_id and c.id = s.connection_id and c.state = 'active'
-     where s.tenant_id = $1 and s.state <> 'off' and s.next_due_at <= $2 and (s.lease_until is null or s.lease_until <= $2) order by s.next_due_at`,
-    [tx.tenantId, now],
+     where s.tenant_id = $1 and s.state <> 'off' and (s.next_due_at <= $2 or s.last_complete_at > $3) and (s.lease_until is null or s.lease_until <= $2) order by s.next_due_at`,
+    [tx.tenantId, now, later(now)],
   );
   return rows;
 }
@@ -174,16 +194,24 @@ export async function finishRun(
   return rowCount === 1;
 }
 
-/** A run was interrupted: position and cursor stay, so it goes on from the same page. */
+/** A run was interrupted: position and cursor stay, so it goes on from the same page, unless it is to begin anew. */
 export async function interruptRun(
   tx: Tx,
   id: string,
-  stop: { owner: string; state: 'waiting' | 'stopped'; error: string | null; nextDueAt: Date; failed: boolean },
+  stop: {
+    owner: string;
+    state: 'waiting' | 'stopped';
+    error: string | null;
+    nextDueAt: Date;
+    failed: boolean;
+    anew?: boolean;
+  },
 ): Promise<void> {
   await tx.query(
-    `update stream set state = $4, error = $5, next_due_at = $6, failures = case when $7 then failures + 1 else 0 end, lease_owner = null, lease_until = null
+    `update stream set state = $4, error = $5, next_due_at = $6, failures = case when $7 then failures + 1 else 0 end,
+       position = case when $8 then null else position end, lease_owner = null, lease_until = null
      where tenant_id = $1 and id = $2 and lease_owner = $3`,
-    [tx.tenantId, id, stop.owner, stop.state, stop.error, stop.nextDueAt, stop.failed],
+    [tx.tenantId, id, stop.owner, stop.state, stop.error, stop.nextDueAt, stop.failed, stop.anew ?? false],
   );
 }
 

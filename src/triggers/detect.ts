@@ -1,6 +1,7 @@
+import { appendEvents } from '../audit/store.ts';
 import type { Tx } from '../base/database.ts';
 import { addDays, type LocalDate, localDate } from '../base/time.ts';
-import { tenantZone } from '../settings/store.ts';
+import { setting, tenantZone } from '../settings/store.ts';
 import { triggerDefinition } from './catalogue.ts';
 import { CATCH_UP_DAYS, type Candidate, type DetectEnv } from './schema.ts';
 import {
@@ -20,9 +21,6 @@ export type StartRuns = (
   occurrences: readonly OccurrenceRow[],
   now: Date,
 ) => Promise<{ id: string; outcome: string; runId: string | null }[]>;
-
-/** More than this many of our own writes in a row are a loop. */
-const MAX_DEPTH = 5;
 
 const BATCH = 500;
 
@@ -77,6 +75,8 @@ export async function fire(
 ): Promise<OccurrenceRow[]> {
   if (candidates.length === 0) return [];
   const maxAge = triggerDefinition(trigger.name).maxAgeHours * 3_600_000;
+  // More of our own writes in a row than this are a loop.
+  const { maxDepth } = await setting(tx, 'echo');
   const fresh = await insertOccurrences(
     tx,
     trigger,
@@ -85,17 +85,45 @@ export async function fire(
       outcome:
         now.getTime() - candidate.occurredAt.getTime() > maxAge
           ? 'skipped: it happened too long ago'
-          : (candidate.depth ?? 0) > MAX_DEPTH
-            ? 'skipped: caused by our own writes again and again'
+          : (candidate.depth ?? 0) > maxDepth
+            ? LOOP
             : candidate.customerId === null
               ? 'skipped: no customer is known for it'
               : 'new',
     })),
     now,
   );
+  await tellLoops(
+    tx,
+    trigger,
+    fresh.filter((occurrence) => occurrence.outcome === LOOP),
+    now,
+  );
   const startable = fresh.filter((occurrence) => occurrence.outcome === 'new');
   if (startable.length > 0) await settleOccurrences(tx, await start(tx, trigger, startable, now));
   return fresh;
+}
+
+const LOOP = 'skipped: caused by our own writes again and again';
+
+/** A chain of our own writes was cut: somebody should know which. */
+async function tellLoops(
+  tx: Tx,
+  trigger: TriggerRow,
+  occurrences: readonly OccurrenceRow[],
+  now: Date,
+): Promise<void> {
+  await appendEvents(
+    tx,
+    occurrences.map((occurrence) => ({
+      actor: 'system',
+      action: 'trigger.loop_stopped',
+      subject: { kind: 'occurrence', id: occurrence.id },
+      customerId: occurrence.customer_id,
+      data: { trigger: trigger.name, depth: occurrence.depth, about: occurrence.subject_label },
+      at: now,
+    })),
+  );
 }
 
 /** One line of `detect` and `simulate`. */

@@ -3,7 +3,7 @@
 export type { Delivery, Exchange } from './exchanges.ts';
 export { parseDuration, parseFault, tellFault } from './faults.text.ts';
 export { createFaults, type Fault, type Faults, seededRandom } from './faults.ts';
-export { type Grant, installOAuth, type SandboxOAuth } from './oauth.ts';
+export { grantsOf, installOAuth, type SandboxOAuth } from './oauth.ts';
 export { createPage } from './page.ts';
 export { decideOnPage } from './person.ts';
 export { samplePeople, sampleStaff } from './sample.ts';

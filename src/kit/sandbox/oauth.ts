@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock } from '../../base/clock.ts';
+import type { Trial } from '../trial.ts';
 
 /** What somebody allowed: tokens and the account they are for. */
 export interface Grant {
@@ -45,6 +46,13 @@ export interface SandboxOAuth {
   expireAll(): void;
   counts: { codes: number; refreshes: number; reused: number };
 }
+
+/** The grants of the simulated page, as cases need them. @param ends whether its access tokens end by themselves */
+export const grantsOf = (oauth: SandboxOAuth, ends = true): NonNullable<Trial['grants']> => ({
+  ...(ends ? { expire: () => oauth.expireAll() } : {}),
+  revoke: () => oauth.revokeAll(),
+  counts: oauth.counts,
+});
 
 const escapeHtml = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');

@@ -51,6 +51,8 @@ export function createSandboxServer(name: string, options: SandboxOptions): NewS
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (request, body, done) =>
     done(null, parse(body as Buffer, request.headers['content-type'] ?? '')),
   );
+  // The vendor's clock is that of the play, not of the machine.
+  app.addHook('onRequest', async (_request, reply) => void reply.header('date', options.clock.now().toUTCString()));
   if (limit > 0) {
     app.addHook('onSend', async (request, reply, payload) => {
       if (journal.length >= limit) journal.shift();

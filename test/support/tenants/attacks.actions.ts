@@ -8,6 +8,15 @@ const LATER = new Date(NOW.getTime() + 3_600_000);
 const planned = ({ named }: Tenant) => named('action_request');
 const committed = ({ named }: Tenant) => named('action_request', 1);
 
+/** A write into the record of the victim that nobody writes any more. */
+const writing = (victim: Tenant) => ({
+  ...planned(victim),
+  kind: 'update_field',
+  connection_id: victim.ids.connection,
+  content: { object: 'contact', id: 'c-1', fields: { city: 'x' } },
+  depth: 0,
+});
+
 const newRequest = ({ ids }: Tenant) => ({
   kind: 'send_email',
   channel: 'email',
@@ -86,6 +95,16 @@ export const ACTIONS = [
     countRequests: () => [],
     attemptsOf: ({ ids }) => [ids.sending],
   }),
+  ...attacksOn('actions/writes.ts', {
+    announceWrites: (victim, { deps }) => [deps, [writing(victim)], NOW],
+    settleWrites: (victim, { deps }) => [
+      deps,
+      [{ ...writing(victim), id: victim.ids.sent, state: 'sent' }],
+      new Map(),
+      NOW,
+    ],
+    pingPongs: { args: (victim, { deps }) => [deps, [writing(victim)]], look: (found) => [...found.values()] },
+  }),
   ...attacksOn('actions/switches.ts', {
     listKillSwitches: () => [],
     setKillSwitch: () => ['channel:sms', 'x', 'x', NOW],
@@ -138,7 +157,15 @@ export const ACTIONS = [
       NOW,
     ],
   }),
+  ...attacksOn('actions/settle.ts', {
+    settleSendings: ({ ids }) => [[{ id: ids.sending, state: 'sent', reason: null, detail: 'x' }], 'worker', NOW],
+  }),
   ...attacksOn('actions/ending.ts', {
+    afterEnds: (victim, { deps }) => [
+      deps,
+      [{ ...committed(victim), state: 'failed', reason: 'recipient_invalid' }],
+      NOW,
+    ],
     afterEnd: (victim, { deps }) => [deps, { ...committed(victim), state: 'failed', reason: 'recipient_invalid' }, NOW],
   }),
   ...attacksOn('actions/plan.ts', {

@@ -30,7 +30,7 @@ const seeker = ({ ids }: Tenant) => ({
 });
 
 /** The victim's connection as an attacker would have to name it to write through it. */
-const sourceFor = ({ ids, named }: Tenant, deps: Surroundings['deps']) => ({
+export const sourceFor = ({ ids, named }: Tenant, deps: Surroundings['deps']) => ({
   connector: deps.registry.find('hubspot'),
   connection: named('connection'),
   mapping: effectiveMapping('hubspot', []),
@@ -39,6 +39,8 @@ const sourceFor = ({ ids, named }: Tenant, deps: Surroundings['deps']) => ({
   zone: context.zone,
   country: 'US',
   currency: 'USD',
+  overrides: [],
+  mappingSeq: 0,
 });
 
 const batches = () => [
@@ -163,6 +165,7 @@ export const MODEL = [
     findParked: ({ ids }) => [ids.parked],
     listParked: ({ ids }) => [{ streamId: ids.stream, limit: 10 }],
     countParked: () => [],
+    countParkedBefore: () => ['ffffffff-ffff-7fff-bfff-ffffffffffff'],
   }),
   ...attacksOn('sync/imports/store.ts', {
     insertRun: ({ ids }) => [{ id: newId(), connectionId: ids.connection, object: 'contacts', fileName: 'x', at: NOW }],
@@ -178,7 +181,6 @@ export const MODEL = [
     resolveEarlierRows: ({ ids }) => [
       { id: newId(), connectionId: ids.connection, object: 'contacts', fileName: 'people.csv', at: NOW },
     ],
-    findImport: ({ ids }) => [ids.importRun],
   }),
   ...attacksOn('sync/source.ts', {
     sourcesOf: { args: (_victim, { deps }) => [deps], look: (sourceOf, { ids }) => sourceOf(ids.stream) ?? null },

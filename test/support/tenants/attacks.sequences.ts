@@ -36,6 +36,17 @@ const newRun = ({ ids }: Tenant) => ({
   depth: 0,
 });
 
+/** The victim's customer becomes two. */
+const parted = ({ ids }: Tenant) => ({
+  kind: 'contact',
+  from: ids.customer,
+  revived: ids.merged,
+  ids: [ids.merged],
+  kept: { run: [{ id: ids.run, ordinal: 1 }], action_request: [ids.planned], touch: [], occurrence: [ids.occurrence] },
+  documents: [ids.invoice],
+  keys: { stays: ['email:ann@example.com'], goes: ['phone:+14155550101'] },
+});
+
 /** Attacks on triggers, sequences and the people behind them. */
 export const SEQUENCES = [
   ...attacksOn('triggers/store.ts', {
@@ -162,7 +173,17 @@ export const SEQUENCES = [
     pauseRun: ({ ids }) => [ids.run, 'x', 1, NOW],
     resumeRun: ({ ids }) => [ids.pausedRun, 'x', 1, NOW],
     stopRun: (victim, around) => [ports(victim, around), victim.ids.run, 'x', 'x', 1, NOW],
+  }),
+  ...attacksOn('sequences/merging.ts', {
     mergeRuns: (victim, around) => [ports(victim, around), victim.ids.customer, victim.ids.customer2, NOW],
+  }),
+  ...attacksOn('sequences/companies.ts', {
+    mergeCompanies: ({ ids }) => [ids.company2, ids.company],
+    partCompanies: ({ ids }) => [{ kind: 'company', from: ids.company, revived: ids.company2, kept: { touch: [ids.committed] } }],
+  }),
+  ...attacksOn('sequences/parting.ts', { partRuns: (victim) => [parted(victim), NOW] }),
+  ...attacksOn('consent/parting.ts', {
+    partConsents: (victim, { deps }) => [deps.hash, parted(victim), NOW],
   }),
   ...attacksOn('sequences/staff.ts', {
     listStaff: () => [],

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { newId } from '../../../src/base/ids.ts';
+import { COORDINATOR_TABLES } from '../../../src/base/tables.ts';
 
 /** Values of one row by column. */
 export type Row = Record<string, unknown>;
@@ -12,18 +13,8 @@ interface Column {
   filled: boolean;
 }
 
-/**
- * Tables that name a tenant without being a tenant's: they are found by an unguessable token or by what a vendor or the
- * clock brings, before any tenant is known. Everything else with a tenant_id column must have row-level security.
- */
-export const COORDINATOR = new Set([
-  'session',
-  'api_key_route',
-  'link_route',
-  'tenant_due',
-  'account_route',
-  'oauth_state',
-]);
+/** Tables that may name a tenant without being a tenant's. Everything else with a tenant_id column must have row-level security. */
+const COORDINATOR = new Set(Object.keys(COORDINATOR_TABLES));
 
 /** What is known about the tables with a tenant_id column, read from the database itself so that new ones count. */
 export interface Catalog {

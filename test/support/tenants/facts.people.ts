@@ -46,7 +46,7 @@ export function peopleFacts(ids: Ids, { mark, zone, due }: Flavour): Facts {
         entity_id: ids.customer,
         company_id: ids.company,
         owner_id: ids.owner,
-        keys: ['email:ann@example.com', 'phone:+14155550101'],
+        keys: ['email:ann@example.com', 'email:shared@example.com', 'phone:+14155550101'],
       },
       {
         ...source,
@@ -55,6 +55,20 @@ export function peopleFacts(ids: Ids, { mark, zone, due }: Flavour): Facts {
         entity_id: ids.customer2,
         email: 'bob@example.com',
         keys: ['email:bob@example.com'],
+      },
+      // It came with who was merged away.
+      { ...source, ...place, remote_id: 'c-3', entity_id: ids.customer, email: null, keys: [] },
+      // It came to them at the moment they were merged away.
+      { ...source, ...place, remote_id: 'c-4', entity_id: ids.merged, email: null, keys: [] },
+    ],
+    record_home: [{ kind: 'contact', stream_id: ids.stream, remote_id: 'c-3', entity_id: ids.merged }],
+    not_same: [
+      {
+        kind: 'contact',
+        a_id: ids.customer2,
+        b_id: ids.customer,
+        keys: ['email:ann@example.com'],
+        reason: `${mark} said so`,
       },
     ],
     company: [
@@ -94,13 +108,37 @@ export function peopleFacts(ids: Ids, { mark, zone, due }: Flavour): Facts {
       key('contact', 'email:ann@example.com', ids.customer),
       key('contact', 'phone:+14155550101', ids.customer),
       key('contact', 'email:bob@example.com', ids.customer2),
+      key('contact', 'email:shared@example.com', ids.customer2),
       // No record has this key any more.
       key('contact', 'email:old@example.com', ids.customer),
       key('company', 'domain:acme.example', ids.company),
     ],
-    merge_event: [{ id: newId(), kind: 'contact', survivor_id: ids.customer, absorbed_id: ids.merged }],
+    merge_event: [
+      {
+        id: ids.mergeEvent,
+        kind: 'contact',
+        survivor_id: ids.customer,
+        absorbed_id: ids.merged,
+        evidence: { key: 'x', keys: [] },
+        kept: null,
+        undone_at: null,
+        // Only the platform's own merges are undone with it.
+        decided_by: 'vendor:hubspot',
+      },
+      {
+        id: newId(),
+        kind: 'contact',
+        survivor_id: ids.customer,
+        absorbed_id: newId(),
+        decided_by: `remap:${ids.remapRun}`,
+        evidence: {},
+        undone_at: null,
+      },
+    ],
     entity_alias: [{ old_id: ids.merged, entity_id: ids.customer }],
-    merge_suggestion: [{ kind: 'contact', entity_id: ids.customer, other_id: ids.customer2 }],
+    merge_suggestion: [
+      { id: ids.suggestion, kind: 'contact', entity_id: ids.customer, other_id: ids.customer2, decided_at: null },
+    ],
     staff: [
       { id: ids.staff, email: 'olga@example.com', ...there, deputy_id: ids.deputy, roles: ['accounts', 'admin'] },
       { id: ids.deputy, email: 'dora@example.com', ...there, roles: ['deputy'] },
@@ -129,6 +167,7 @@ export function peopleFacts(ids: Ids, { mark, zone, due }: Flavour): Facts {
         channel: 'email',
         class: 'marketing',
         at: due,
+        copy_of: null,
       },
     ],
     membership: [

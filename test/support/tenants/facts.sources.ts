@@ -30,6 +30,7 @@ export function sourceFacts(ids: Ids, { mark, due }: Flavour): Facts {
         position: null,
         total: 2,
         next_due_at: due,
+        sweep_due_at: due,
         phase: 'initial',
         state: 'waiting',
         ...lease,
@@ -47,10 +48,19 @@ export function sourceFacts(ids: Ids, { mark, due }: Flavour): Facts {
         remote_id: 'c-2',
         payload: { id: 'c-2', properties: { email: 'bob@example.com', firstname: mark } },
         vendor_at: null,
+        missing_since: LONG_AGO,
+        merged_into: null,
       },
     ],
     hint: [
       { connection_id: ids.connection, event_key: 'e-1', stream: 'contacts', remote_id: 'c-1', change: 'changed' },
+    ],
+    stream_cost: [{ stream_id: ids.stream, calls_per_poll: 3 }],
+    hook_watch: [
+      {
+        ...{ connection_id: ids.connection, stream: 'contacts', missed: 4, finds: 3, polls: 9, waited_seconds: 7200 },
+        ...{ missed_since: LONG_AGO, last_missed_at: LONG_AGO, polled_at: LONG_AGO, alarm_since: null },
+      },
     ],
     parked_item: [
       { id: ids.parked, kind: 'record', reference: `${ids.stream}/c-9`, ...parked },
@@ -65,6 +75,29 @@ export function sourceFacts(ids: Ids, { mark, due }: Flavour): Facts {
     ],
     field_definition: [{ stream_id: ids.stream, name: 'email', options: null }],
     mapping_override: [{ connector: 'hubspot', connection_id: ids.connection, version: 1, mapping: {} }],
+    remap_run: [
+      {
+        id: ids.remapRun,
+        connector: 'hubspot',
+        connection_id: ids.connection,
+        reason: 'rollback',
+        level_id: ids.connection,
+        version: 1,
+        back_to: 0,
+        state: 'running',
+        streams: JSON.stringify([{ id: ids.stream, name: 'contacts' }]),
+        after: null,
+        mapping_seq: 0,
+        ...lease,
+      },
+    ],
+    remap_kept: [{ run_id: ids.remapRun, stream_id: ids.stream, remote_id: 'i-2' }],
+    field_tally: [
+      { stream_id: ids.stream, path: 'properties.email', seen: 100, present: 100, shapes: {}, shape: null },
+    ],
+    field_drift: [
+      { id: ids.drift, connection_id: ids.connection, stream_id: ids.stream, kind: 'gone', field: 'email', detail: {} },
+    ],
     import_run: [
       {
         id: ids.importRun,
@@ -79,7 +112,30 @@ export function sourceFacts(ids: Ids, { mark, due }: Flavour): Facts {
     ],
     import_row: [{ import_id: ids.importRun, object: 'contacts', group_key: 'g-1', line: 2, data: { name: mark } }],
     write_ledger: [
-      { connection_id: ids.connection, object: 'contact', remote_id: 'c-1', field: 'email', request_id: ids.sent },
+      {
+        connection_id: ids.connection,
+        object: 'contacts',
+        remote_id: 'c-1',
+        field: 'email',
+        request_id: ids.sent,
+        written_at: due,
+        answered_at: LONG_AGO,
+        expires_at: new Date('2030-01-01'),
+        seen_at: null,
+        flipped_at: null,
+        way: null,
+      },
+    ],
+    write_breaker: [
+      {
+        id: ids.breaker,
+        connection_id: ids.connection,
+        object: 'contacts',
+        remote_id: 'c-1',
+        field: 'city',
+        flips: [],
+        tripped_at: LONG_AGO,
+      },
     ],
   };
 }

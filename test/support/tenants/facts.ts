@@ -43,6 +43,15 @@ export const newIds = () => {
     'occurrence',
     'event',
     'goneOwner',
+    'pass',
+    'heldBatch',
+    'doneBatch',
+    'confirmedBatch',
+    'remapRun',
+    'drift',
+    'mergeEvent',
+    'suggestion',
+    'breaker',
   ] as const;
   return Object.fromEntries(names.map((name) => [name, newId()])) as Record<(typeof names)[number], string>;
 };

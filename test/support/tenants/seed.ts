@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { newId } from '../../../src/base/ids.ts';
 import { type Catalog, completed, insertRow, type Row } from './catalog.ts';
+import { completenessFacts } from './facts.completeness.ts';
 import { coordinatorFacts, peopleFacts } from './facts.people.ts';
 import { documentFacts, sourceFacts } from './facts.sources.ts';
 import { type Facts, type Flavour, LONG_AGO, newIds } from './facts.ts';
@@ -45,6 +46,7 @@ export function newTenant(catalog: Catalog, kind: 'victim' | 'attacker'): Tenant
   const facts: Facts = {
     ...peopleFacts(ids, flavour),
     ...sourceFacts(ids, flavour),
+    ...completenessFacts(ids),
     ...documentFacts(ids, flavour),
     ...workFacts(ids, flavour),
     ...coordinatorFacts(ids, flavour),

@@ -1,0 +1,39 @@
+import * as accessSchema from './access/schema.ts';
+import * as actionSchema from './actions/schema.ts';
+import * as auditSchema from './audit/schema.ts';
+import * as connectionSchema from './connections/schema.ts';
+import { ProblemDocument } from './http/problems.ts';
+import * as mappingSchema from './mapping/schema.ts';
+import * as modelSchema from './model/schema.ts';
+import * as peopleSchema from './sequences/people.schema.ts';
+import * as sequenceSchema from './sequences/schema.ts';
+import * as quotaSchema from './sync/quota.schema.ts';
+import * as remapSchema from './sync/remap/schema.ts';
+import * as syncSchema from './sync/schema.ts';
+import * as triggerSchema from './triggers/schema.ts';
+
+const schemasOf = (...rooms: object[]): { $id: string }[] =>
+  rooms
+    .flatMap((room) => Object.values(room))
+    .filter(
+      (value): value is { $id: string } =>
+        value !== null && typeof value === 'object' && typeof (value as { $id?: unknown }).$id === 'string',
+    );
+
+/** Every schema that has a name: the reference of the API is made of them. */
+export const schemas = (): { $id: string }[] =>
+  schemasOf(
+    accessSchema,
+    actionSchema,
+    auditSchema,
+    connectionSchema,
+    mappingSchema,
+    modelSchema,
+    peopleSchema,
+    sequenceSchema,
+    quotaSchema,
+    remapSchema,
+    syncSchema,
+    triggerSchema,
+    { ProblemDocument },
+  );

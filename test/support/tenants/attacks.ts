@@ -1,0 +1,13 @@
+import { ACCESS } from './attacks.access.ts';
+import { ACTIONS } from './attacks.actions.ts';
+import { CARE } from './attacks.care.ts';
+import { COMPLETENESS } from './attacks.completeness.ts';
+import { IDENTITY } from './attacks.identity.ts';
+import { MODEL } from './attacks.model.ts';
+import { REMAP } from './attacks.remap.ts';
+import { SEQUENCES } from './attacks.sequences.ts';
+import type { Attack } from './functions.ts';
+
+/** How to call every function that works in a tenant's transaction, by file and name. */
+export const ATTACKS: ReadonlyMap<string, Attack> = new Map([...ACCESS, ...MODEL, ...SEQUENCES, ...ACTIONS, ...CARE,
+  ...COMPLETENESS, ...REMAP, ...IDENTITY]);
