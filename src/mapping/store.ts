@@ -11,6 +11,8 @@ export interface OverrideRow {
   mapping: MappingOverride;
   created_at: Date;
   created_by: string;
+  /** The earlier version this one returned to. */
+  restores?: number | null;
 }
 
 /** The newest override of the tenant and of the connection, in the order they apply. */
@@ -30,9 +32,17 @@ export async function loadOverrides(tx: Tx, connector: string, connectionId: str
  */
 export async function saveOverride(
   tx: Tx,
-  override: { connector: string; connectionId: string; mapping: MappingOverride; by: string; at: Date },
+  override: {
+    connector: string;
+    connectionId: string;
+    mapping: MappingOverride;
+    by: string;
+    at: Date;
+    restores?: number | undefined;
+  },
   expected: number | undefined,
 ): Promise<number | undefined> {
+  await newMapping(tx, override.connector, override.connectionId);
   const present = one(
     await tx.query<{ version: number | null }>(
       'select max(version) as version from mapping_override where tenant_id = $1 and connector = $2 and connection_id = $3',
@@ -42,11 +52,49 @@ export async function saveOverride(
   if ((present ?? undefined) !== expected) return undefined;
   const version = (present ?? 0) + 1;
   const { rowCount } = await tx.query(
-    `insert into mapping_override (tenant_id, connector, connection_id, version, mapping, created_at, created_by)
-     values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing`,
-    [tx.tenantId, override.connector, override.connectionId, version, override.mapping, override.at, override.by],
+    `insert into mapping_override (tenant_id, connector, connection_id, version, mapping, created_at, created_by, restores)
+     values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing`,
+    [
+      tx.tenantId,
+      override.connector,
+      override.connectionId,
+      version,
+      override.mapping,
+      override.at,
+      override.by,
+      override.restores ?? null,
+    ],
   );
   return rowCount === 1 ? version : undefined;
+}
+
+/**
+ * Announces another mapping to whoever stores records of it: they hold the rows of their streams, so this waits for
+ * those that are at it, and those that come later see the new count and read the mapping again.
+ */
+async function newMapping(tx: Tx, connector: string, connectionId: string): Promise<void> {
+  const { rows } = await tx.query<{ id: string; mapping_seq: number }>(
+    `select s.id, s.mapping_seq from stream s join connection c on c.tenant_id = s.tenant_id and c.id = s.connection_id
+     where s.tenant_id = $1 and c.connector = $2 and ($3::uuid is null or c.id = $3) order by s.id for update of s`,
+    [tx.tenantId, connector, connectionId === WHOLE_TENANT ? null : connectionId],
+  );
+  // All of them get the same count, also those that were added later.
+  const seq = Math.max(0, ...rows.map((row) => row.mapping_seq)) + 1;
+  await tx.query('update stream set mapping_seq = $3 where tenant_id = $1 and id = any($2)', [
+    tx.tenantId,
+    rows.map((row) => row.id),
+    seq,
+  ]);
+}
+
+/** Every version of one override, newest first. */
+export async function listOverrides(tx: Tx, connector: string, connectionId: string): Promise<OverrideRow[]> {
+  const { rows } = await tx.query<OverrideRow>(
+    `select connection_id, version, mapping, created_at, created_by, restores from mapping_override
+     where tenant_id = $1 and connector = $2 and connection_id = $3 order by version desc`,
+    [tx.tenantId, connector, connectionId],
+  );
+  return rows;
 }
 
 export interface FieldRow {

@@ -13,16 +13,20 @@ export const recordKey = (streamId: string, remoteId: string): string => `${stre
 export async function loadProjections(
   tx: Tx,
   kind: EntityKind,
-  records: readonly { streamId: string; remoteId: string; isNew?: boolean }[],
+  records: readonly { streamId: string; remoteId: string; isNew?: boolean; before?: Row }[],
 ): Promise<Map<string, Row>> {
-  const known = records.filter((record) => !record.isNew);
-  if (known.length === 0) return new Map();
+  const given = new Map(
+    records.flatMap((one) => (one.before ? [[recordKey(one.streamId, one.remoteId), one.before] as const] : [])),
+  );
+  const known = records.filter((record) => !record.isNew && !record.before);
+  if (known.length === 0) return given;
   const { rows } = await tx.query<Row>(
     `select t.* from unnest($2::uuid[], $3::text[]) as i(stream_id, remote_id)
      join ${projectionTable(kind)} t on t.tenant_id = $1 and t.stream_id = i.stream_id and t.remote_id = i.remote_id`,
     [tx.tenantId, known.map((record) => record.streamId), known.map((record) => record.remoteId)],
   );
-  return new Map(rows.map((row) => [recordKey(row.stream_id as string, row.remote_id as string), row]));
+  for (const row of rows) given.set(recordKey(row.stream_id as string, row.remote_id as string), row);
+  return given;
 }
 
 /** The row of a mapped record, before identity and references are known. */
@@ -34,7 +38,8 @@ export function baseRow(record: Mapped, before: Row | undefined, now: Date): Row
     custom: record.custom ?? null,
     source_created_at: record.createdAt ?? before?.source_created_at ?? null,
     source_updated_at: record.updatedAt ?? null,
-    deleted_at: record.deletedAt ?? null,
+    // The day it went stays, however often it is mapped again.
+    deleted_at: record.deletedAt ? (before?.deleted_at ?? record.deletedAt) : null,
     mapping_version: record.mappingVersion,
     updated_at: now,
   };
@@ -121,7 +126,12 @@ const referenceNames = (kind: EntityKind): string[] =>
 /**
  * Billing systems tell the balance, seldom the day it reached zero: that day is when we see it happen, and stays.
  */
-function settlePaidDay(kind: EntityKind, before: Row | undefined, row: Row, ctx: ApplyContext): void {
+export function settlePaidDay(
+  kind: EntityKind,
+  before: Row | undefined,
+  row: Row,
+  ctx: Pick<ApplyContext, 'now' | 'zone'>,
+): void {
   if (kind !== 'invoice' || row.paid_on) return;
   const settled =
     row.status === 'paid' ||

@@ -4,7 +4,8 @@ import { changeBetween, differing } from './changes.ts';
 import { fieldColumns, goldenTable, projectionTable, tellingColumns } from './columns.ts';
 import { baseRow, fillReferences, loadProjections, recordKey, writeProjections } from './documents.ts';
 import { golden, type Source } from './golden.ts';
-import { recordSuggestions, releaseKeys, resolveIdentity, type Seeker } from './identity.ts';
+import { keepHomes } from './homes.ts';
+import { type Resolution, recordSuggestions, releaseKeys, resolveIdentity, type Seeker } from './identity.ts';
 import { keysOf } from './keys.ts';
 import { joinEntities } from './merge.ts';
 import type { ApplyContext, Change, Mapped } from './types.ts';
@@ -48,7 +49,9 @@ export async function applyParties(
     values: row,
     entityId: before?.entity_id as string | undefined,
   }));
-  const resolution = await resolveIdentity(tx, kind, seekers);
+  // Mapped anew without anything that tells people apart being different: they are who they were.
+  const settled = work.map(({ record, row, before }, at) => !!record.before && isSame(before!, row, seekers[at]!));
+  const resolution = await resolveSome(tx, kind, seekers, settled);
   const dropped: { entityId: string; key: string }[] = [];
   work.forEach(({ row, before }, at) => {
     row.entity_id = resolution.entities[at];
@@ -62,13 +65,32 @@ export async function applyParties(
     kind,
     work.map(({ row }) => row),
   );
-  for (const join of resolution.joins) await joinEntities(tx, kind, join, 'identity rules', ctx);
+  if (resolution.joins.length > 0) {
+    const homes = work.map(({ record: { streamId, remoteId } }, at) => ({
+      streamId,
+      remoteId,
+      entityId: resolution.homes[at]!,
+    }));
+    await keepHomes(
+      tx,
+      kind,
+      homes.filter(({ entityId }, at) => entityId !== resolution.entities[at]),
+    );
+  }
+  const merged: Change[] = [];
+  for (const join of resolution.joins)
+    merged.push(await joinEntities(tx, kind, join, ctx.decidedBy ?? 'identity rules', ctx));
   await releaseKeys(tx, kind, dropped);
   await recordSuggestions(tx, kind, resolution.suggestions, ctx.now);
   const depth = new Map(work.map(({ row, record }) => [row.entity_id as string, record.depth ?? 0]));
   const fresh = new Map<string, Row[]>();
   for (const { row } of work) fresh.set(row.entity_id as string, [...(fresh.get(row.entity_id as string) ?? []), row]);
-  const changes = await refreshGolden(tx, kind, [...fresh.keys()], ctx, { depth, created: resolution.created, fresh });
+  const refreshed = await refreshGolden(tx, kind, [...fresh.keys()], ctx, {
+    depth,
+    created: resolution.created,
+    fresh,
+  });
+  const changes = [...merged, ...refreshed];
 
   const arrived = new Map<string, string>();
   work.forEach(({ row, before }, at) => {
@@ -77,6 +99,38 @@ export async function applyParties(
       if (!(before?.keys as string[] | undefined)?.includes(key)) arrived.set(`~${key}`, row.entity_id as string);
   });
   return { changes, arrived };
+}
+
+/** Whether two states of a record say the same about whose it is. */
+const isSame = (before: Row, row: Row, { keys }: Seeker): boolean =>
+  !before.deleted_at &&
+  !row.deleted_at &&
+  differing(before, { ...row, keys: keys.map(({ key }) => key) }, ['keys', 'name', 'first_name', 'last_name', 'email'])
+    .length === 0;
+
+/** Resolves those that are not settled; the others stay with the entity they have. */
+async function resolveSome(
+  tx: Tx,
+  kind: JoinedKind,
+  seekers: readonly Seeker[],
+  settled: readonly boolean[],
+): Promise<Resolution> {
+  const open = seekers.filter((_, at) => !settled[at]);
+  if (open.length === seekers.length) return resolveIdentity(tx, kind, seekers);
+  const resolution: Resolution =
+    open.length > 0
+      ? await resolveIdentity(tx, kind, open)
+      : { entities: [], homes: [], joins: [], suggestions: [], created: new Set() };
+  const absorbed = new Map(resolution.joins.map((join) => [join.absorbed, join.survivor]));
+  const live = (id: string): string => (absorbed.has(id) ? live(absorbed.get(id)!) : id);
+  let next = 0;
+  const places = settled.map((stays) => (stays ? -1 : next++));
+  const own = (at: number): string => seekers[at]!.entityId!;
+  return {
+    ...resolution,
+    entities: places.map((place, at) => (place < 0 ? live(own(at)) : resolution.entities[place]!)),
+    homes: places.map((place, at) => (place < 0 ? own(at) : resolution.homes[place]!)),
+  };
 }
 
 interface RefreshHints {

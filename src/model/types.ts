@@ -1,8 +1,8 @@
 import type { Row, Tx } from '../base/database.ts';
 import type { Category, EntityKind, Reference } from '../kit/index.ts';
 
-/** Where a fact came from: only live ones may trigger; replays and first loads only update state. */
-export type Origin = 'live' | 'backfill' | 'replay';
+/** Where a fact came from: only live ones may trigger; replays, first loads and our own writes only update state. */
+export type Origin = 'live' | 'backfill' | 'replay' | 'echo';
 
 /** One source record after mapping: typed values, references still as the source names them. */
 export interface Mapped {
@@ -19,6 +19,8 @@ export interface Mapped {
   mappingVersion: string;
   /** Read for the first time: there is no row of it yet to compare with. */
   isNew?: boolean;
+  /** The row that stands for it, when whoever maps it anew has just read and locked its record. */
+  before?: Row;
   /** How many of our own writes lie between this fact and something a person did. */
   depth?: number;
 }
@@ -30,11 +32,32 @@ export interface ApplyContext {
   zone: string;
   /** What kind of system a stream belongs to, for survivorship. */
   sourceOf: (streamId: string) => { connector: string; category: Category } | undefined;
-  /** Told in the same transaction when two entities become one. */
-  onMerge?: (tx: Tx, merged: { kind: 'contact' | 'company'; survivor: string; absorbed: string }) => Promise<void>;
+  /** Who joins entities, for the record of it; default: the identity rules. */
+  decidedBy?: string;
+  /** Told in the same transaction when two entities become one; answers what must be kept to take it apart again. */
+  onMerge?: (tx: Tx, merged: { kind: 'contact' | 'company'; survivor: string; absorbed: string }) => Promise<unknown>;
+  /** Told in the same transaction when one entity becomes two again. */
+  onUnmerge?: (tx: Tx, parted: Parted) => Promise<void>;
 }
 
-export type ChangeOperation = 'created' | 'updated' | 'deleted' | 'restored' | 'merged';
+/** One entity that became two: what downstream needs to share out what hangs on it. */
+export interface Parted {
+  kind: 'contact' | 'company';
+  /** Who stays. */
+  from: string;
+  /** Who lives (again). */
+  revived: string;
+  /** Ids that now stand for the one who lives again, its own included. */
+  ids: readonly string[];
+  /** What `onMerge` answered when they became one; absent when records were split off. */
+  kept: unknown;
+  /** Documents that went with it. */
+  documents: readonly string[];
+  /** Addresses of the records of each side, as identity keys. */
+  keys: { stays: readonly string[]; goes: readonly string[] };
+}
+
+export type ChangeOperation = 'created' | 'updated' | 'deleted' | 'restored' | 'merged' | 'unmerged';
 
 /** One line of the change feed. `before` and `after` hold the changed fields only. */
 export interface Change {

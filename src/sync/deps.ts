@@ -10,6 +10,9 @@ export interface SyncListeners {
   /** React to changes in their own transaction. */
   changes: ChangeListener[];
   onMerge: NonNullable<ApplyContext['onMerge']>;
+  onUnmerge: NonNullable<ApplyContext['onUnmerge']>;
+  /** Takes up again what another room parked. @returns whether it could */
+  replay?: (tx: Tx, item: { kind: string; reference: string }, now: Date) => Promise<boolean>;
   /** Events of a vendor that are no records: receipts, opt-outs, acknowledgements. */
   event: (tx: Tx, connection: ConnectionRow, event: HookEvent, now: Date) => Promise<void>;
 }

@@ -142,8 +142,8 @@ async function store(
     sourceOf: source.sourceOf,
     onMerge: deps.listeners.onMerge,
   };
-  // What we wrote ourselves is stored without anybody hearing of it; what then differs is somebody else's doing.
-  if (echoed.length > 0) await applyRecords(tx, echoed, { ...context, origin: 'echo' }, []);
+  // What we wrote ourselves comes first and starts nothing; what then differs is somebody else's doing.
+  if (echoed.length > 0) await applyRecords(tx, echoed, { ...context, origin: 'echo' }, deps.listeners.changes);
   result.changes = await applyRecords(tx, mapped, context, deps.listeners.changes);
   for (const [stream, ids] of revived) await followVendorUnmerge(deps, tx, source, stream, ids);
   if (origin === 'live' && result.changes.length > 0) await deps.queue.send(tx, 'changes', { tenantId: tx.tenantId });

@@ -27,6 +27,12 @@ export function nextCursor(stream: Stream, before: StreamCursor, startedAt: Date
   return { since: before.since !== undefined && before.since > limit ? before.since : limit };
 }
 
+/** The vendor's own time, as an answer tells it. */
+export function vendorTime({ headers }: Reply): Date | undefined {
+  const told = Date.parse(headers.date ?? '');
+  return Number.isNaN(told) ? undefined : new Date(told);
+}
+
 /** A page as read. */
 export interface Page {
   reply: Reply;

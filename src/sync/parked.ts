@@ -3,7 +3,7 @@ import { newId } from '../base/ids.ts';
 
 export interface ParkedRow {
   id: string;
-  kind: 'record' | 'field' | 'row' | 'hook' | 'action' | 'stream';
+  kind: 'record' | 'field' | 'row' | 'hook' | 'action' | 'stream' | 'write';
   connection_id: string | null;
   stream_id: string | null;
   remote_id: string | null;
@@ -107,4 +107,13 @@ export async function countParked(tx: Tx): Promise<{ kind: string; stream_id: st
     [tx.tenantId],
   );
   return rows;
+}
+
+/** Open items that come after one, when the newest come first. */
+export async function countParkedBefore(tx: Tx, id: string, kind?: string): Promise<number> {
+  const { rows } = await tx.query<{ n: number }>(
+    'select count(*)::int as n from parked_item where tenant_id = $1 and resolved_at is null and id < $2 and ($3::text is null or kind = $3)',
+    [tx.tenantId, id, kind ?? null],
+  );
+  return rows[0]?.n ?? 0;
 }

@@ -3,12 +3,17 @@ import { type Session, withSession } from '../connections/session.ts';
 import { JOINED_KINDS, type RecordHint, type Stream, VendorError } from '../kit/index.ts';
 import { loadProjections, recordKey } from '../model/documents.ts';
 import { joinEntities } from '../model/merge.ts';
+import { loadApart } from '../model/not-same.ts';
 import { refreshGolden } from '../model/parties.ts';
 import type { Origin } from '../model/types.ts';
-import { markDeleted } from './deletes.ts';
+import { guardRecords } from './deletions.ts';
 import type { SyncDeps } from './deps.ts';
-import { type Ingested, ingest, type RawRecord, toRawRecord } from './ingest.ts';
+import { deleteGone, refuseHeld } from './gone.ts';
+import { tellChanges } from './identity.ts';
+import { type Ingested, ingest } from './ingest.ts';
 import { park, resolveParked } from './parked.ts';
+import { noteSeen } from './quarantine.ts';
+import { type RawRecord, toRawRecord } from './records.ts';
 import { loadSource, type Source } from './source.ts';
 
 interface HintRow {
@@ -69,14 +74,17 @@ export interface Fetched {
   unreadable: { stream: string; ids: string[]; reason: string }[];
   /** Records the vendor made one of. */
   merges: { stream: string; from: string; into: string }[];
+  /** Records a person had deleted by their right to privacy, by stream and id. */
+  privacy: Set<string>;
 }
 
-const nothingFetched = (): Fetched => ({
+export const nothingFetched = (): Fetched => ({
   records: new Map(),
   gone: new Map(),
   goneAt: new Map(),
   unreadable: [],
   merges: [],
+  privacy: new Set(),
 });
 
 async function fetchHinted(session: Session, source: Source, hints: readonly HintRow[]): Promise<Fetched> {
@@ -100,6 +108,7 @@ async function fetchHinted(session: Session, source: Source, hints: readonly Hin
       fetched.merges.push({ stream: hint.stream, from: hint.remote_id, into: merged });
     }
     wanted.set(hint.stream, ids);
+    if (hint.change === 'privacy_deleted') fetched.privacy.add(recordKey(hint.stream, hint.remote_id));
     if (hint.change === 'merged' || (!stream.fetchByIds && hint.change !== 'changed'))
       add(fetched.gone, hint.stream, hint.remote_id);
     if (!stream.fetchByIds && hint.vendor_at)
@@ -181,13 +190,15 @@ export async function store(
   source: Source,
   fetched: Fetched,
   origin: Origin,
-): Promise<Ingested> {
+): Promise<Ingested & { held: number }> {
   // Streams in the connector's order: parents first.
   const order = source.connector.streams.map((stream: Stream) => stream.name);
-  const batches = order
-    .filter((name) => fetched.records.has(name))
-    .map((stream) => ({ stream, records: fetched.records.get(stream)! }));
-  const result = await ingest(deps, tx, source, batches, origin);
+  const batches: { stream: string; records: RawRecord[] }[] = [];
+  for (const stream of order.filter((name) => fetched.records.has(name)))
+    batches.push({ stream, records: await guardRecords(deps, tx, source, stream, fetched.records.get(stream)!) });
+  const result = { ...(await ingest(deps, tx, source, batches, origin)), held: 0 };
+  for (const { stream, records } of batches)
+    await noteSeen(tx, source.streamIds.get(stream)!, records, deps.clock.now());
   const readable = batches.flatMap(({ stream, records }) =>
     records.map((record) => `${source.streamIds.get(stream)}/${record.id}`),
   );
@@ -195,16 +206,10 @@ export async function store(
   for (const merge of fetched.merges) await followVendorMerge(deps, tx, source, merge);
   for (const [name, ids] of fetched.gone) {
     const still = new Set(fetched.records.get(name)?.map((record) => record.id));
-    const deleted = await markDeleted(
-      deps,
-      tx,
-      source,
-      name,
-      ids.filter((id) => !still.has(id)),
-      origin,
-      (id) => fetched.goneAt.get(recordKey(name, id)),
-    );
+    const gone = { ...fetched, stream: name, ids: ids.filter((id) => !still.has(id)) };
+    const deleted = await deleteGone(deps, tx, source, gone, origin);
     result.changed += deleted.changed;
+    result.held += deleted.held;
     result.changes.push(...deleted.changes);
   }
   await park(
@@ -237,7 +242,9 @@ export async function refetchNow(
     const fetched = nothingFetched();
     for (const [name, ids] of wanted) await fetchIds(session, source, name, ids, fetched);
     if (fetched.unreadable[0]) throw new VendorError('unknown', fetched.unreadable[0].reason);
-    return deps.db.tenant(tenantId, (tx) => store(deps, tx, source, fetched, 'live'));
+    const stored = await deps.db.tenant(tenantId, (tx) => store(deps, tx, source, fetched, 'live'));
+    refuseHeld(source, stored.held);
+    return stored;
   });
 }
 
@@ -262,6 +269,8 @@ async function followVendorMerge(
     const absorbed = found.get(recordKey(streamId, merge.from))?.entity_id as string | undefined;
     const survivor = found.get(recordKey(streamId, merge.into))?.entity_id as string | undefined;
     if (!absorbed || !survivor || absorbed === survivor) continue;
+    // A person took this merge apart: the platform telling of it once more changes nothing.
+    if ((await loadApart(tx, kind, [absorbed])).between(absorbed, survivor)) continue;
     const ctx = {
       now: deps.clock.now(),
       origin: 'live' as const,
@@ -269,7 +278,7 @@ async function followVendorMerge(
       sourceOf: source.sourceOf,
       onMerge: deps.listeners.onMerge,
     };
-    await joinEntities(
+    const told = await joinEntities(
       tx,
       kind,
       {
@@ -280,7 +289,7 @@ async function followVendorMerge(
       `vendor:${source.connector.id}`,
       ctx,
     );
-    await refreshGolden(tx, kind, [survivor], ctx);
+    await tellChanges(deps, tx, [told, ...(await refreshGolden(tx, kind, [survivor], ctx))], ctx.now);
   }
 }
 

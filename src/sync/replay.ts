@@ -2,7 +2,7 @@ import { appendEvents } from '../audit/store.ts';
 import type { Tx } from '../base/database.ts';
 import type { SyncDeps } from './deps.ts';
 import { ingest } from './ingest.ts';
-import { findParked, listParked, type ParkedRow, resolveParked } from './parked.ts';
+import { countParkedBefore, findParked, listParked, type ParkedRow, resolveParked } from './parked.ts';
 import type { RawRecord } from './records.ts';
 import { loadSource } from './source.ts';
 import { loadSources } from './sources.ts';
@@ -11,16 +11,23 @@ export interface Replayed {
   tried: number;
   resolved: number;
   stillParked: number;
+  /** Items that were not tried yet, and where to go on with them; nothing when none is left. */
+  left: number;
+  next: string | null;
 }
+
+/** Items of one batch, unless somebody wants fewer: a request must not take for ever. */
+const BATCH = 1000;
 
 /**
  * Tries parked items again: records and fields are mapped anew from what is stored, announced records are fetched again,
  * rows of files need their file. Replaying never triggers anything: what happened is not happening now.
+ * @param which one item, or a batch of a kind or of all, newest first; `before`: where an earlier batch ended
  */
 export async function replay(
   deps: SyncDeps,
   tenantId: string,
-  which: { id?: string; kind?: string; limit?: number },
+  which: { id?: string; kind?: string; limit?: number; before?: string },
   actor: string,
 ): Promise<Replayed> {
   const items = await deps.db.tenant(tenantId, async (tx) => {
@@ -28,9 +35,13 @@ export async function replay(
       const item = await findParked(tx, which.id);
       return item && item.resolved_at === null ? [item] : [];
     }
-    return listParked(tx, { ...(which.kind ? { kind: which.kind } : {}), limit: which.limit ?? 1000 });
+    const { kind, before } = which;
+    return listParked(tx, { ...(kind ? { kind } : {}), ...(before ? { before } : {}), limit: which.limit ?? BATCH });
   });
-  const result: Replayed = { tried: items.length, resolved: 0, stillParked: 0 };
+  const last = which.id ? undefined : items.at(-1)?.id;
+  const left = last ? await deps.db.tenant(tenantId, (tx) => countParkedBefore(tx, last, which.kind)) : 0;
+  const next = left > 0 ? (last ?? null) : null;
+  const result: Replayed = { tried: items.length, resolved: 0, stillParked: 0, left, next };
   for (const item of items) {
     if (await replayOne(deps, tenantId, item)) result.resolved += 1;
     else result.stillParked += 1;
@@ -52,6 +63,13 @@ export async function replay(
 }
 
 async function replayOne(deps: SyncDeps, tenantId: string, item: ParkedRow): Promise<boolean> {
+  if (item.kind === 'action')
+    return deps.db.tenant(tenantId, async (tx) => {
+      const now = deps.clock.now();
+      const taken = (await deps.listeners.replay?.(tx, item, now)) ?? false;
+      if (taken) await resolve(tx, item, now);
+      return taken;
+    });
   if (
     !item.connection_id ||
     !item.stream_id ||

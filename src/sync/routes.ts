@@ -10,6 +10,7 @@ import { invalid, notFound, Problem } from '../base/errors.ts';
 import { findConnection } from '../connections/store.ts';
 import type { App } from '../http/app.ts';
 import { caller, cursorId, IdParams, PageQuery, pageOf, ref, toPage } from '../http/helpers.ts';
+import { deletionRoutes } from './deletions.routes.ts';
 import type { SyncDeps } from './deps.ts';
 import { importFile } from './imports/import.ts';
 import { readImportMapping } from './imports/mapping.ts';
@@ -38,6 +39,7 @@ const toParked = (row: ParkedRow) => ({
 
 /** State of the streams, parked items, imports. */
 export function syncRoutes(app: App, deps: SyncDeps): void {
+  deletionRoutes(app, deps);
   app.get(
     '/v1/streams',
     {
@@ -137,13 +139,26 @@ export function syncRoutes(app: App, deps: SyncDeps): void {
       config: { permission: 'operate' },
       schema: {
         tags: ['sync'],
-        summary: 'Try parked items again; nothing is triggered by it',
+        summary: 'Try parked items again, newest first; nothing is triggered by it',
         body: Type.Object(
-          { id: Type.Optional(Type.String({ format: 'uuid' })), kind: Type.Optional(Type.String({ maxLength: 20 })) },
+          {
+            id: Type.Optional(Type.String({ format: 'uuid' })),
+            kind: Type.Optional(Type.String({ maxLength: 20 })),
+            limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, description: 'Items of this batch' })),
+            before: Type.Optional(Type.String({ format: 'uuid', description: '`next` of the batch before' })),
+          },
           { additionalProperties: false },
         ),
         response: {
-          200: Type.Object({ tried: Type.Integer(), resolved: Type.Integer(), stillParked: Type.Integer() }),
+          200: Type.Object({
+            tried: Type.Integer(),
+            resolved: Type.Integer(),
+            stillParked: Type.Integer(),
+            left: Type.Integer({ description: 'Items not tried yet' }),
+            next: Type.Union([Type.String({ format: 'uuid' }), Type.Null()], {
+              description: 'Send it as `before` to go on; null: all were tried',
+            }),
+          }),
         },
       },
     },

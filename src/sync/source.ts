@@ -28,33 +28,59 @@ export interface Source {
   /** How often the business wants platforms to be asked. */
   pollSeconds: number;
   overrides: MappingOverride[];
+  /** Which state of the mapping this is. */
+  mappingSeq: number;
 }
 
-export async function loadSource(deps: SyncDeps, tenantId: string, connectionId: string): Promise<Source> {
-  return deps.db.tenant(tenantId, async (tx) => {
-    const connection = await findConnection(tx, connectionId);
-    if (!connection) throw new Error(`The connection ${connectionId} does not exist any more.`);
-    const connector = connectorOf(deps.registry, connection.connector);
-    const overrides = await loadOverrides(tx, connector.id, connectionId);
-    const streams = await streamConnectors(tx);
-    const { zone, country, currency } = await setting(tx, 'business');
-    const { pollSeconds } = await setting(tx, 'sync');
-    const mappings = overrides.map((row) => row.mapping);
-    return {
-      connector,
-      connection,
-      mapping: effectiveMapping(connector.id, mappings),
-      overrides: mappings,
-      streamIds: new Map(
-        streams.filter((stream) => stream.connection_id === connectionId).map((stream) => [stream.name, stream.id]),
-      ),
-      sourceOf: sourcesAmong(deps, streams),
-      zone,
-      country,
-      currency,
-      pollSeconds,
-    };
-  });
+export const loadSource = (deps: SyncDeps, tenantId: string, connectionId: string): Promise<Source> =>
+  deps.db.tenant(tenantId, (tx) => readSource(deps, tx, connectionId));
+
+/** As `loadSource`, in a transaction under way: with what it wrote. */
+export async function readSource(deps: Pick<SyncDeps, 'registry'>, tx: Tx, connectionId: string): Promise<Source> {
+  const connection = await findConnection(tx, connectionId);
+  if (!connection) throw new Error(`The connection ${connectionId} does not exist any more.`);
+  const connector = connectorOf(deps.registry, connection.connector);
+  // Before the overrides: one that is saved in between must count as not yet known.
+  const streams = await streamConnectors(tx);
+  const overrides = await loadOverrides(tx, connector.id, connectionId);
+  const { zone, country, currency } = await setting(tx, 'business');
+  const { pollSeconds } = await setting(tx, 'sync');
+  const mappings = overrides.map((row) => row.mapping);
+  return {
+    connector,
+    connection,
+    mapping: effectiveMapping(connector.id, mappings),
+    overrides: mappings,
+    mappingSeq: Math.max(
+      0,
+      ...streams.filter((stream) => stream.connection_id === connectionId).map((stream) => stream.mapping_seq),
+    ),
+    streamIds: new Map(
+      streams.filter((stream) => stream.connection_id === connectionId).map((stream) => [stream.name, stream.id]),
+    ),
+    sourceOf: sourcesAmong(deps, streams),
+    zone,
+    country,
+    currency,
+    pollSeconds,
+  };
+}
+
+/**
+ * Sees to it that the mapping of `source` is the newest one and stays it until the transaction ends: whoever saves
+ * another waits for the rows held here.
+ */
+export async function holdMapping(tx: Tx, source: Source, streams: readonly string[]): Promise<void> {
+  const { rows } = await tx.query<{ mapping_seq: number }>(
+    'select mapping_seq from stream where tenant_id = $1 and id = any($2) for key share',
+    [tx.tenantId, streams.map((name) => source.streamIds.get(name)).filter((id) => id !== undefined)],
+  );
+  const seq = Math.max(source.mappingSeq, ...rows.map((row) => row.mapping_seq));
+  if (seq === source.mappingSeq) return;
+  const overrides = await loadOverrides(tx, source.connector.id, source.connection.id);
+  source.overrides = overrides.map((row) => row.mapping);
+  source.mapping = effectiveMapping(source.connector.id, source.overrides);
+  source.mappingSeq = seq;
 }
 
 function sourcesAmong(
