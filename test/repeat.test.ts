@@ -59,6 +59,9 @@ const MORE = [
   'action_request',
   'consent',
   'consent_event',
+  'deletion_batch',
+  'deletion',
+  'stream_pass',
   'suppression',
   'touch',
 ];
@@ -108,6 +111,16 @@ async function play(way: Way): Promise<{ outcome: Outcome; seen: Set<string>; al
     await quickbooks.announce([{ entity: 'Invoice', operation: 'updated', id: early.Id }]);
     await story.settle();
     await quickbooks.announce([{ entity: 'Customer', operation: 'created', id: late.Id }]);
+    await story.settle();
+    // Something is deleted, and somebody wants it back.
+    const quote = quickbooks.state.addEstimate(late.Id, 40);
+    await quickbooks.announce([{ entity: 'Estimate', operation: 'created', id: quote.Id }]);
+    await story.settle();
+    quickbooks.state.remove('Estimate', quote.Id);
+    await quickbooks.announce([{ entity: 'Estimate', operation: 'deleted', id: quote.Id }]);
+    await story.settle();
+    const [deleted] = (await story.must('GET', '/v1/deletions')).items;
+    await story.must('POST', `/v1/deletions/${deleted.id}/undo`);
     await story.settle();
     await story.until(6, '08:05');
     await twilio.deliver(story.textsTo(ann)[0]!.sid);

@@ -47,8 +47,9 @@ export async function buildContent(deps: ContentDeps, tx: Tx, input: ContentInpu
           : CUSTOMER_KINDS.includes(request.kind)
             ? { ...(await unsubscribeLink(deps, tx, request)), ...plan.input }
             : await nativeContent(tx, input, plan.input);
-  const schema = ACTION_INPUTS[request.kind];
-  if (!Value.Check(schema, content)) {
+  // What the platform adds to the kind's input is checked here: only now it is known where it happens.
+  for (const schema of [ACTION_INPUTS[request.kind], input.route.action.extra]) {
+    if (!schema || Value.Check(schema, content)) continue;
     const wrong = Value.Errors(schema, content).map(
       (error) => `${error.instancePath.replace(/^\//, '') || 'it'} ${error.message}`,
     );

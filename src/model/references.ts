@@ -5,9 +5,6 @@ import { kindsReferring, projectionTable } from './columns.ts';
 /** What a reference points at. */
 export const TARGET: Record<Reference, EntityKind> = { customer: 'contact', company: 'company', owner: 'owner' };
 
-/** Key kinds that a `~kind:value` reference may look up. */
-export const keyReference = (kind: string, value: string): string => `~${kind}:${value}`;
-
 /**
  * Resolves source references to entity ids.
  * @returns entity id by reference; those whose target has not arrived yet are missing

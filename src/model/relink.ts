@@ -1,9 +1,10 @@
 import type { Tx } from '../base/database.ts';
-import { ENTITY_KINDS, isJoined, type Reference } from '../kit/index.ts';
+import { ENTITY_KINDS, isJoined, JOINED_KINDS, type Reference } from '../kit/index.ts';
 import { afterLinking } from './apply.ts';
 import { appendChanges } from './changes.ts';
 import { kindsReferring, projectionTable } from './columns.ts';
 import { linkLateReferences, TARGET } from './references.ts';
+import { adoptStrays } from './strays.ts';
 import type { ApplyContext, ChangeListener } from './types.ts';
 
 /** Targets connected in one transaction. */
@@ -23,6 +24,7 @@ export async function relink(tx: Tx, ctx: ApplyContext, listeners: readonly Chan
     if (changes.length > 0) for (const listener of listeners) await listener(tx, changes, ctx.now);
     connected += links.length + (await followMerges(tx, reference));
   }
+  for (const kind of JOINED_KINDS) connected += await adoptStrays(tx, kind, ctx);
   return connected;
 }
 

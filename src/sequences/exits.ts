@@ -50,7 +50,8 @@ export function exitListener(ports: Pick<SequencePorts, 'cancel'>): ChangeListen
     const note = (customerId: string | null, rule: ExitRule): void => {
       if (customerId) facts.set(customerId, (facts.get(customerId) ?? new Set()).add(rule));
     };
-    for (const change of changes) {
+    // What we wrote ourselves is no fact about the customer.
+    for (const change of changes.filter(({ origin }) => origin !== 'echo')) {
       if (touchesMoney(change)) {
         note(change.customer_id, 'invoices_settled');
         if (change.fields.includes('customer_id'))

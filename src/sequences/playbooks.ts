@@ -5,6 +5,7 @@ import { Value } from 'typebox/value';
 import { parse } from 'yaml';
 import { appendEvents } from '../audit/store.ts';
 import type { Tx } from '../base/database.ts';
+import { bumpDue } from '../base/due.ts';
 import { invalid, notFound } from '../base/errors.ts';
 import { triggerDefinition } from '../triggers/catalogue.ts';
 import { insertTrigger, triggersOfSequence, updateTrigger } from '../triggers/store.ts';
@@ -221,6 +222,8 @@ export async function switchSequence(
       expected: trigger.version,
       now,
     });
+  // Whatever happens today counts from now on: it is looked for at once, not with the next round.
+  if (on) await bumpDue(tx, tx.tenantId, 'detect', now);
   await appendEvents(tx, [
     {
       actor: by,

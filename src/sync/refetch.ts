@@ -197,8 +197,7 @@ export async function store(
   for (const stream of order.filter((name) => fetched.records.has(name)))
     batches.push({ stream, records: await guardRecords(deps, tx, source, stream, fetched.records.get(stream)!) });
   const result = { ...(await ingest(deps, tx, source, batches, origin)), held: 0 };
-  for (const { stream, records } of batches)
-    await noteSeen(tx, source.streamIds.get(stream)!, records, deps.clock.now());
+  for (const item of batches) await noteSeen(tx, source.streamIds.get(item.stream)!, item.records, deps.clock.now());
   const readable = batches.flatMap(({ stream, records }) =>
     records.map((record) => `${source.streamIds.get(stream)}/${record.id}`),
   );

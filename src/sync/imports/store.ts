@@ -197,8 +197,3 @@ export async function resolveEarlierRows(
     [tx.tenantId, run.connectionId, run.fileName, run.object, run.id, run.at],
   );
 }
-
-/** How an import went. */
-export async function findImport(tx: Tx, id: string): Promise<Row | undefined> {
-  return one(await tx.query('select * from import_run where tenant_id = $1 and id = $2', [tx.tenantId, id]));
-}
