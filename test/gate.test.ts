@@ -100,6 +100,12 @@ const CLOSING: { gate: string; verdict: Verdict['kind']; reason: string; change:
     change: { content: { ok: false, detail: 'There is no value for customer.name.' } },
   },
   {
+    gate: 'ping-pong',
+    verdict: 'skip',
+    reason: 'ping_pong',
+    change: { pingPong: 'Something at HubSpot set "jobtitle" back each time we wrote it.' },
+  },
+  {
     gate: 'quiet hours',
     verdict: 'defer',
     reason: 'quiet_hours',

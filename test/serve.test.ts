@@ -1,6 +1,8 @@
+import { spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test, vi } from 'vitest';
 import { start as startHubSpot } from '../connectors/hubspot/sandbox.ts';
 import { systemClock } from '../src/base/clock.ts';
@@ -12,6 +14,7 @@ import { gateTo } from './support/wires.ts';
 // Each program takes a second to start, and more on a busy machine.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const APP = { HUBSPOT_CLIENT_ID: 'hubspot-app', HUBSPOT_CLIENT_SECRET: 'hubspot-secret' };
 const folder = mkdtempSync(path.join(os.tmpdir(), 'rapport-serve-'));
 // As root the embedded database runs as somebody else, who must get in here.
@@ -133,6 +136,37 @@ test('serve: what it says first is where it is', async () => {
   expect(stdout).toBe(
     `Rapport runs at http://127.0.0.1:${own.PORT} (api, sync, engine, dispatch).\nIt is fresh: open it in a browser to create the owner. The API reference is at http://127.0.0.1:${own.PORT}/docs.\n`,
   );
+});
+
+test('serve: under npm start the hub stops on a SIGTERM that npm got, although npm does not pass it on', async () => {
+  const own = await fresh();
+  // Of its own group, so that nothing of it outlives the test.
+  const npm = spawn('npm', ['start'], { cwd: ROOT, env: { ...process.env, ...own }, detached: true });
+  let said = '';
+  for (const stream of [npm.stdout, npm.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      said += text;
+    });
+  // Its end is when the last of its processes has closed what it writes to.
+  const closed = new Promise((resolve) => npm.once('close', resolve));
+  try {
+    await until(
+      'it runs',
+      () => said.includes('Rapport runs at'),
+      () => said,
+    );
+    process.kill(npm.pid!, 'SIGTERM');
+    await closed;
+    expect(said).toContain('"msg":"stopping"');
+    expect(await refused(`http://127.0.0.1:${own.PORT}`)).toBe(true);
+    expect(await query(own, "select name from queue.job where state = 'active'")).toEqual([]);
+  } finally {
+    try {
+      process.kill(-npm.pid!, 'SIGKILL');
+    } catch {
+      // All have ended.
+    }
+  }
 });
 
 test('serve: a port that is taken is said in a sentence', async () => {

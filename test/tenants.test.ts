@@ -1,14 +1,11 @@
 import type pg from 'pg';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { type Database, openDatabase } from '../src/base/database.ts';
-import { startTestHub, type TestHub, testDatabase } from './support/hub.ts';
-import { ACCESS } from './support/tenants/attacks.access.ts';
-import { ACTIONS } from './support/tenants/attacks.actions.ts';
-import { MODEL } from './support/tenants/attacks.model.ts';
-import { SEQUENCES } from './support/tenants/attacks.sequences.ts';
+import { accessTo, startTestHub, type TestHub, testDatabase } from './support/hub.ts';
+import { ATTACKS } from './support/tenants/attacks.ts';
 import { type Attempt, attempt, leaksOf, rowsAsText } from './support/tenants/attempt.ts';
 import { type Catalog, ownerClient, readCatalog } from './support/tenants/catalog.ts';
-import { type Attack, type StoreFunction, storeFunctions } from './support/tenants/functions.ts';
+import { type StoreFunction, storeFunctions } from './support/tenants/functions.ts';
 import { newTenant, storeTenant, type Tenant } from './support/tenants/seed.ts';
 
 let database: Awaited<ReturnType<typeof testDatabase>>;
@@ -29,16 +26,14 @@ let afterwards: Map<string, Attempt>;
 /** The victim's rows by table. */
 const untouched = new Map<string, string>();
 
-const ATTACKS = new Map<string, Attack>([...ACCESS, ...MODEL, ...SEQUENCES, ...ACTIONS]);
-
 beforeAll(async () => {
   database = await testDatabase();
   hub = await startTestHub({ databaseUrl: database.url, connectors: ['hubspot'] });
   owner = await ownerClient(database.url);
   catalog = await readCatalog(owner);
   functions = await storeFunctions();
-  bound = openDatabase({ ownerUrl: database.url, max: 1 });
-  unbound = openDatabase({ ownerUrl: database.url, appUrl: database.url, max: 1 });
+  bound = openDatabase({ ...accessTo(database.url), max: 1 });
+  unbound = openDatabase({ ...accessTo(database.url), appUrl: database.url, max: 1 });
   victim = newTenant(catalog, 'victim');
   attacker = newTenant(catalog, 'attacker');
   await storeTenant(owner, attacker);
@@ -114,15 +109,19 @@ test('tenants: no store function does so even without row-level security: each s
   expect(faults(unbound, await attackAll(unbound, attacker.tenantId))).toEqual([]);
 });
 
-test('tenants: every attack hits when the ids are one’s own, so that none of them is a blow into the air', async () => {
-  const vain = [...(await attackAll(bound, victim.tenantId))].flatMap(([name, made]) => {
-    const { harmless } = ATTACKS.get(name)!;
-    if (made.error !== undefined) return [`${name}: fails in the own tenant: ${made.error}`];
-    const hits =
-      made.changed.length > 0 ||
-      leaksOf(made.text, made.given, victim).length > 0 ||
-      made.same !== afterwards.get(name)!.same;
-    return hits === (harmless === undefined) ? [] : [`${name}: ${hits ? 'is not harmless' : 'has no effect'}`];
-  });
-  expect(vain).toEqual([]);
-});
+// Which tables a call wrote to is counted by the server it wrote to: on a cluster that is another one.
+test.skipIf(inject('cluster'))(
+  'tenants: every attack hits when the ids are one’s own, so that none of them is a blow into the air',
+  async () => {
+    const vain = [...(await attackAll(bound, victim.tenantId))].flatMap(([name, made]) => {
+      const { harmless } = ATTACKS.get(name)!;
+      if (made.error !== undefined) return [`${name}: fails in the own tenant: ${made.error}`];
+      const hits =
+        made.changed.length > 0 ||
+        leaksOf(made.text, made.given, victim).length > 0 ||
+        made.same !== afterwards.get(name)!.same;
+      return hits === (harmless === undefined) ? [] : [`${name}: ${hits ? 'is not harmless' : 'has no effect'}`];
+    });
+    expect(vain).toEqual([]);
+  },
+);

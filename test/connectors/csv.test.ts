@@ -5,6 +5,7 @@ import { exportCell } from '../../connectors/csv/export.ts';
 import { csvFiles } from '../../connectors/csv/files.ts';
 import { type CsvSandbox, type FileEncoding, start } from '../../connectors/csv/sandbox.ts';
 import type { Connector, FileOptions, FileRow } from '../../src/kit/index.ts';
+import { conformance } from '../conformance/suite.ts';
 
 let exports: CsvSandbox;
 
@@ -377,3 +378,5 @@ test('csv: the connector says what it cannot do and why', async () => {
   }
   expect(Object.keys(exports.report())).toEqual(['files written', 'rows written']);
 });
+
+await conformance('csv');

@@ -5,10 +5,13 @@ import { start } from '../../connectors/quickbooks/sandbox.ts';
 import { webhooks } from '../../connectors/quickbooks/webhooks.ts';
 import { manualClock } from '../../src/base/clock.ts';
 import { classify, type HookEvent, type Reply } from '../../src/kit/index.ts';
+import { conformance } from '../conformance/suite.ts';
 import { hasPlatform, platformFile } from '../specs/platforms.ts';
 import { QUICKBOOKS_FILES } from '../specs/readers/quickbooks.ts';
 import { readXsd } from '../specs/readers/xsd.ts';
 import { APP, AT, ask, tokenOf } from './quickbooks.setup.ts';
+
+await conformance('quickbooks');
 
 const NOW = new Date(AT);
 

@@ -10,6 +10,7 @@ import { slackTransport } from '../../connectors/slack/transport.ts';
 import { webhooks } from '../../connectors/slack/webhooks.ts';
 import { manualClock } from '../../src/base/clock.ts';
 import { classify, type PreparedRequest, VendorError } from '../../src/kit/index.ts';
+import { conformance } from '../conformance/suite.ts';
 import { vendorTruth } from '../specs/suite.ts';
 import { freePort, HOUR, MINUTE, startTestHub, type TestHub } from '../support/hub.ts';
 
@@ -238,21 +239,6 @@ describe('posting', () => {
     expect(second).toMatchObject({ state: 'sent', receipt: { nativeId: first.receipt.nativeId, state: 'updated' } });
   });
 
-  test('slack: a preview shows the request and sends nothing', async () => {
-    const before = vendor.state.messages.length;
-    const { body } = await hub.api('POST', '/v1/actions', {
-      kind: 'send_chat',
-      preview: true,
-      input: { target: general, title: 'A', text: 'B' },
-    });
-    expect(body.request).toMatchObject({
-      method: 'POST',
-      url: expect.stringContaining('/chat.postMessage'),
-      body: { channel: general, text: 'A\nB' },
-    });
-    expect(vendor.state.messages).toHaveLength(before);
-  });
-
   test.each([
     ['channel_not_found', () => vendor.state.addChannel('secret', { id: 'G0SECRET1', is_private: true }).id, /invite/],
     ['is_archived', () => vendor.state.addChannel('old', { is_archived: true }).id, /archived/],
@@ -310,20 +296,6 @@ describe('posting', () => {
 });
 
 describe('once', () => {
-  test('slack: a lost answer makes one message', async () => {
-    vendor.server.faults.add({ kind: 'cut_after', match: /postMessage/, times: 1 });
-    const lost = await send({ target: general, title: 'Only once', text: 'x' });
-    expect(lost.state).toBe('unknown');
-    // Others write there meanwhile.
-    for (let n = 0; n < 5; n++) vendor.state.say(general, rita, `chat ${n}`);
-    await hub.advance(2 * MINUTE);
-    expect(await action(lost.id)).toMatchObject({
-      state: 'sent',
-      receipt: { nativeId: expect.stringContaining(`${general}:`) },
-    });
-    expect(inChannel().filter((message) => message.text.startsWith('Only once'))).toHaveLength(1);
-  });
-
   test('slack: a lost answer to a direct message is found in the conversation with that person', async () => {
     const before = vendor.messagesTo(rita).length;
     vendor.server.faults.add({ kind: 'cut_after', match: /postMessage/, times: 1 });
@@ -331,27 +303,6 @@ describe('once', () => {
     await hub.advance(2 * MINUTE);
     expect(await action(lost.id)).toMatchObject({ state: 'sent' });
     expect(vendor.messagesTo(rita)).toHaveLength(before + 1);
-  });
-
-  test.each(['malformed', 'truncated'] as const)(
-    'slack: a %s answer is looked into, not taken as refusal',
-    async (kind) => {
-      vendor.server.faults.add({ kind, match: /postMessage/, times: 1 });
-      const lost = await send({ target: general, title: `Broken ${kind}`, text: 'x' });
-      expect(lost.state).toBe('unknown');
-      await hub.advance(2 * MINUTE);
-      expect((await action(lost.id)).state).toBe('sent');
-      expect(inChannel().filter((message) => message.text.startsWith(`Broken ${kind}`))).toHaveLength(1);
-    },
-  );
-
-  test('slack: what never arrived is posted once the look-up found nothing', async () => {
-    vendor.server.faults.add({ kind: 'cut', match: /postMessage/, times: 1 });
-    const lost = await send({ target: general, title: 'Never arrived', text: 'x' });
-    expect(lost.state).toBe('unknown');
-    for (let n = 0; n < 3; n++) await hub.advance(2 * MINUTE);
-    expect((await action(lost.id)).state).toBe('sent');
-    expect(inChannel().filter((message) => message.text.startsWith('Never arrived'))).toHaveLength(1);
   });
 
   test('slack: a history that lost its messages proves nothing, so nothing is posted again', async () => {
@@ -374,44 +325,6 @@ describe('once', () => {
     for (let n = 0; n < 3; n++) await hub.advance(2 * MINUTE);
     expect((await action(lost.id)).state).toBe('sent');
     expect(inChannel(open.id)).toHaveLength(2);
-  });
-
-  test('slack: a 429 is waited out as long as the header says, and an undated one half a minute', async () => {
-    for (const headers of [{ 'retry-after': '60' }, {}] as Record<string, string>[]) {
-      vendor.server.faults.add({
-        kind: 'status',
-        status: 429,
-        match: /postMessage/,
-        times: 1,
-        headers,
-        body: { ok: false, error: 'ratelimited' },
-      });
-      const waiting = await send({ target: general, title: 'Later', text: 'x' });
-      expect(waiting).toMatchObject({ state: 'planned', reason: 'rate_limited' });
-      expect(new Date(waiting.notBefore).getTime() - hub.clock.now().getTime()).toBe(
-        headers['retry-after'] ? 60_000 : 30_000,
-      );
-      await hub.advance(2 * MINUTE);
-      expect(await action(waiting.id)).toMatchObject({ state: 'sent', attempts: 2 });
-    }
-  });
-
-  test('slack: a burst is spread so that Slack never has to refuse', async () => {
-    const refusedBefore = exchanges('chat.postMessage').filter((exchange) => exchange.status === 429).length;
-    const planned: string[] = [];
-    for (let n = 0; n < 12; n++) {
-      const { body } = await hub.api(
-        'POST',
-        '/v1/actions',
-        { kind: 'send_chat', input: { target: general, title: `Burst ${n}`, text: 'x' } },
-        { 'idempotency-key': `burst-${n}` },
-      );
-      planned.push(body.id);
-    }
-    for (let n = 0; n < 4; n++) await hub.advance(MINUTE);
-    expect((await Promise.all(planned.map(action))).map((one) => one.state)).toEqual(planned.map(() => 'sent'));
-    expect(inChannel().filter((message) => message.text.startsWith('Burst'))).toHaveLength(12);
-    expect(exchanges('chat.postMessage').filter((exchange) => exchange.status === 429)).toHaveLength(refusedBefore);
   });
 
   test('slack: a server error is transient, and internal_error may have posted', () => {
@@ -763,16 +676,8 @@ describe('around it', () => {
       await rotating.stop();
     }
   });
-
-  test('slack: no secret is in any log line', () => {
-    const tokens = vendor.server.journal.flatMap(
-      (exchange) => /Bearer (.+)/.exec(exchange.headers.authorization ?? '')?.[1] ?? [],
-    );
-    expect(tokens.length).toBeGreaterThan(0);
-    const log = hub.lines.join('\n');
-    for (const secret of [...new Set(tokens), APP.SLACK_SIGNING_SECRET, APP.SLACK_CLIENT_SECRET])
-      expect(log).not.toContain(secret);
-  });
 });
 
-await vendorTruth('slack', () => vendor.server);
+await vendorTruth('slack', () => vendor.server, { part: 'special' });
+
+await conformance('slack');

@@ -9,7 +9,8 @@ import { type SmtpSandbox, start } from '../../connectors/smtp/sandbox.ts';
 import { poolOptions } from '../../connectors/smtp/transport.ts';
 import { manualClock } from '../../src/base/clock.ts';
 import type { PreparedRequest } from '../../src/kit/index.ts';
-import { freePort, HOUR, MINUTE, startTestHub, type TestHub } from '../support/hub.ts';
+import { conformance } from '../conformance/suite.ts';
+import { freePort, MINUTE, startTestHub, type TestHub } from '../support/hub.ts';
 
 const CRM = { HUBSPOT_CLIENT_ID: 'hubspot-app', HUBSPOT_CLIENT_SECRET: 'hubspot-secret' };
 const AT = '2026-03-02T15:00:00Z';
@@ -339,16 +340,6 @@ describe('sending', () => {
     expect(headers['List-Unsubscribe']).toMatch(/^<https:\/\/hub\.example\/u\/[^<>\s]+>$/);
   });
 
-  test('smtp: a preview of the request holds no secret', () => {
-    const ctx = { settings: connection.settings, now: new Date(AT) } as never;
-    const spec = actions[0]!.request(ctx, { to: 'a@example.com', subject: 's', text: 't' } as never, {
-      requestId: 'r',
-      firstTriedAt: new Date(AT),
-    });
-    expect(spec).toMatchObject({ method: 'POST', path: '/send', json: { to: { address: 'a@example.com' } } });
-    expect(JSON.stringify(spec)).not.toMatch(/password|PRIVATE/i);
-  });
-
   test('smtp: many mails share three connections, and each goes once', async () => {
     const before = server.counts.connections;
     server.counts.mostOpen = server.counts.open;
@@ -505,6 +496,8 @@ describe('refusals', () => {
       '503 5.5.1 sequence',
     ])
       expect(kind(text)).toBe('transient');
+    for (const text of ['421 4.7.0 Too many messages, slow down', '450 4.3.2 rate limit exceeded', '451 Throttled'])
+      expect(kind(text, 'MAIL FROM')).toBe('rate_limited');
     for (const text of [
       '550 5.1.1 unknown',
       '550-5.1.2 bad domain',
@@ -537,24 +530,6 @@ describe('refusals', () => {
 });
 
 describe('lost answers', () => {
-  test('smtp: a mail whose confirmation was lost is never sent again by itself', async () => {
-    const who = await somebody();
-    server.faults.add({ kind: 'cut_after', match: /^DATA /, times: 1 });
-    const lost = await write(who);
-    expect(lost).toMatchObject({ state: 'unknown', detail: expect.stringContaining('is not known') });
-    for (let times = 0; times < 5; times++) await hub.advance(6 * HOUR);
-    const later = await action(lost.id);
-    expect(later).toMatchObject({ state: 'unknown', detail: expect.stringContaining('A person decides') });
-    expect(mailsTo(who.email)).toHaveLength(1);
-    const settled = await hub.api(
-      'POST',
-      `/v1/actions/${lost.id}/settle`,
-      { as: 'sent', reason: 'Seen in the mailbox' },
-      { 'if-match': `"${later.version}"` },
-    );
-    expect(settled.body.state).toBe('sent');
-  });
-
   test('smtp: a person may send it again, under the same Message-ID', async () => {
     const who = await somebody();
     server.faults.add({ kind: 'cut', match: /^DATA /, times: 1 });
@@ -626,3 +601,5 @@ test('smtp: no secret is in any line of the log', () => {
   for (const secret of [server.credentials.password, 'another-password', privateKey.slice(60, 120)])
     expect(log).not.toContain(secret);
 });
+
+await conformance('smtp');

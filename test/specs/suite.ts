@@ -32,7 +32,7 @@ export async function vendorTruth(
     test.skipIf(reason !== undefined)(reason ? `${name} (skipped: ${reason})` : name, async ({ task }) => {
       const { journal, deliveries } = noted();
       const report = (await checkExchanges(connector, journal, { deliveries, ...options }))!;
-      expect(linesOf(report)).toEqual([]);
+      expect(linesOf(report), linesOf(report).join('\n')).toEqual([]);
       expect(report.requests).toBeGreaterThan(0);
       expect(report.responses).toBeGreaterThan(0);
       const { requests, responses, exceptions } = report;

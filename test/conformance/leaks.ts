@@ -1,0 +1,39 @@
+import pg from 'pg';
+
+/** Texts as they may stand in a database: plain, as bytes, in the base64 of a kept answer. */
+const forms = (text: string): string[] => [text, Buffer.from(text).toString('hex'), ...base64Of(text)];
+
+/** A text inside of something encoded begins at any of three places. */
+const base64Of = (text: string): string[] =>
+  [0, 1, 2].map((before) => {
+    const encoded = Buffer.from(`${' '.repeat(before)}${text}`).toString('base64');
+    // What stands beside it decides about the first and the last letters.
+    return encoded.slice(before === 0 ? 0 : 4, Math.floor(encoded.length / 4) * 4 - 4);
+  });
+
+/**
+ * Where texts stand in a database, the queue's tables included: `table: the row's beginning`.
+ * @param url of a user who sees every row
+ */
+export async function placesWith(url: string, texts: readonly string[]): Promise<string[]> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    const { rows } = await client.query<{ name: string }>(
+      "select format('%I.%I', schemaname, tablename) as name from pg_tables where schemaname not in ('pg_catalog', 'information_schema')",
+    );
+    const wanted = texts.flatMap(forms).filter((text) => text.length >= 8);
+    const found: string[] = [];
+    for (const { name } of rows) {
+      const hits = await client.query<{ row: string; what: string }>(
+        `select left(t::text, 200) as row, substring(t::text from greatest(1, position(s in t::text) - 100) for 100) as what
+         from ${name} t, unnest($1::text[]) as s where position(s in t::text) > 0 limit 3`,
+        [wanted],
+      );
+      for (const { row, what } of hits.rows) found.push(`${name}: ${row} … ${what}`);
+    }
+    return found;
+  } finally {
+    await client.end();
+  }
+}
