@@ -29,23 +29,42 @@ const SLICE_MS = 500;
  * @returns how many were sent
  */
 export async function dispatchDue(deps: ActionDeps, tenantId: string): Promise<number> {
-  let sent = 0;
   const started = performance.now();
-  for (;;) {
-    const candidates = await deps.db.tenant(tenantId, (tx) => dueRequests(tx, deps.clock.now(), BATCH));
-    if (candidates.length === 0) break;
-    const freshness = await ensureFresh(deps, tenantId, await customersNeedingBilling(deps, tenantId, candidates));
-    const committed = await deps.db.tenant(tenantId, (tx) => passGate(deps, tx, candidates, freshness));
-    sent += await sendAll(deps, tenantId, committed);
-    if (candidates.length < BATCH) break;
-    if (performance.now() - started > SLICE_MS) {
-      await deps.queue.wake('dispatch', { tenantId });
-      return sent;
+  let sent = 0;
+  // While one batch is on its way, the next one is decided about.
+  let inHand: readonly string[] = [];
+  let sending: Promise<number> = Promise.resolve(0);
+  let more = true;
+  try {
+    while (more && performance.now() - started < SLICE_MS) {
+      const decided = await decideNext(deps, tenantId, inHand);
+      more = decided.more;
+      sent += await sending;
+      inHand = decided.committed;
+      sending = sendAll(deps, tenantId, inHand);
+      // Whether it failed is asked when the next one is ready.
+      sending.catch(() => {});
     }
+  } finally {
+    sent += await sending;
   }
+  if (more) await deps.queue.wake('dispatch', { tenantId });
   const next = await deps.db.tenant(tenantId, (tx) => nextRequestDue(tx));
   if (next) await bumpDue({ query: deps.db.statement }, tenantId, 'dispatch', next);
   return sent;
+}
+
+/** @param inHand requests that are on their way and look due until they have left */
+async function decideNext(
+  deps: ActionDeps,
+  tenantId: string,
+  inHand: readonly string[],
+): Promise<{ committed: string[]; more: boolean }> {
+  const candidates = await deps.db.tenant(tenantId, (tx) => dueRequests(tx, deps.clock.now(), BATCH, inHand));
+  if (candidates.length === 0) return { committed: [], more: false };
+  const freshness = await ensureFresh(deps, tenantId, await customersNeedingBilling(deps, tenantId, candidates));
+  const committed = await deps.db.tenant(tenantId, (tx) => passGate(deps, tx, candidates, freshness));
+  return { committed, more: candidates.length === BATCH };
 }
 
 async function customersNeedingBilling(

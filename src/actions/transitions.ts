@@ -2,11 +2,19 @@ import { one, type Tx } from '../base/database.ts';
 import { ALL, type RequestRow } from './store.ts';
 import type { StoredField } from './writes.ts';
 
-/** Requests whose time has come, without locks: what they need is locked in a fixed order afterwards. */
-export async function dueRequests(tx: Tx, now: Date, limit: number): Promise<RequestRow[]> {
+/**
+ * Requests whose time has come, without locks: what they need is locked in a fixed order afterwards.
+ * @param besides requests that are left out
+ */
+export async function dueRequests(
+  tx: Tx,
+  now: Date,
+  limit: number,
+  besides: readonly string[] = [],
+): Promise<RequestRow[]> {
   const { rows } = await tx.query<RequestRow>(
-    `select ${ALL} from action_request where tenant_id = $1 and state in ('planned', 'committed') and not_before <= $2 order by priority desc, not_before, id limit $3`,
-    [tx.tenantId, now, limit],
+    `select ${ALL} from action_request where tenant_id = $1 and state in ('planned', 'committed') and not_before <= $2 and id <> all($4) order by priority desc, not_before, id limit $3`,
+    [tx.tenantId, now, limit, besides],
   );
   return rows;
 }

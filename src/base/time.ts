@@ -3,7 +3,21 @@ import { DateTime, IANAZone } from 'luxon';
 /** A calendar date, `YYYY-MM-DD`. Dates stay dates: they have no zone and no hour. */
 export type LocalDate = string;
 
-export const isZone = (zone: unknown): zone is string => typeof zone === 'string' && IANAZone.isValidZone(zone);
+// Asking the runtime makes a formatter each time, which costs more than everything else about a message.
+const zones = new Map<string, boolean>();
+const MOST_ZONES = 2000;
+
+export function isZone(zone: unknown): zone is string {
+  if (typeof zone !== 'string') return false;
+  let valid = zones.get(zone);
+  if (valid === undefined) {
+    valid = IANAZone.isValidZone(zone);
+    // What people type in has no end.
+    if (zones.size >= MOST_ZONES) zones.clear();
+    zones.set(zone, valid);
+  }
+  return valid;
+}
 
 /** The calendar date an instant falls on in `zone` (IANA). */
 export const localDate = (instant: Date, zone: string): LocalDate =>

@@ -28,6 +28,21 @@ function spanOf(date: LocalDate, zone: string, window: Window): { open: Date; cl
  * change of clocks never shifts it; `close` itself is closed.
  */
 export function nextOpen(ask: Date, zone: string, window: Window): Date | undefined {
+  const known = answers.get(window) ?? new Map<string, Date | undefined>();
+  answers.set(window, known);
+  const question = `${ask.getTime()} ${zone}`;
+  if (!known.has(question)) {
+    if (known.size >= MOST_ANSWERS) known.clear();
+    known.set(question, findOpen(ask, zone, window));
+  }
+  return known.get(question);
+}
+
+/** A batch asks about the same moment in the same few zones again and again. */
+const answers = new WeakMap<Window, Map<string, Date | undefined>>();
+const MOST_ANSWERS = 1000;
+
+function findOpen(ask: Date, zone: string, window: Window): Date | undefined {
   const today = localDate(ask, zone);
   for (let day = -1; day <= MAX_DAYS; day++) {
     const span = spanOf(addDays(today, day), zone, window);

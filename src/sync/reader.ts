@@ -14,15 +14,7 @@ import { isWatched, noteSeen } from './quarantine.ts';
 import { jsonOfRecord } from './records.ts';
 import { noteFound } from './silence.ts';
 import { loadSource, type Source } from './source.ts';
-import {
-  beginRun,
-  finishRun,
-  interruptRun,
-  leaseStream,
-  type RunPosition,
-  type StreamRow,
-  savePage,
-} from './store.ts';
+import { beginRun, finishRun, interruptRun, leaseStream, type RunPosition, type StreamRow, savePage } from './store.ts';
 
 const LEASE_MS = 120_000;
 
