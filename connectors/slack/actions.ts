@@ -66,7 +66,8 @@ async function find(
         query: {
           channel,
           oldest: epoch(meta.firstTriedAt.getTime() - HOUR_MS),
-          latest: epoch(meta.firstTriedAt.getTime() + 3 * MINUTE_MS),
+          // A later try than the first may be the one that got through: up to now, not only around the first.
+          latest: epoch(ctx.now.getTime() + 3 * MINUTE_MS),
           inclusive: true,
           include_all_metadata: true,
           limit: 200,

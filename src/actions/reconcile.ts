@@ -92,7 +92,7 @@ export async function reconcile(deps: ActionDeps, tenantId: string, request: Req
     if (way.kind === 'marker') {
       const meta = { requestId: request.id, firstTriedAt: request.committed_at ?? request.created_at };
       const receipt = await way.find(session.ctx, request.content as never, meta);
-      if (receipt) return settleAs(deps, tenantId, request, 'sent', receipt);
+      if (receipt) return await settleAs(deps, tenantId, request, 'sent', receipt);
       // Of the newest try: an earlier one may be long ago, and what the newest made may not show yet.
       const triedAt = (await lastTry(deps, tenantId, request.id)) ?? request.committed_at ?? request.created_at;
       const sure = now.getTime() - triedAt.getTime() > way.settleSeconds * GIVE_UP_FACTOR * 1000;
@@ -121,10 +121,11 @@ export async function reconcile(deps: ActionDeps, tenantId: string, request: Req
         `It was tried ${request.attempts} times and the platform never gave a clear answer. A person decides.`,
         true,
       );
-    return settleAs(deps, tenantId, request, 'retry');
+    // Waited for here: failing while the session closes, it would be heard by nobody and end the process.
+    return await settleAs(deps, tenantId, request, 'retry');
   } catch (error) {
     if (!(error instanceof VendorError)) throw error;
-    return staysUnknown(deps, tenantId, request, `The platform could not be asked: ${messageOf(error)}`);
+    return await staysUnknown(deps, tenantId, request, `The platform could not be asked: ${messageOf(error)}`);
   } finally {
     await session?.close();
   }
