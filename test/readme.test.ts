@@ -8,6 +8,8 @@ import { connectCommands } from '../src/cli/connect.ts';
 import { dataCommands } from '../src/cli/data.ts';
 import { identityCommands } from '../src/cli/identity.ts';
 import { operateCommands } from '../src/cli/operate.ts';
+import { proofCommands } from '../src/cli/proof.ts';
+import { remapCommands } from '../src/cli/remap.ts';
 import { scopesOf } from '../src/connections/oauth.ts';
 import type { Connector, OAuth2 } from '../src/kit/index.ts';
 import { loadRegistry } from '../src/registry.ts';
@@ -62,7 +64,16 @@ test('readme: the registration of each platform is told, and the scopes of the f
 
 test('readme: every command, script, file and address that is named exists', async () => {
   const program = new Command('rapport');
-  for (const add of [connectCommands, operateCommands, dataCommands, identityCommands, careCommands]) add(program);
+  for (const add of [
+    connectCommands,
+    operateCommands,
+    dataCommands,
+    identityCommands,
+    careCommands,
+    remapCommands,
+    proofCommands,
+  ])
+    add(program);
   const known = new Map(program.commands.map((command) => [command.name(), command]));
   const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
   for (const file of DOCS) {

@@ -37,6 +37,8 @@ interface Outcome {
   rows: Record<string, unknown>;
   actions: unknown[];
   enrolment: unknown;
+  /** How often each thing was noted, of the whole business. */
+  events: string[];
   audit: string[];
 }
 
@@ -87,6 +89,9 @@ async function outcomeOf(story: Story, ann: Customer): Promise<Outcome> {
       step,
     ]),
     enrolment: await story.enrolment(ann).then(({ state, step, endReason }: Row) => [state, step, endReason]),
+    events: (
+      await story.rows('select action, count(*)::int as n from audit_event where tenant_id = $1 group by 1 order by 1')
+    ).map(({ action, n }) => `${action} ${n}`),
     audit: (await story.audit(ann)).map(({ action, data }) => `${action} ${data.channel ?? ''}`),
   };
 }
@@ -121,6 +126,10 @@ async function play(way: Way): Promise<{ outcome: Outcome; seen: Set<string>; al
     await story.settle();
     const [deleted] = (await story.must('GET', '/v1/deletions')).items;
     await story.must('POST', `/v1/deletions/${deleted.id}/undo`);
+    await story.settle();
+    // The mapping changes, and what is stored follows it.
+    const titles = { streams: { contacts: { contact: { fields: { job_title: { path: 'properties.hs_role' } } } } } };
+    await story.must('POST', '/v1/mappings/hubspot/apply', { override: titles }, { 'if-match': '"0"' });
     await story.settle();
     await story.until(6, '08:05');
     await twilio.deliver(story.textsTo(ann)[0]!.sid);

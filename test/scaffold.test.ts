@@ -3,7 +3,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { scaffold } from '../scaffold/scaffold.ts';
-import { makeOverlay, type Overlay } from './support/overlay.ts';
+import { HELPERS, makeOverlay, type Overlay } from './support/overlay.ts';
 
 const GUIDE = readFileSync(fileURLToPath(new URL('../docs/write-a-connector.md', import.meta.url)), 'utf8');
 
@@ -175,7 +175,7 @@ describe('the guide', () => {
   test('scaffold: the registry finds it by itself, and its simulation starts by hand', () => {
     expect(checks.hand.code, checks.hand.said).toBe(0);
     expect(JSON.parse(checks.hand.said.trim().split('\n').at(-1)!)).toMatchObject({
-      known: [NAME, PLAIN].sort(),
+      known: [...HELPERS, NAME, PLAIN].sort(),
       streams: ['clients', 'visits'],
       actions: ['create_task'],
       scope: 'app',

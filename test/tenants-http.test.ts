@@ -1,10 +1,10 @@
 import type pg from 'pg';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { makeApiKey } from '../src/access/identity.ts';
 import { type Answer, type Api, apiFor, startTestHub, type TestHub, testDatabase } from './support/hub.ts';
+import { BODIES, NAMED, OTHERS, RESOURCES } from './support/tenants/addresses.ts';
 import { leaksOf, rowsAsText } from './support/tenants/attempt.ts';
 import { type Catalog, ownerClient, readCatalog } from './support/tenants/catalog.ts';
-import { definitionOf } from './support/tenants/facts.ts';
 import { newTenant, storeTenant, type Tenant } from './support/tenants/seed.ts';
 
 let database: Awaited<ReturnType<typeof testDatabase>>;
@@ -25,54 +25,8 @@ interface Operation {
 }
 let operations: Operation[];
 
-/** The victim's id behind `/v1/<resource>/{id}`. */
-const RESOURCES: Record<string, (ids: Tenant['ids']) => string> = {
-  users: (ids) => ids.colleague,
-  'api-keys': (ids) => ids.apiKey,
-  connections: (ids) => ids.connection,
-  customers: (ids) => ids.customer,
-  parked: (ids) => ids.parked,
-  triggers: (ids) => ids.trigger,
-  sequences: (ids) => ids.sequence,
-  enrolments: (ids) => ids.run,
-  staff: (ids) => ids.staff,
-  escalations: (ids) => ids.escalation,
-  holds: (ids) => ids.hold,
-  actions: (ids) => ids.unknown,
-};
-
-/** Names instead of ids: every business has its own thing of that name, or the name is everybody's. */
-const NAMED: Record<string, string> = {
-  settings: '/v1/settings/business',
-  templates: '/v1/templates/private/email/en',
-  'kill-switches': '/v1/kill-switches/channel:sms',
-  playbooks: '/v1/playbooks/overdue-chase/install',
-  connectors: '/v1/connectors/hubspot/mapping',
-  imports: '/v1/imports/contacts',
-};
-
-/** A body that would be taken, for the operations that need one. */
-const BODIES: Record<string, (ids: Tenant['ids']) => unknown> = {
-  'PATCH /v1/users/{id}': () => ({ role: 'viewer' }),
-  'PATCH /v1/connections/{id}': () => ({ name: 'Stolen' }),
-  'POST /v1/connections/{id}/sync': () => ({ full: true }),
-  'PUT /v1/connections/{id}/mapping': () => ({}),
-  'PUT /v1/connectors/{id}/mapping': () => ({}),
-  'PATCH /v1/triggers/{id}': () => ({ title: 'Stolen' }),
-  'PUT /v1/sequences/{id}': () => definitionOf('chase', 'Stolen'),
-  'POST /v1/sequences/{id}/switch': () => ({ on: false }),
-  'PATCH /v1/staff/{id}': () => ({ name: 'Stolen' }),
-  'POST /v1/customers/{id}/promises': () => ({ promisedOn: '2026-03-05' }),
-  'POST /v1/customers/{id}/disputes': () => ({ note: 'Stolen' }),
-  'POST /v1/holds/{id}/close': () => ({ outcome: 'Stolen' }),
-  'POST /v1/actions/{id}/settle': () => ({ as: 'skipped', reason: 'Stolen' }),
-  'POST /v1/customers/{id}/consent': () => ({ channel: 'email', state: 'denied', evidence: 'Stolen' }),
-  'PUT /v1/settings/{key}': () => ({ name: 'Stolen' }),
-  'PUT /v1/templates/{key}/{channel}/{locale}': () => ({ body: 'Stolen' }),
-  'PUT /v1/kill-switches/{scope}': () => ({ reason: 'Stolen' }),
-};
-
 const REASON = 'reason=Stolen';
+const WAIT = { timeout: 10_000, interval: 20 };
 
 beforeAll(async () => {
   database = await testDatabase();
@@ -113,9 +67,11 @@ const withId = (): Operation[] =>
 
 /** The address with the victim's id in it, and what else the operation requires. */
 function call(api: Api, operation: Operation): Promise<Answer> {
-  const id = RESOURCES[resourceOf(operation)]!(victim.ids);
-  const needed = operation.parameters.some(({ name }) => name === 'reason') ? `?${REASON}` : '';
-  const path = operation.path.replace('{id}', id).replace('{stream}', 'contacts');
+  const id = (OTHERS[operation.name] ?? RESOURCES[resourceOf(operation)]!)(victim.ids);
+  const needs = (wanted: string): boolean => operation.parameters.some(({ name }) => name === wanted);
+  const platform = operation.path.includes('{connector}');
+  const needed = needs('reason') ? `?${REASON}` : platform && needs('connectionId') ? `?connectionId=${id}` : '';
+  const path = operation.path.replace('{id}', id).replace('{stream}', 'contacts').replace('{connector}', 'hubspot');
   return api(operation.method, `${path}${needed}`, BODIES[operation.name]?.(victim.ids), { 'if-match': '"1"' });
 }
 
@@ -198,6 +154,9 @@ test('tenants: another business’s id inside a body is nobody’s', async () =>
     ['POST', '/v1/actions', { ...message, customerId: ids.customer, preview: true }],
     ['POST', '/v1/enrolments', { sequence: ids.sequence, customers: [ids.customer], reason: 'Stolen' }],
     ['PATCH', `/v1/staff/${attacker.ids.staff}`, { deputyId: ids.deputy }],
+    ['POST', '/v1/merges', { ids: [ids.customer, ids.customer2], reason: 'Stolen' }],
+    ['POST', '/v1/merges', { ids: [attacker.ids.customer, ids.customer2], reason: 'Stolen' }],
+    ['POST', '/v1/merges', { kind: 'company', ids: [ids.company, attacker.ids.company], reason: 'Stolen' }],
   ];
   for (const [method, path, body] of refused) {
     const answer = await stranger(method, path, body, { 'if-match': '"1"' });
@@ -213,12 +172,91 @@ test('tenants: another business’s id inside a body is nobody’s', async () =>
     'refused: no such customer',
   ]);
   expect((await stranger('POST', '/v1/parked/replay', { id: ids.parked })).body.tried).toBe(0);
+  const records = [{ streamId: ids.stream, remoteId: 'c-1' }];
+  const split = await stranger('POST', `/v1/customers/${attacker.ids.customer}/split`, { records, reason: 'Stolen' });
+  expect(split.body.detail).toBe('Some of these records are not of this customer or company.');
   // A connection or sequence that is not there is as good as none.
   const through = await stranger('POST', '/v1/actions', { ...task, connectionId: ids.connection, preview: true });
   expect(leaksOf(JSON.stringify(through.body), ids.connection, victim)).toEqual([]);
   const trigger = await stranger('POST', '/v1/triggers', { name: 'invoice.overdue', sequenceId: ids.sequence });
   expect(leaksOf(JSON.stringify(trigger.body), ids.sequence, victim)).toEqual([]);
   expect(await rowsOfVictim()).toEqual(before);
+});
+
+const MAPPINGS = '/v1/mappings/hubspot';
+
+test('tenants: a mapping is looked at, applied and rolled back for one’s own connections only, whatever stands beside the id', async () => {
+  const before = await rowsOfVictim();
+  const { connection: connectionId } = victim.ids;
+  const override = { streams: { contacts: { contact: { fields: { city: { path: 'properties.town' } } } } } };
+  const attempts: [string, object][] = [
+    ...[
+      {},
+      { override },
+      { version: 0 },
+      { version: 1 },
+      { rollback: true },
+      { ids: { contacts: ['c-1', 'c-2'] } },
+    ].map((body): [string, object] => ['preview', body]),
+    ...[{}, { override }, { version: 0 }, { version: 1 }].map((body): [string, object] => ['apply', body]),
+    ...[{}, { to: 0 }].map((body): [string, object] => ['rollback', body]),
+  ];
+  // Of another platform, too: that it is not of this one is told about one's own only.
+  for (const connector of ['hubspot', 'csv'])
+    for (const [verb, body] of attempts) {
+      const path = `/v1/mappings/${connector}/${verb}`;
+      const answer = await stranger('POST', path, { ...body, connectionId }, { 'if-match': '"1"' });
+      const told = `${path} ${JSON.stringify(body)}: ${JSON.stringify(answer.body)}`;
+      expect(answer.status, told).toBe(404);
+      expect(answer.body.detail, told).toBe(`There is no connection ${connectionId} here.`);
+    }
+  expect(await rowsOfVictim()).toEqual(before);
+});
+
+test('tenants: the mapping of a whole platform is that of one’s own connections, and so are the records it is brought to', async () => {
+  const before = await rowsOfVictim();
+  const runs = async (): Promise<Record<string, any>[]> => (await stranger('GET', `${MAPPINGS}/runs`)).body.items;
+  const done = () =>
+    vi.waitFor(
+      async () => expect((await runs()).filter((run) => ['waiting', 'running'].includes(run.state))).toEqual([]),
+      WAIT,
+    );
+  const apply = (body: object, version: number) =>
+    stranger('POST', `${MAPPINGS}/apply`, body, { 'if-match': `"${version}"` });
+  expect((await apply({ connectionId: attacker.ids.connection }, 1)).status).toBe(202);
+  await done();
+  const override = { streams: { contacts: { contact: { fields: { city: { path: 'properties.firstname' } } } } } };
+  const preview = await stranger('POST', `${MAPPINGS}/preview`, {
+    override,
+    ids: { contacts: ['c-1', 'c-2'] },
+    sample: 50,
+  });
+  expect(preview.body.streams).toMatchObject([{ connectionId: attacker.ids.connection, records: 1 }]);
+  const applied = await apply({ override }, 0);
+  expect(applied.body.runs, JSON.stringify(applied.body)).toMatchObject([{ connectionId: attacker.ids.connection }]);
+  await done();
+  const back = await stranger('POST', `${MAPPINGS}/rollback`, { to: 0 }, { 'if-match': '"1"' });
+  expect(back.body.runs, JSON.stringify(back.body)).toMatchObject([{ connectionId: attacker.ids.connection }]);
+  await done();
+  const versions = await stranger('GET', `${MAPPINGS}/versions`);
+  expect(versions.body.items.map((item: { version: number }) => item.version)).toEqual([2, 1]);
+  for (const { body } of [preview, applied, back, versions, await stranger('GET', `${MAPPINGS}/runs`)])
+    expect(leaksOf(JSON.stringify(body), '', victim)).toEqual([]);
+  expect(await rowsOfVictim()).toEqual(before);
+});
+
+test('tenants: a mapping of one’s own connection is found, so that not found means another’s', async () => {
+  const { connection: connectionId } = victim.ids;
+  const preview = await own('POST', `${MAPPINGS}/preview`, { connectionId, ids: { contacts: ['c-1'] } });
+  expect(preview.body.sample[0]).toMatchObject({ connectionId, id: 'c-1' });
+  const list = async (name: string): Promise<Record<string, any>[]> =>
+    (await own('GET', `${MAPPINGS}/${name}?connectionId=${connectionId}`)).body.items;
+  expect(await list('versions')).toMatchObject([{ version: 1 }]);
+  expect((await list('runs')).map((run) => run.id)).toContain(victim.ids.remapRun);
+  const applied = await own('POST', `${MAPPINGS}/apply`, { connectionId }, { 'if-match': '"1"' });
+  expect(applied.body.runs, JSON.stringify(applied.body)).toMatchObject([{ connectionId }]);
+  const back = await own('POST', `${MAPPINGS}/rollback`, { connectionId, to: 0 }, { 'if-match': '"1"' });
+  expect(back.body, JSON.stringify(back.body)).toMatchObject({ version: 2, restored: 0 });
 });
 
 test('tenants: the same calls find what is one’s own, so that not found means another’s', async () => {

@@ -201,7 +201,11 @@ test('unknowns: the platform is given its time after every try, not after the fi
   expect(native()).toHaveLength(1);
   story.clock.advance(MINUTE);
   await reconcile(story);
-  expect(await story.action(id)).toMatchObject({ state: 'unknown', attempts: 2, detail: expect.stringMatching(/not found yet/) });
+  expect(await story.action(id)).toMatchObject({
+    state: 'unknown',
+    attempts: 2,
+    detail: expect.stringMatching(/not found yet/),
+  });
   heal(story);
   expect(await lookAfter(story, id)).toMatchObject({ state: 'sent', attempts: 2 });
   expect(native()).toHaveLength(1);

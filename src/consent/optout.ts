@@ -132,7 +132,10 @@ export async function optIn(
       basis: 'consent',
       source: choice.source,
       // Should the person turn out to be two, it is the one with this address who said so.
-      evidence: { ...choice.evidence, addressHash: deps.hash(tx.tenantId, choice.channel, choice.address).toString('hex') },
+      evidence: {
+        ...choice.evidence,
+        addressHash: deps.hash(tx.tenantId, choice.channel, choice.address).toString('hex'),
+      },
       at: choice.at,
     });
   }

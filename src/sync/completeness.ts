@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { appendEvents } from '../audit/store.ts';
 import { messageOf } from '../base/errors.ts';
 import { sessionOf } from '../connections/session.ts';
@@ -16,6 +17,7 @@ import {
   notePass,
   type PassResult,
   type PassRow,
+  passBefore,
   runningPass,
 } from './pass.store.ts';
 import { conclude, LEASE_MS, newOwner, type Pass, PassLost, scopeOf, step } from './pass.ts';
@@ -166,10 +168,13 @@ async function finish(pass: Pass, reasons: readonly string[], result: PassResult
   await tell(pass);
 }
 
-/** Repairs and proven gaps are worth an event; a pass that found nothing is not. */
+/** Repairs and proven gaps are worth an event; a pass that found nothing, or the same as the one before, is not. */
 async function tell({ deps, tenantId, row, plan }: Pass): Promise<void> {
   const { drifted = 0, lost = 0, differing = 0, missing = 0, gone = 0 } = row.result;
   if (drifted + lost + differing + missing + gone === 0 && row.state === 'proven') return;
+  const before = await deps.db.tenant(tenantId, (tx) => passBefore(tx, row));
+  const found = ({ state, reasons, result }: PassRow): unknown => ({ state, reasons, result });
+  if (before && isDeepStrictEqual(found(before), found(row))) return;
   const subject = { kind: 'stream', id: row.stream_id };
   const data = {
     stream: plan.name,

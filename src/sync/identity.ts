@@ -1,8 +1,10 @@
 import { appendEvents } from '../audit/store.ts';
 import type { Tx } from '../base/database.ts';
+import { notFound } from '../base/errors.ts';
 import { JOINED_KINDS, type JoinedKind } from '../kit/index.ts';
 import { appendChanges } from '../model/changes.ts';
 import { acceptSuggestion, type Merged, mergeByHand, refuseSuggestion } from '../model/merging.ts';
+import { findCustomer } from '../model/store.ts';
 import type { ApplyContext, Change } from '../model/types.ts';
 import { type Decision, splitRecords, type Unmerged, undoMerge } from '../model/unmerge.ts';
 import { tenantZone } from '../settings/store.ts';
@@ -46,6 +48,7 @@ export const splitOff = (
   decision: Decision,
 ): Promise<Unmerged> =>
   changing(deps, tenantId, async (tx, ctx) => {
+    if (kind === 'contact' && !(await findCustomer(tx, id))) throw notFound('customer', id);
     const parted = await splitRecords(tx, kind, id, records, decision, ctx);
     await noteUnmerged(tx, kind, parted, decision, {}, ctx.now);
     return parted;

@@ -135,6 +135,20 @@ export async function lastProven(tx: Tx, streamId: string): Promise<PassRow | un
   );
 }
 
+/** The pass of the same kind over the same stream that ended before this one. */
+export async function passBefore(
+  tx: Tx,
+  pass: Pick<PassRow, 'id' | 'stream_id' | 'kind'>,
+): Promise<PassRow | undefined> {
+  return one(
+    await tx.query<PassRow>(
+      `select ${PASS} from stream_pass where tenant_id = $1 and stream_id = $2 and kind = $3 and id < $4 and ended_at is not null
+       order by id desc limit 1`,
+      [tx.tenantId, pass.stream_id, pass.kind, pass.id],
+    ),
+  );
+}
+
 /** The last comparison of each stream, and the one under way. */
 export async function lastVerified(tx: Tx): Promise<Map<string, PassRow>> {
   const { rows } = await tx.query<PassRow>(

@@ -107,12 +107,7 @@ export async function fire(
 const LOOP = 'skipped: caused by our own writes again and again';
 
 /** A chain of our own writes was cut: somebody should know which. */
-async function tellLoops(
-  tx: Tx,
-  trigger: TriggerRow,
-  occurrences: readonly OccurrenceRow[],
-  now: Date,
-): Promise<void> {
+async function tellLoops(tx: Tx, trigger: TriggerRow, occurrences: readonly OccurrenceRow[], now: Date): Promise<void> {
   await appendEvents(
     tx,
     occurrences.map((occurrence) => ({

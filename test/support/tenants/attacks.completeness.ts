@@ -82,6 +82,7 @@ export const COMPLETENESS = [
     leasePass: ({ ids }) => [ids.stream, LEASE],
     runningPass: ({ ids }) => [ids.stream],
     endedSince: ({ ids }) => [ids.stream, 'verify', new Date(0)],
+    passBefore: ({ ids }) => [{ id: 'ffffffff-ffff-7fff-bfff-ffffffffffff', stream_id: ids.stream, kind: 'verify' }],
     lastProven: ({ ids }) => [ids.stream],
     lastVerified: () => [],
     savePass: ({ ids }) => [ids.pass, 'reader', { until: NOW, now: NOW, reasons: ['x'] }],

@@ -179,7 +179,9 @@ export const SEQUENCES = [
   }),
   ...attacksOn('sequences/companies.ts', {
     mergeCompanies: ({ ids }) => [ids.company2, ids.company],
-    partCompanies: ({ ids }) => [{ kind: 'company', from: ids.company, revived: ids.company2, kept: { touch: [ids.committed] } }],
+    partCompanies: ({ ids }) => [
+      { kind: 'company', from: ids.company, revived: ids.company2, kept: { touch: [ids.committed] } },
+    ],
   }),
   ...attacksOn('sequences/parting.ts', { partRuns: (victim) => [parted(victim), NOW] }),
   ...attacksOn('consent/parting.ts', {

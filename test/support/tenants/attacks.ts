@@ -9,5 +9,13 @@ import { SEQUENCES } from './attacks.sequences.ts';
 import type { Attack } from './functions.ts';
 
 /** How to call every function that works in a tenant's transaction, by file and name. */
-export const ATTACKS: ReadonlyMap<string, Attack> = new Map([...ACCESS, ...MODEL, ...SEQUENCES, ...ACTIONS, ...CARE,
-  ...COMPLETENESS, ...REMAP, ...IDENTITY]);
+export const ATTACKS: ReadonlyMap<string, Attack> = new Map([
+  ...ACCESS,
+  ...MODEL,
+  ...SEQUENCES,
+  ...ACTIONS,
+  ...CARE,
+  ...COMPLETENESS,
+  ...REMAP,
+  ...IDENTITY,
+]);
