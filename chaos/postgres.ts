@@ -60,7 +60,7 @@ export async function startPostgres(folder: string): Promise<KillablePostgres> {
     if (kept === client) kept = undefined;
     client.end().catch(() => {});
   };
-  const query: KillablePostgres['query'] = async <Row extends pg.QueryResultRow>(sql: string, values?: unknown[]) => {
+  const ask = async <Row extends pg.QueryResultRow>(sql: string, values?: unknown[]): Promise<Row[]> => {
     const client = kept ?? (await connect(url));
     kept = client;
     try {
@@ -70,6 +70,12 @@ export async function startPostgres(folder: string): Promise<KillablePostgres> {
       throw error;
     }
   };
+  // The line of whoever watches may be cut as well: it is asked again once, on a new one.
+  const query: KillablePostgres['query'] = <Row extends pg.QueryResultRow>(sql: string, values?: unknown[]) =>
+    ask<Row>(sql, values).catch((error: { code?: string }) => {
+      if (error.code !== 'ECONNRESET' && error.code !== '57P01') throw error;
+      return ask<Row>(sql, values);
+    });
   const gone = async (pids: readonly number[]): Promise<void> => {
     while (pids.some(running)) await delay(5);
   };

@@ -10,7 +10,7 @@ const EXAMPLE = 'acme';
 
 /** Files of the template and where they go. */
 const places = (name: string): [from: string, to: string][] => [
-  ...['connector.ts', 'streams.ts', 'actions.ts', 'webhooks.ts', 'sandbox.ts', 'QUIRKS.md'].map(
+  ...['connector.ts', 'streams.ts', 'actions.ts', 'webhooks.ts', 'sandbox.ts', 'sandbox.trial.ts', 'QUIRKS.md'].map(
     (file): [string, string] => [file, `connectors/${name}/${file}`],
   ),
   ['mapping.yaml', `mappings/${name}.yaml`],

@@ -6,7 +6,7 @@ import { addTally, changedShape, emptyTally, isMissing, tallyOf } from '../src/s
 import { flushFields } from '../src/sync/drift/watch.ts';
 import { ingest } from '../src/sync/ingest.ts';
 import { loadSource } from '../src/sync/source.ts';
-import { DAY, freePort, startTestHub, type TestHub } from './support/hub.ts';
+import { DAY, freePort, HOUR, startTestHub, type TestHub } from './support/hub.ts';
 
 const APP = { HUBSPOT_CLIENT_ID: 'hubspot-app', HUBSPOT_CLIENT_SECRET: 'hubspot-secret' };
 const AT = '2026-03-02T15:00:00Z';
@@ -119,6 +119,42 @@ test('drift: another type, an option the enum does not know, and a new field are
     await nextDay(property('birthday_c', 'date'), property('plan_c', 'enumeration', ['gold', 'platinum'])),
   ).toEqual([]);
 });
+
+const FIELD_LISTS = /^GET \/crm\/properties\//;
+const asked = (): number =>
+  vendor.server.journal.filter((call) => FIELD_LISTS.test(`${call.method} ${call.path}`)).length;
+
+test.each([
+  ['without calls left', 'DAILY', 'new_after_quota'],
+  ['that is asked too often', 'BURST', 'new_after_burst'],
+])(
+  'drift: a platform %s is asked for its fields at the moment it names, not over and over until nobody does',
+  async (_why, policyName, name) => {
+    const usual = [property('birthday_c', 'date'), property('plan_c', 'enumeration', ['gold', 'platinum'])];
+    const body = { status: 'error', category: 'RATE_LIMITS', errorType: 'RATE_LIMIT', message: 'Later.', policyName };
+    vendor.server.faults.add({
+      ...{ kind: 'status', status: 429, body, headers: { 'retry-after': String((2 * HOUR) / 1000) } },
+      match: FIELD_LISTS,
+    });
+    const before = asked();
+    // It comes to rest: nothing is left that a queue would try again.
+    expect(await nextDay(...usual, property(name, 'string'))).toEqual([]);
+    const refused = asked() - before;
+    expect(refused).toBe(1);
+    vendor.server.faults.clear();
+    await hub.advance(2 * HOUR - 60_000);
+    expect(await found()).toEqual([]);
+    expect(asked() - before).toBe(refused);
+    await hub.advance(60_000);
+    expect(await found()).toMatchObject([{ kind: 'new', field: name }]);
+    // From then on once a day, as ever.
+    const then = asked();
+    await hub.advance(DAY - 60_000);
+    expect(asked()).toBe(then);
+    expect(await nextDay(...usual)).toEqual([]);
+    expect(asked()).toBeGreaterThan(then);
+  },
+);
 
 /** Records as they come in, counted and written down. */
 async function arrive(from: number, count: number, properties: (n: number) => Record<string, unknown>): Promise<void> {

@@ -38,8 +38,8 @@ export default defineConnector({
   prepare: async (ctx) => {
     if (ctx.webhookUrl) await ctx.call({ method: 'PUT', path: '/v1/webhook', json: { url: ctx.webhookUrl } });
   },
-  // REPLACE: as documented; shared by all processes, actions come before reading.
-  limits: [{ name: 'account', scope: 'account', calls: 100, seconds: 10 }],
+  // REPLACE: as documented, here 100 in any ten seconds: 20 at once, and 80 while they pass. All processes share it.
+  limits: [{ name: 'account', scope: 'account', calls: 80, seconds: 10, burst: 20 }],
   // REPLACE: where the vendor says why. What the status alone tells (401, 404, 429 ...) is known already.
   errors: {
     code: (reply) => (reply.status >= 400 ? textAt(reply.body, 'error.code') : undefined),

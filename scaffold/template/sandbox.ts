@@ -1,7 +1,8 @@
 import { createHmac } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Sandbox, SandboxOptions } from '../../src/kit/index.ts';
+import type { Clock, Sandbox, SandboxOptions, SignedPost } from '../../src/kit/index.ts';
 import { createSandboxServer, type Delivery, type SandboxServer, samplePeople } from '../../src/kit/sandbox/index.ts';
+import { trialOf } from './sandbox.trial.ts';
 
 // REPLACE: what the vendor keeps, in its own words.
 export interface AcmePerson {
@@ -21,8 +22,8 @@ export interface AcmeSandbox extends Sandbox {
   addPerson(fields: Pick<AcmePerson, 'name' | 'email' | 'phone'>): AcmePerson;
   /** A person in the account changes somebody's record; the hub is told. */
   change(id: string, fields: Partial<AcmePerson>): Promise<Delivery | undefined>;
-  /** Posts as the vendor signs. */
-  post(body: object, secret?: string): Promise<Delivery>;
+  /** A post as the vendor signs it, not sent. */
+  sign(body: object, at: Date): SignedPost;
 }
 
 type Call = FastifyRequest<{
@@ -56,14 +57,16 @@ export async function start(options: SandboxOptions): Promise<AcmeSandbox> {
       const person = sandbox.people.get(id);
       if (!person) throw new Error(`There is no person ${id}.`);
       Object.assign(person, fields, { updated_at: clock.now().toISOString() });
-      return sandbox.hookUrl ? sandbox.post({ event_id: `${id}-${++events}`, person_id: id }) : undefined;
+      if (!sandbox.hookUrl) return undefined;
+      const { url, body, headers } = sandbox.sign({ event_id: `${id}-${++events}`, person_id: id }, clock.now());
+      return created.post(url, body, headers);
     },
-    post: (body, secret = sandbox.credentials.signingSecret) => {
-      const text = JSON.stringify(body);
-      const time = String(Math.floor(clock.now().getTime() / 1000));
-      const signature = createHmac('sha256', secret).update(`${time}.${text}`).digest('hex');
+    sign: (told, at) => {
+      const body = JSON.stringify(told);
+      const time = String(Math.floor(at.getTime() / 1000));
+      const signature = createHmac('sha256', sandbox.credentials.signingSecret).update(`${time}.${body}`).digest('hex');
       const headers = { 'content-type': 'application/json', 'acme-timestamp': time, 'acme-signature': signature };
-      return created.post(sandbox.hookUrl!, text, headers);
+      return { url: sandbox.hookUrl!, body, headers };
     },
     report: () => ({ people: sandbox.people.size, notes: sandbox.notes.size }),
     // REPLACE: what it holds when it is started by hand, and what people can do there.
@@ -86,19 +89,32 @@ export async function start(options: SandboxOptions): Promise<AcmeSandbox> {
   };
   installRoutes(created.app, sandbox, options);
   const url = await created.listen();
-  return created.show(Object.assign(sandbox, { hosts: { api: url }, server: { ...created, url } }));
+  const running = Object.assign(sandbox, { hosts: { api: url }, server: { ...created, url } });
+  return created.show(Object.assign(running, { trial: trialOf(running, clock) }));
+}
+
+/** REPLACE: the vendor's limit: 100 calls in any ten seconds. @returns whether this call is one too many */
+function createLimiter(clock: Clock): () => boolean {
+  let times: number[] = [];
+  return () => {
+    const now = clock.now().getTime();
+    times = times.filter((time) => time > now - 10_000);
+    return times.push(now) > 100;
+  };
 }
 
 /** REPLACE: the vendor's API, as far as the connector uses it. */
 function installRoutes(
   app: SandboxServer['app'],
   sandbox: Omit<AcmeSandbox, 'server' | 'hosts'>,
-  { clock }: SandboxOptions,
+  { clock, limits }: SandboxOptions,
 ): void {
   const { people, notes } = sandbox;
+  const tooFast = limits === false ? () => false : createLimiter(clock);
   app.addHook('preHandler', async (request, reply) => {
     if (request.headers.authorization !== `Bearer ${sandbox.credentials.apiKey}`)
       await refuse(reply, 401, 'unauthorized', 'The API key is not valid.');
+    else if (tooFast()) await refuse(reply, 429, 'too_fast', 'Slow down, please.');
   });
   app.get('/v1/me', async () => ({ id: 'acme-1', name: 'Main Street Services' }));
   app.put('/v1/webhook', async (request: Call) => {

@@ -3,6 +3,7 @@ import type { QueueDefinition } from '../base/queue.ts';
 import { VendorError } from '../kit/index.ts';
 import { finishBatch } from './deletions.apply.ts';
 import type { SyncDeps } from './deps.ts';
+import { putOffDiscovery } from './drift/store.ts';
 import { routeHook } from './hints.ts';
 import { linkMissed } from './link.ts';
 import { runProofs } from './proofs.ts';
@@ -27,16 +28,33 @@ export function syncQueues(deps: () => SyncDeps): QueueDefinition[] {
       deps().log.info({ reason: error.message }, 'work for a connection waits until it can be used again');
     }
   };
+  /** When a platform may be asked again: at the moment it named, but not at once. */
+  const later = ({ until }: VendorError): Date => {
+    const soon = new Date(deps().clock.now().getTime() + ASK_AGAIN_MS);
+    return until && until > soon ? until : soon;
+  };
   /** A platform that does not answer well is asked again later: the hints stay open and the due table wakes them. */
   const laterIfAsked = async (tenantId: string, work: () => Promise<unknown>): Promise<void> => {
     try {
       await work();
     } catch (error) {
       if (!(error instanceof VendorError)) throw error;
-      const { clock, db, log } = deps();
-      const soon = new Date(clock.now().getTime() + ASK_AGAIN_MS);
+      const { db, log } = deps();
       log.info({ reason: error.message }, 'what a webhook announced is fetched later');
-      await bumpDue({ query: db.statement }, tenantId, 'sync', error.until && error.until > soon ? error.until : soon);
+      await bumpDue({ query: db.statement }, tenantId, 'sync', later(error));
+    }
+  };
+  /** A platform without calls left is asked for its fields once it has some again; a job's tries would be over by then. */
+  const whenItMay = async (tenantId: string, connectionId: string): Promise<void> => {
+    try {
+      await discoverFields(deps(), tenantId, connectionId);
+    } catch (error) {
+      if (!(error instanceof VendorError) || !['rate_limited', 'quota_exhausted'].includes(error.kind)) throw error;
+      const { db, log } = deps();
+      const at = later(error);
+      log.info({ reason: error.message, at }, 'a platform is asked for its fields later');
+      await db.tenant(tenantId, (tx) => putOffDiscovery(tx, connectionId, at));
+      await bumpDue({ query: db.statement }, tenantId, 'sync', at);
     }
   };
   return [
@@ -56,7 +74,7 @@ export function syncQueues(deps: () => SyncDeps): QueueDefinition[] {
       role: 'sync',
       perTenant: 2,
       batch: 4,
-      handle: ({ tenantId, connectionId }) => unlessUnusable(() => discoverFields(deps(), tenantId!, connectionId!)),
+      handle: ({ tenantId, connectionId }) => unlessUnusable(() => whenItMay(tenantId!, connectionId!)),
     },
     {
       name: 'proof',

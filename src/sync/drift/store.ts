@@ -180,3 +180,12 @@ export async function takeDueDiscoveries(tx: Tx, now: Date): Promise<string[]> {
   ]);
   return rows.filter((row) => row.due).map((row) => row.connection_id);
 }
+
+/** Has a connection's platform asked for its fields at `at`, as if it had last been asked a day before. */
+export async function putOffDiscovery(tx: Tx, connectionId: string, at: Date): Promise<void> {
+  await tx.query('update stream set discovered_at = $3 where tenant_id = $1 and connection_id = $2', [
+    tx.tenantId,
+    connectionId,
+    new Date(at.getTime() - DAY_MS),
+  ]);
+}

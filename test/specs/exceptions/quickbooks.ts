@@ -42,6 +42,13 @@ const truth: Truth = {
       verified: 'dossier, Errors: case variants at the gateway',
     },
     {
+      operation: 'POST /v3/company/{realmId}/*',
+      at: 'response.body.fault',
+      shownBy: 'conformance',
+      why: 'the gateway before the service writes names in lower case when it refuses a token',
+      verified: 'dossier, Errors: case variants at the gateway',
+    },
+    {
       operation: 'GET /v3/company/{realmId}/query',
       at: 'response.body.QueryResponse.Invoice.*.Balance',
       says: /must be number/,

@@ -167,6 +167,7 @@ export const REMAP = [
     closeFindings: ({ ids }) => [[ids.drift], NOW],
     listFindings: ({ ids }) => [{ connectionId: ids.connection }],
     takeDueDiscoveries: () => [NOW],
+    putOffDiscovery: ({ ids }) => [ids.connection, NOW],
   }),
   ...attacksOn('sync/drift/fields.ts', {
     takeFields: (victim, { deps }) => [
