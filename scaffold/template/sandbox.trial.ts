@@ -64,7 +64,7 @@ function refusalsOf(clock: Clock): Refusals {
       headers: until ? { 'retry-after': seconds(until) } : {},
     }),
     revoked: () => refusal(401, 'unauthorized', 'The API key is not valid.'),
-    forbidden: { fault: () => refusal(403, 'forbidden', 'This API key may only read.') },
+    forbidden: { fault: () => refusal(403, 'forbidden', 'This API key has no permission to write.') },
     invalid: (reason) => refusal(422, 'invalid', reason),
     unavailable: () => refusal(503, 'unavailable', 'Acme is away for a moment.'),
   };

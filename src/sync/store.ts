@@ -67,12 +67,6 @@ export async function listStreams(tx: Tx, connectionId?: string): Promise<Stream
   return rows;
 }
 
-export async function findStream(tx: Tx, id: string): Promise<StreamRow | undefined> {
-  return one(
-    await tx.query<StreamRow>(`select ${STREAM} from stream where tenant_id = $1 and id = $2`, [tx.tenantId, id]),
-  );
-}
-
 /** Connector of every stream of the tenant. */
 export async function streamConnectors(
   tx: Tx,

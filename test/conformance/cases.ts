@@ -8,6 +8,7 @@ import { cases as limits } from './cases/limits.ts';
 import { cases as moving } from './cases/moving.ts';
 import { cases as reading } from './cases/reading.ts';
 import { cases as secrets } from './cases/secrets.ts';
+import { cases as sharing } from './cases/sharing.ts';
 
 /** Everything a connector is tried with, in the order of a connection's life. */
 export const CASES: readonly Case[] = [
@@ -16,6 +17,7 @@ export const CASES: readonly Case[] = [
   ...deletes,
   ...fields,
   ...hooks,
+  ...sharing,
   ...actions,
   ...access,
   ...limits,

@@ -186,10 +186,6 @@ export async function expectMark(
   expect(JSON.stringify(row?.payload ?? null), `${stream.name} ${id}`).toContain(mark);
 }
 
-/** Whether the hub's copy of a record holds a text anywhere. */
-export const holds = (row: Row | undefined, mark: string): boolean =>
-  JSON.stringify(row?.payload ?? null).includes(mark);
-
 /** A pattern that is met from the nth request on which it would match; `met` is called every time. */
 export function fromNth(pattern: RegExp, nth: number, met: () => void = () => {}): RegExp {
   let seen = 0;

@@ -22,16 +22,16 @@ const isTold = (_stream: Stream, { announced }: StreamTrial): unknown => announc
 const told = ({ connector, trial }: World): Tried[] => streamsOf(connector, trial, isTold);
 
 /** Why a vendor's posts cannot be tried, or true. */
-const posts = (connector: Connector, trial: Trial): true | string => {
+export const posts = (connector: Connector, trial: Trial): true | string => {
   if (!connector.webhooks) return 'it posts nothing';
   return (trial.hook && streamsOf(connector, trial, isTold).length > 0) || 'no post is about a record';
 };
 
 /** The first stream there is a post about: refusals do not depend on what a post tells. */
-const oneOf = (world: World): Tried => told(world)[0]!;
+export const oneOf = (world: World): Tried => told(world)[0]!;
 
 /** A new record and the post that tells of it. */
-function news(world: World, { stream, vendor }: Tried, event: string): { id: string; post: SignedPost } {
+export function news(world: World, { stream, vendor }: Tried, event: string): { id: string; post: SignedPost } {
   const [id] = vendor.create(1) as [string];
   return { id, post: hookOf(world, { stream: stream.name, id, change: 'changed', event }) };
 }

@@ -132,7 +132,6 @@ export const MODEL = [
   ...attacksOn('sync/store.ts', {
     createStreams: ({ ids }) => [ids.connection, ['contacts', 'deals'], NOW],
     listStreams: ({ ids }) => [ids.connection],
-    findStream: ({ ids }) => [ids.stream],
     streamConnectors: () => [],
     dueStreams: () => [NOW],
     nextStreamDue: () => [],
