@@ -113,7 +113,11 @@ function compileStream(
   }
   const run = (record: unknown, env: Env): { entities: MappedEntity[]; issues: Issue[] } => {
     const issues: Issue[] = [];
-    const mapped = entities.map((entity) => entity(record, env, issues)).filter((entity) => entity !== undefined);
+    const mapped: MappedEntity[] = [];
+    for (const entity of entities) {
+      const made = entity(record, env, issues);
+      if (made) mapped.push(made);
+    }
     return { entities: mapped, issues };
   };
   const base = {

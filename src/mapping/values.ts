@@ -159,8 +159,9 @@ export function toBoolean(value: unknown): boolean | null {
 export function toText(value: unknown): string | null {
   if (typeof value === 'string') {
     // Postgres text cannot hold the zero character.
-    const text = (value.includes('\u0000') ? value.replaceAll('\u0000', '') : value).trim();
-    return text === '' && value.trim() === '' ? null : text;
+    const text = value.trim();
+    if (text === '') return null;
+    return text.includes('\u0000') ? text.replaceAll('\u0000', '').trim() : text;
   }
   if (empty(value)) return null;
   if (typeof value === 'object') throw new ValueError(`expected text, got ${shown(value)}`);
