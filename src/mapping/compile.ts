@@ -138,10 +138,7 @@ function compileStream(
   };
 }
 
-async function evaluate(
-  expression: { evaluate: (input: unknown) => Promise<unknown> },
-  record: unknown,
-): Promise<unknown> {
+async function evaluate(expression: { evaluate(input: unknown): Promise<unknown> }, record: unknown): Promise<unknown> {
   try {
     return (await expression.evaluate(record)) ?? null;
   } catch (error) {
