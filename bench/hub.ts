@@ -15,9 +15,6 @@ const START = [
   'serve',
 ];
 
-/** As the program itself starts on Linux (bin/rapport.mjs). */
-const FRUGAL = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_TRIM_THRESHOLD_: '131072' };
-
 /**
  * Runs a bench in a process that is started like the program, so that its memory is the program's.
  * @param file a bench's file whose last export of the name is run
@@ -26,7 +23,6 @@ const FRUGAL = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '131072', MALLOC
 export async function apart(file: URL, name: string): Promise<Result> {
   const child = fork(fileURLToPath(new URL('./child.ts', import.meta.url)), [file.href, name], {
     execArgv: ['--expose-gc', '--max-semi-space-size=4', '--v8-pool-size=1'],
-    env: { ...process.env, ...FRUGAL },
   });
   const ended = once(child, 'exit').then(([code]) => {
     throw new Error(`The bench ended with ${code} and without a result.`);

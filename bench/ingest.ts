@@ -25,7 +25,7 @@ const PAGE = 100;
 const FLOOR_ROWS = 1000;
 
 /** HubSpot's contacts with their own mapping, without the calls for associations: the floor does not make them either. */
-function plainHubSpot(most: () => number): Connector {
+export function plainHubSpot(most: () => number): Connector {
   const contacts = hubspot.streams.find((stream) => stream.name === 'contacts')!;
   const { complete: _complete, count: _count, initial: _initial, incremental: _incremental, ...rest } = contacts;
   const stream = defineStream({

@@ -8,17 +8,7 @@ import { fileURLToPath } from 'node:url';
 const cli = fileURLToPath(new URL('../src/cli.ts', import.meta.url));
 const [major, minor] = process.versions.node.split('.').map(Number);
 
-// glibc keeps what was freed in one of many arenas, and a first load frees a lot: measured, the process of a long load
-// grows by 90 MB with its usual settings and by less than 10 MB with these. They count from the start of a process only.
-const FRUGAL = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_TRIM_THRESHOLD_: '131072' };
-const isServing = process.argv[2] === 'serve' && process.platform === 'linux';
-
 if (major > 24 || (major === 24 && minor >= 18)) {
-  if (isServing && process.execve && !process.env.MALLOC_ARENA_MAX) {
-    // The same process goes on as a fresh program: its id, its terminal and its signals stay.
-    const args = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
-    process.execve(process.execPath, args, { ...process.env, ...FRUGAL });
-  }
   // Before the first TypeScript file: what is stripped and compiled once is not done again, which costs time and memory.
   enableCompileCache();
   await import('../src/cli.ts');
@@ -32,10 +22,7 @@ if (major > 24 || (major === 24 && minor >= 18)) {
     );
     process.exit(1);
   }
-  const child = spawn(node, [cli, ...process.argv.slice(2)], {
-    stdio: 'inherit',
-    env: { ...(isServing ? FRUGAL : {}), ...process.env },
-  });
+  const child = spawn(node, [cli, ...process.argv.slice(2)], { stdio: 'inherit' });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   child.on('exit', (code, signal) => process.exit(signal ? 1 : (code ?? 1)));
 }
