@@ -1,18 +1,9 @@
 import type { AddressInfo } from 'node:net';
 import type { AccessDeps } from './access/identity.ts';
-import { apiKeyRoutes } from './access/key.routes.ts';
-import { accessRoutes } from './access/routes.ts';
-import { replayAction } from './actions/again.ts';
-import { awayListener } from './actions/away.ts';
 import type { ActionDeps } from './actions/deps.ts';
-import { keywordListener, optOutDeps, takeEvent, unfreezeListener } from './actions/events.ts';
 import { actionQueues } from './actions/jobs.ts';
-import { oversightRoutes } from './actions/oversight.routes.ts';
 import { sequencePorts } from './actions/plan.ts';
-import { actionRoutes } from './actions/routes.ts';
-import { templateProblem } from './actions/templates.ts';
-import { unfreeze } from './actions/transitions.ts';
-import { auditRoutes } from './audit/routes.ts';
+import { apiRoutes } from './api.ts';
 import { type Clock, systemClock } from './base/clock.ts';
 import { type Config, ConfigError } from './base/config.ts';
 import type { Database } from './base/database.ts';
@@ -22,53 +13,25 @@ import { createLogger, type Logger } from './base/log.ts';
 import { createMetrics } from './base/metrics.ts';
 import { openQueue, type Queue } from './base/queue.ts';
 import { createBudgets } from './connections/budgets.ts';
-import { connectionCareRoutes } from './connections/care.routes.ts';
 import { countSilent } from './connections/coordinator.ts';
 import { fullestQuotas } from './connections/quota.store.ts';
-import { connectionRoutes } from './connections/routes.ts';
 import { checkVendorConfig, type Registry } from './connections/vendors.ts';
-import { consentImport } from './consent/imports.ts';
 import { addressHasher } from './consent/optout.ts';
-import { partConsents } from './consent/parting.ts';
-import { consentRoutes } from './consent/routes.ts';
 import type { App } from './http/app.ts';
-import { browserRoutes } from './http/browser.ts';
-import { hookRoutes } from './http/hooks.ts';
 import { closeServer, createServer, listen } from './http/server.ts';
-import { systemRoutes } from './http/system.ts';
 import { sayKeyInUse } from './keys.ts';
 import { createHttpClient } from './kit/http.ts';
+import { listeners } from './listeners.ts';
 import { maintenanceQueues } from './maintenance.ts';
-import { mappingRoutes } from './mapping/routes.ts';
-import { identityRoutes } from './model/identity.routes.ts';
-import { modelRoutes } from './model/routes.ts';
 import { openStore, type StoreOptions } from './open.ts';
 import { loadRegistry } from './registry.ts';
 import { schemas } from './schemas.ts';
-import { mergeCompanies, partCompanies } from './sequences/companies.ts';
 import { startRuns } from './sequences/engine.ts';
-import { enrolmentRoutes } from './sequences/enrolment.routes.ts';
-import { exitListener } from './sequences/exits.ts';
-import { holdRoutes } from './sequences/hold.routes.ts';
 import { bumpNextWake, sequenceQueues } from './sequences/jobs.ts';
-import { mergeRuns } from './sequences/merging.ts';
-import { partRuns } from './sequences/parting.ts';
-import { peopleRoutes } from './sequences/people.routes.ts';
-import { sequenceRoutes } from './sequences/routes.ts';
-import { staffFromOwners } from './sequences/staff.ts';
-import { templateRoutes } from './sequences/template.routes.ts';
-import { settingRoutes } from './settings/routes.ts';
-import { breakerRoutes } from './sync/breaker.routes.ts';
-import { driftRoutes } from './sync/drift.routes.ts';
 import { syncQueues } from './sync/jobs.ts';
-import { quotaRoutes } from './sync/quota.routes.ts';
-import { remapRoutes } from './sync/remap.routes.ts';
-import { syncRoutes } from './sync/routes.ts';
 import { prepareStreams } from './sync/run.ts';
-import { silenceRoutes } from './sync/silence.routes.ts';
 import type { StartRuns } from './triggers/detect.ts';
 import { triggerQueues } from './triggers/jobs.ts';
-import { triggerRoutes } from './triggers/routes.ts';
 
 /** Everything that becomes due with time, and the queue that works on it. */
 const DUE: readonly DueKind[] = [
@@ -169,29 +132,7 @@ export async function startHub(options: HubOptions): Promise<Hub> {
     content: { publicUrl: config.publicUrl, linkKey: keyring.derive('links') },
     onCall: ({ connector, purpose, outcome, milliseconds }) =>
       metrics.calls.observe({ connector, purpose, outcome }, milliseconds / 1000),
-    listeners: {
-      changes: [
-        staffFromOwners,
-        (tx, changes, now) => consentImport(optOutDeps(deps))(tx, changes, now),
-        keywordListener(late),
-        exitListener(ports),
-        unfreezeListener,
-        awayListener,
-      ],
-      onMerge: async (tx, { kind, survivor, absorbed }) => {
-        return kind === 'contact'
-          ? mergeRuns(ports, tx, survivor, absorbed, clock.now())
-          : mergeCompanies(tx, survivor, absorbed);
-      },
-      onUnmerge: async (tx, parted) => {
-        if (parted.kind === 'company') return partCompanies(tx, parted);
-        await partConsents(deps.hash, tx, parted, clock.now());
-        await partRuns(tx, parted, clock.now());
-      },
-      event: (tx, connection, event, now) => takeEvent(deps, tx, connection, event, now),
-      replay: (tx, { kind, reference }, now) =>
-        kind === 'action' ? replayAction(deps, tx, reference, now) : Promise.resolve(false),
-    },
+    listeners: listeners(late, ports),
   };
   const onConnected = (tenantId: string, connectionId: string): Promise<void> =>
     prepareStreams(deps, tenantId, connectionId);
@@ -200,7 +141,6 @@ export async function startHub(options: HubOptions): Promise<Hub> {
   let app: App | undefined;
   let url: string | undefined;
   if (config.roles.includes('api')) {
-    const secureCookies = config.publicUrl.startsWith('https://');
     app = await createServer({
       config,
       log,
@@ -211,34 +151,7 @@ export async function startHub(options: HubOptions): Promise<Hub> {
       ...(options.perMinute ? { perMinute: options.perMinute } : {}),
       ...(options.shedLoad === undefined ? {} : { shedLoad: options.shedLoad }),
     });
-    systemRoutes(app, { config, db, queue, metrics, stopping: () => stopping });
-    accessRoutes(app, { ...access, secureCookies });
-    apiKeyRoutes(app, access);
-    settingRoutes(app, { db, clock });
-    auditRoutes(app, { db });
-    connectionRoutes(app, { ...deps, onConnected, secureCookies });
-    connectionCareRoutes(app, deps);
-    syncRoutes(app, deps);
-    breakerRoutes(app, deps);
-    quotaRoutes(app, deps);
-    silenceRoutes(app, deps);
-    mappingRoutes(app, deps);
-    remapRoutes(app, deps);
-    driftRoutes(app, deps);
-    modelRoutes(app, { db, clock });
-    identityRoutes(app, deps);
-    triggerRoutes(app, { db, clock });
-    sequenceRoutes(app, { db, clock, ports, start });
-    enrolmentRoutes(app, { db, clock, ports, start });
-    peopleRoutes(app, { db, clock, ports });
-    holdRoutes(app, { db, clock, unfreeze, wake: (tenantId) => queue.wake('dispatch', { tenantId }) });
-    templateRoutes(app, { db, clock, templateProblem });
-    actionRoutes(app, deps);
-    oversightRoutes(app, deps);
-    await browserRoutes(app, { ...deps, ...access, onConnected, secureCookies }, (inner) =>
-      consentRoutes(inner, { db, clock, optOut: optOutDeps(deps) }),
-    );
-    await hookRoutes(app, { ...deps, metrics });
+    await apiRoutes(app, { deps, access, metrics, start, onConnected, stopping: () => stopping });
     await listen(app, config.host, options.port ?? config.port).catch(async (error: unknown) => {
       // A program that cannot be reached must end, and open connections would keep it alive.
       await queue.stop();

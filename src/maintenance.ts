@@ -7,7 +7,7 @@ import { purgePasses } from './sync/pass.store.ts';
 const DAY = 86_400_000;
 
 /** How long bookkeeping is kept. Facts, consent and audit are not bookkeeping and stay. */
-const KEEP_DAYS = { hints: 7, changes: 90, idempotency: 1, breakers: 31, hooks: 30, passes: 90 };
+const KEEP_DAYS = { hints: 7, changes: 400, idempotency: 1, breakers: 31, hooks: 30, passes: 90 };
 
 /** Removes what only served a moment. */
 export async function purge(db: Database, tenantId: string, now: Date): Promise<void> {

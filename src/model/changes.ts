@@ -1,6 +1,7 @@
 import { insertRows, type Row, type Tx } from '../base/database.ts';
 import { newId } from '../base/ids.ts';
 import type { EntityKind } from '../kit/index.ts';
+import { markChanged } from './stale.ts';
 import type { Change, ChangeOperation, Origin } from './types.ts';
 
 const COLUMNS = [
@@ -27,6 +28,7 @@ export async function appendChanges(tx: Tx, changes: readonly Change[]): Promise
     COLUMNS,
     changes.map((change) => ({ ...change, processed: change.origin !== 'live' })),
   );
+  await markChanged(tx, changes);
 }
 
 /** Equal as values of the model: dates by time, lists and objects by content, numbers as written by Postgres. */

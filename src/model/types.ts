@@ -57,12 +57,25 @@ export interface Parted {
   keys: { stays: readonly string[]; goes: readonly string[] };
 }
 
-export type ChangeOperation = 'created' | 'updated' | 'deleted' | 'restored' | 'merged' | 'unmerged';
+export type ChangeOperation =
+  | 'created'
+  | 'updated'
+  | 'deleted'
+  | 'restored'
+  | 'merged'
+  | 'unmerged'
+  /** Of a segment. */
+  | 'entered'
+  | 'left';
+
+/** What a change is about: an entity of the model, or what is derived of a customer. */
+export type ChangeKind = EntityKind | 'score' | 'segment';
 
 /** One line of the change feed. `before` and `after` hold the changed fields only. */
 export interface Change {
   id: string;
-  kind: EntityKind;
+  kind: ChangeKind;
+  /** The entity; of a score the customer, of a segment the segment. */
   entity_id: string;
   customer_id: string | null;
   op: ChangeOperation;

@@ -1,7 +1,7 @@
 import { type Static, type TObject, Type } from 'typebox';
 import type { Tx } from '../base/database.ts';
 import type { LocalDate } from '../base/time.ts';
-import type { Change } from '../model/types.ts';
+import type { Change, ChangeKind } from '../model/types.ts';
 
 /** What a trigger found: once per business key, whatever happens how often. */
 export interface Candidate {
@@ -20,6 +20,8 @@ export interface DetectEnv {
   now: Date;
   /** The tenant's zone. */
   zone: string;
+  /** Only occurrences of this customer ("when would it have fired for her?"); everybody's when absent. */
+  customerId?: string;
 }
 
 /**
@@ -38,13 +40,23 @@ export interface TriggerDefinition<Settings extends TObject = TObject> {
   key: string;
   /** Facts older than this update state and never start anything. */
   maxAgeHours: number;
+  /**
+   * Whose days `between` means: of the business (the default), or of the customer, for whom a birthday begins at their
+   * own midnight. With the customer's, `between` is asked for every date that has begun anywhere on earth; the engine
+   * keeps a candidate until its date has begun where the customer is, and sets its `occurredAt` to that midnight.
+   */
+  calendar?: 'customer';
+  /** The next moment after `env.now` at which the clock finds something, where a date is not fine enough. */
+  nextAt?: (tx: Tx, settings: Static<Settings>, env: DetectEnv) => Promise<Date | undefined>;
+  /** Kinds whose changes can bring `nextAt` forward. */
+  wakes?: readonly ChangeKind[];
   fromChanges?: (
     tx: Tx,
     changes: readonly Change[],
     settings: Static<Settings>,
     env: DetectEnv,
   ) => Promise<Candidate[]>;
-  /** Occurrences dated within [from, to]. Reads index ranges: its cost follows what is due. */
+  /** Occurrences dated within [from, to], of `env.customerId` when given. Reads index ranges: its cost follows what is due. */
   between?: (
     tx: Tx,
     from: LocalDate,

@@ -76,6 +76,11 @@ export const MODEL = [
   ...attacksOn('model/changes.ts', {
     appendChanges: ({ named }) => [[{ ...named('change'), id: newId() }]],
   }),
+  ...attacksOn('model/stale.ts', {
+    markStale: ({ ids }) => ['score', [ids.customer]],
+    markChanged: ({ named }) => [[{ ...named('change'), id: newId() }]],
+    takeStale: () => ['score', 100],
+  }),
   ...attacksOn('model/documents.ts', {
     loadProjections: ({ ids }) => ['contact', [{ streamId: ids.stream, remoteId: 'c-1' }]],
     // The rows are filled in place.

@@ -136,6 +136,7 @@ export function peopleFacts(ids: Ids, { mark, zone, due }: Flavour): Facts {
       },
     ],
     entity_alias: [{ old_id: ids.merged, entity_id: ids.customer }],
+    customer_stale: [{ reader: 'score', customer_id: ids.customer2 }],
     merge_suggestion: [
       { id: ids.suggestion, kind: 'contact', entity_id: ids.customer, other_id: ids.customer2, decided_at: null },
     ],

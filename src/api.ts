@@ -1,0 +1,79 @@
+import type { AccessDeps } from './access/identity.ts';
+import { apiKeyRoutes } from './access/key.routes.ts';
+import { accessRoutes } from './access/routes.ts';
+import type { ActionDeps } from './actions/deps.ts';
+import { optOutDeps } from './actions/events.ts';
+import { oversightRoutes } from './actions/oversight.routes.ts';
+import { actionRoutes } from './actions/routes.ts';
+import { templateProblem } from './actions/templates.ts';
+import { unfreeze } from './actions/transitions.ts';
+import { auditRoutes } from './audit/routes.ts';
+import type { Metrics } from './base/metrics.ts';
+import { connectionCareRoutes } from './connections/care.routes.ts';
+import { connectionRoutes } from './connections/routes.ts';
+import { consentRoutes } from './consent/routes.ts';
+import type { App } from './http/app.ts';
+import { browserRoutes } from './http/browser.ts';
+import { hookRoutes } from './http/hooks.ts';
+import { systemRoutes } from './http/system.ts';
+import { mappingRoutes } from './mapping/routes.ts';
+import { identityRoutes } from './model/identity.routes.ts';
+import { modelRoutes } from './model/routes.ts';
+import { enrolmentRoutes } from './sequences/enrolment.routes.ts';
+import { holdRoutes } from './sequences/hold.routes.ts';
+import { peopleRoutes } from './sequences/people.routes.ts';
+import { sequenceRoutes } from './sequences/routes.ts';
+import { templateRoutes } from './sequences/template.routes.ts';
+import { settingRoutes } from './settings/routes.ts';
+import { breakerRoutes } from './sync/breaker.routes.ts';
+import { driftRoutes } from './sync/drift.routes.ts';
+import { quotaRoutes } from './sync/quota.routes.ts';
+import { remapRoutes } from './sync/remap.routes.ts';
+import { syncRoutes } from './sync/routes.ts';
+import { silenceRoutes } from './sync/silence.routes.ts';
+import type { StartRuns } from './triggers/detect.ts';
+import { triggerRoutes } from './triggers/routes.ts';
+
+export interface ApiDeps {
+  deps: ActionDeps;
+  access: AccessDeps;
+  metrics: Metrics;
+  start: StartRuns;
+  onConnected: (tenantId: string, connectionId: string) => Promise<void>;
+  stopping: () => boolean;
+}
+
+/** Every address of the hub: the API of each room, the pages of recipients and owners, the vendors' hooks. */
+export async function apiRoutes(app: App, api: ApiDeps): Promise<void> {
+  const { deps, access, metrics, start, onConnected } = api;
+  const { db, clock, config, queue, ports } = deps;
+  const secureCookies = config.publicUrl.startsWith('https://');
+  systemRoutes(app, { config, db, queue, metrics, stopping: api.stopping });
+  accessRoutes(app, { ...access, secureCookies });
+  apiKeyRoutes(app, access);
+  settingRoutes(app, { db, clock });
+  auditRoutes(app, { db });
+  connectionRoutes(app, { ...deps, onConnected, secureCookies });
+  connectionCareRoutes(app, deps);
+  syncRoutes(app, deps);
+  breakerRoutes(app, deps);
+  quotaRoutes(app, deps);
+  silenceRoutes(app, deps);
+  mappingRoutes(app, deps);
+  remapRoutes(app, deps);
+  driftRoutes(app, deps);
+  modelRoutes(app, { db, clock });
+  identityRoutes(app, deps);
+  triggerRoutes(app, { db, clock });
+  sequenceRoutes(app, { db, clock, ports, start });
+  enrolmentRoutes(app, { db, clock, ports, start });
+  peopleRoutes(app, { db, clock, ports });
+  holdRoutes(app, { db, clock, unfreeze, wake: (tenantId) => queue.wake('dispatch', { tenantId }) });
+  templateRoutes(app, { db, clock, templateProblem });
+  actionRoutes(app, deps);
+  oversightRoutes(app, deps);
+  await browserRoutes(app, { ...deps, ...access, onConnected, secureCookies }, (inner) =>
+    consentRoutes(inner, { db, clock, optOut: optOutDeps(deps) }),
+  );
+  await hookRoutes(app, { ...deps, metrics });
+}

@@ -1,0 +1,43 @@
+import { replayAction } from './actions/again.ts';
+import { awayListener } from './actions/away.ts';
+import type { ActionDeps } from './actions/deps.ts';
+import { keywordListener, optOutDeps, takeEvent, unfreezeListener } from './actions/events.ts';
+import { consentImport } from './consent/imports.ts';
+import { partConsents } from './consent/parting.ts';
+import { mergeCompanies, partCompanies } from './sequences/companies.ts';
+import { exitListener } from './sequences/exits.ts';
+import { mergeRuns } from './sequences/merging.ts';
+import { partRuns } from './sequences/parting.ts';
+import type { SequencePorts } from './sequences/ports.ts';
+import { staffFromOwners } from './sequences/staff.ts';
+import type { SyncListeners } from './sync/deps.ts';
+
+/**
+ * What the rooms above sync do in the transaction that stores a fact.
+ * @param late read when it is used: the rooms need each other's functions at run time
+ */
+export function listeners(late: () => ActionDeps, ports: SequencePorts): SyncListeners {
+  return {
+    changes: [
+      staffFromOwners,
+      (tx, changes, now) => consentImport(optOutDeps(late()))(tx, changes, now),
+      keywordListener(late),
+      exitListener(ports),
+      unfreezeListener,
+      awayListener,
+    ],
+    onMerge: async (tx, { kind, survivor, absorbed }) =>
+      kind === 'contact'
+        ? mergeRuns(ports, tx, survivor, absorbed, late().clock.now())
+        : mergeCompanies(tx, survivor, absorbed),
+    onUnmerge: async (tx, parted) => {
+      if (parted.kind === 'company') return partCompanies(tx, parted);
+      const { hash, clock } = late();
+      await partConsents(hash, tx, parted, clock.now());
+      await partRuns(tx, parted, clock.now());
+    },
+    event: (tx, connection, event, now) => takeEvent(late(), tx, connection, event, now),
+    replay: (tx, { kind, reference }, now) =>
+      kind === 'action' ? replayAction(late(), tx, reference, now) : Promise.resolve(false),
+  };
+}
