@@ -21,8 +21,10 @@ export async function loadProjections(
   const known = records.filter((record) => !record.isNew && !record.before);
   if (known.length === 0) return given;
   const { rows } = await tx.query<Row>(
-    `select t.* from unnest($2::uuid[], $3::text[]) as i(stream_id, remote_id)
-     join ${projectionTable(kind)} t on t.tenant_id = $1 and t.stream_id = i.stream_id and t.remote_id = i.remote_id`,
+    // One look by the primary key for each: by the statistics a first load leaves behind, the planner would rather read
+    // every row of the tenant, and that for each batch.
+    `select t.* from unnest($2::uuid[], $3::text[]) as i(stream_id, remote_id) cross join lateral
+       (select * from ${projectionTable(kind)} where tenant_id = $1 and stream_id = i.stream_id and remote_id = i.remote_id limit 1) t`,
     [tx.tenantId, known.map((record) => record.streamId), known.map((record) => record.remoteId)],
   );
   for (const row of rows) given.set(recordKey(row.stream_id as string, row.remote_id as string), row);

@@ -153,6 +153,29 @@ const goldenColumns = (kind: JoinedKind): BulkColumn[] => [
   { name: 'deleted_at', type: 'timestamptz' },
 ];
 
+/** Golden rows by id, each with `sources_now`: how many records, gone ones included, are its sources at this moment. */
+async function loadGolden(tx: Tx, kind: JoinedKind, ids: readonly string[]): Promise<Map<string, Row>> {
+  if (ids.length === 0) return new Map();
+  const { rows } = await tx.query<Row & { id: string }>(
+    `select g.*, (select count(*)::int from ${projectionTable(kind)} p where p.tenant_id = $1 and p.entity_id = g.id) as sources_now
+     from unnest($2::uuid[]) as i(id)
+     cross join lateral (select * from ${goldenTable(kind)} where tenant_id = $1 and id = i.id limit 1) g`,
+    [tx.tenantId, ids],
+  );
+  return new Map(rows.map((row) => [row.id, row]));
+}
+
+/** The rows of all records of entities. */
+async function loadSourcesOf(tx: Tx, kind: JoinedKind, ids: readonly string[]): Promise<Row[]> {
+  if (ids.length === 0) return [];
+  const { rows } = await tx.query<Row>(
+    `select p.* from unnest($2::uuid[]) as i(id)
+     cross join lateral (select * from ${projectionTable(kind)} where tenant_id = $1 and entity_id = i.id offset 0) p`,
+    [tx.tenantId, ids],
+  );
+  return rows;
+}
+
 /** Computes golden rows anew from their sources and writes those that differ. */
 export async function refreshGolden(
   tx: Tx,
@@ -162,23 +185,15 @@ export async function refreshGolden(
   hints: RefreshHints = {},
 ): Promise<Change[]> {
   const stored = entityIds.filter((id) => !hints.created?.has(id));
-  const projections = new Map<string, Row[]>(
-    entityIds.filter((id) => hints.created?.has(id)).map((id) => [id, hints.fresh?.get(id) ?? []]),
-  );
-  const before = new Map<string, Row>();
-  if (stored.length > 0) {
-    const { rows } = await tx.query<Row>(
-      `select * from ${projectionTable(kind)} where tenant_id = $1 and entity_id = any($2)`,
-      [tx.tenantId, stored],
-    );
-    for (const row of rows)
-      projections.set(row.entity_id as string, [...(projections.get(row.entity_id as string) ?? []), row]);
-    const { rows: present } = await tx.query<Row & { id: string }>(
-      `select * from ${goldenTable(kind)} where tenant_id = $1 and id = any($2)`,
-      [tx.tenantId, stored],
-    );
-    for (const row of present) before.set(row.id, row);
-  }
+  const before = await loadGolden(tx, kind, stored);
+  // All sources at hand: those of an entity made just now, and of one whose every record was just mapped.
+  const complete = (id: string): boolean =>
+    hints.created?.has(id) === true || hints.fresh?.get(id)?.length === before.get(id)?.sources_now;
+  const projections = new Map<string, Row[]>();
+  for (const id of entityIds) if (hints.fresh?.has(id) && complete(id)) projections.set(id, hints.fresh.get(id)!);
+  const rest = entityIds.filter((id) => !projections.has(id));
+  for (const row of await loadSourcesOf(tx, kind, rest))
+    projections.set(row.entity_id as string, [...(projections.get(row.entity_id as string) ?? []), row]);
   const telling = tellingColumns(kind);
   const writes: Row[] = [];
   const changes: Change[] = [];

@@ -11,7 +11,7 @@ import { park, resolveParked } from '../parked.ts';
 import { mapAll } from '../prepare.ts';
 import type { Source } from '../source.ts';
 import { compareRow, goneRecord } from './compare.ts';
-import { nextSources } from './sources.ts';
+import { holdSources, nextSources, type StoredRecord } from './sources.ts';
 
 /** What does not change from batch to batch of one run. */
 export interface RemapPlan {
@@ -30,9 +30,59 @@ export interface RemapCounts {
   joined: number;
 }
 
+/** Stored records with what a mapping makes of them. */
+export interface MappedBatch {
+  streamId: string;
+  /** The record before them. */
+  after: string | null;
+  /** State of the mapping they were mapped by. */
+  mappingSeq: number;
+  results: (Awaited<ReturnType<typeof mapAll>>[number] & { record: StoredRecord })[];
+}
+
+/**
+ * Reads the next stored records of a stream and maps them. Writes nothing, so that it can be done for one batch while
+ * another is being stored.
+ * @param lock hold them, so that nobody stores something newer until they are through
+ */
+export async function mapNext(
+  tx: Tx,
+  source: Source,
+  stream: { id: string; name: string },
+  after: string | null,
+  most: number,
+  lock: boolean,
+): Promise<MappedBatch> {
+  const { mappingSeq } = source;
+  const records = await nextSources(tx, stream.id, after, most, lock);
+  const results = await mapAll(
+    tx,
+    source,
+    stream.name,
+    records.map((record) => ({ record })),
+  );
+  // A mapping that arrived while it was at work may have been used for some of them.
+  return { streamId: stream.id, after, mappingSeq: mappingSeq === source.mappingSeq ? mappingSeq : -1, results };
+}
+
+/** What was mapped beforehand, held from here on, if it is the next batch and still what mapping it now would give. */
+async function stillGood(
+  tx: Tx,
+  source: Source,
+  stream: { id: string },
+  after: string | null,
+  batch: MappedBatch | undefined,
+): Promise<MappedBatch | undefined> {
+  if (!batch || batch.streamId !== stream.id || batch.after !== after) return undefined;
+  if (batch.mappingSeq !== source.mappingSeq || batch.results.length === 0) return undefined;
+  const records = batch.results.map(({ record }) => record);
+  return (await holdSources(tx, stream.id, after, records)) ? batch : undefined;
+}
+
 /**
  * Brings the next stored records of a stream through the mapping in force, in the transaction of the caller. What is
  * not different is left as it is, so doing it again changes nothing; nothing of it counts as having happened now.
+ * @param ahead the same records, mapped beforehand; where anything has changed since, they are read and mapped anew
  * @returns what was done and the id of the last record, which is missing when there was none left
  */
 export async function remapBatch(
@@ -43,18 +93,15 @@ export async function remapBatch(
   stream: { id: string; name: string },
   after: string | null,
   most: number,
+  ahead?: MappedBatch,
 ): Promise<RemapCounts & { last: string | undefined }> {
   const now = deps.clock.now();
   await planAnew(tx);
-  const records = await nextSources(tx, stream.id, after, most, true);
+  const { results } =
+    (await stillGood(tx, source, stream, after, ahead)) ?? (await mapNext(tx, source, stream, after, most, true));
+  const records = results.map(({ record }) => record);
   const counts: RemapCounts = { seen: records.length, changed: 0, parked: 0, resolved: 0, joined: 0 };
   if (records.length === 0) return { ...counts, last: undefined };
-  const results = await mapAll(
-    tx,
-    source,
-    stream.name,
-    records.map((record) => ({ record })),
-  );
   const outcome = sort(source, stream.name, stream.id, results, now, new Map());
   const parked = new Set(outcome.parking.map((item) => item.remoteId));
   const goneAt = new Map(records.map((record) => [record.id, record.deletedAt]));

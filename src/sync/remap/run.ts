@@ -6,7 +6,7 @@ import { newId } from '../../base/ids.ts';
 import type { SyncDeps } from '../deps.ts';
 import { park, resolveFields } from '../parked.ts';
 import { holdMapping, loadSource, type Source } from '../source.ts';
-import { type RemapPlan, remapBatch } from './batch.ts';
+import { type MappedBatch, mapNext, type RemapPlan, remapBatch } from './batch.ts';
 import { planOf, staleStreams } from './plan.ts';
 import { separateNext } from './separate.ts';
 import { nextSources } from './sources.ts';
@@ -63,25 +63,57 @@ export async function remapConnection(
     const plan = await deps.db.tenant(tenantId, (tx) => planOf(tx, source, run));
     const work: Work = { deps, tenantId, owner, source, plan, run };
     await separateAll(work);
-    const most = options.batch ?? BATCH;
-    let size = most;
+    await workThrough(work, options);
+    return work.run;
+  } catch (error) {
+    if (error instanceof LeaseLost) return undefined;
+    return await fail(deps, tenantId, run, owner, error);
+  }
+}
+
+/** Batch after batch to the end: while one is stored, the next is read and mapped. */
+async function workThrough(work: Work, options: RemapOptions): Promise<void> {
+  const { deps, tenantId } = work;
+  const most = options.batch ?? BATCH;
+  let size = most;
+  let ahead: Promise<MappedBatch | undefined> | undefined;
+  try {
     while (work.run.state === 'running') {
+      ahead ??= mapAhead(work, work.run.after, size);
+      const batch = await ahead;
+      const last = batch?.results.at(-1)?.record.id;
+      ahead = last === undefined ? undefined : mapAhead(work, last, size);
       try {
-        work.run = await deps.db.tenant(tenantId, (tx) => step(work, tx, size));
+        work.run = await deps.db.tenant(tenantId, (tx) => step(work, tx, size, batch));
         size = Math.min(most, size * 4);
       } catch (error) {
         if (error instanceof LeaseLost || size === 1) throw error;
         // One record must not keep the others back: it is looked for in ever smaller batches.
         size = Math.max(1, Math.floor(size / 10));
-        deps.log.warn({ err: error, run: run.id, size }, 'a batch of a remap failed and is tried in smaller ones');
+        deps.log.warn({ err: error, run: work.run.id, size }, 'a batch of a remap failed and is tried in smaller ones');
         if (size === 1) work.run = await deps.db.tenant(tenantId, (tx) => stepOver(work, tx, error));
+      }
+      if (work.run.after !== last) {
+        await ahead;
+        ahead = undefined;
       }
       options.onProgress?.(work.run);
     }
-    return work.run;
-  } catch (error) {
-    if (error instanceof LeaseLost) return undefined;
-    return await fail(deps, tenantId, run, owner, error);
+  } finally {
+    await ahead;
+  }
+}
+
+/** The batch behind `after`, without holding it; whether it is still so is looked at when it is stored. */
+async function mapAhead(work: Work, after: string | null, size: number): Promise<MappedBatch | undefined> {
+  const { deps, tenantId, source, run } = work;
+  const stream = run.streams[0];
+  if (!stream) return undefined;
+  try {
+    return await deps.db.tenant(tenantId, (tx) => mapNext(tx, source, stream, after, size, false));
+  } catch {
+    // What is wrong shows again, and is told, when the batch itself is at hand: it is read and mapped then.
+    return undefined;
   }
 }
 
@@ -94,7 +126,7 @@ async function wakeLater(deps: SyncDeps, tenantId: string, connectionId: string)
 }
 
 /** One batch, or the end of a stream, or of everything. */
-async function step(work: Work, tx: Tx, size: number): Promise<RemapRow> {
+async function step(work: Work, tx: Tx, size: number, ahead: MappedBatch | undefined): Promise<RemapRow> {
   const { deps, owner, source, plan } = work;
   const run: RemapRow = { ...work.run, streams: [...work.run.streams] };
   const save = async (next: Parameters<typeof saveRun>[3]): Promise<RemapRow> => {
@@ -119,7 +151,7 @@ async function step(work: Work, tx: Tx, size: number): Promise<RemapRow> {
     run.after = null;
     return save({ leaseUntil: leaseEnd(deps) });
   }
-  const { last, ...counts } = await remapBatch(deps, tx, source, plan, stream, run.after, size);
+  const { last, ...counts } = await remapBatch(deps, tx, source, plan, stream, run.after, size, ahead);
   for (const name of ['seen', 'changed', 'parked', 'resolved', 'joined'] as const) run[name] += counts[name];
   if (last === undefined) {
     run.streams.shift();

@@ -55,6 +55,14 @@ const prepared = ({ ids }: Tenant) => ({
   mappingSeq: -1,
 });
 
+const stored = (id: string) => ({
+  id,
+  raw: {},
+  hash: Buffer.from('x'),
+  changedAt: NOW,
+  deletedAt: null,
+});
+
 const tally = () =>
   new Map([
     [
@@ -104,6 +112,10 @@ export const REMAP = [
     planAnew: { args: () => [], harmless: 'it is about how statements are planned' },
   }),
   ...attacksOn('sync/remap/batch.ts', {
+    mapNext: {
+      args: (victim, { deps }) => [sourceFor(victim, deps), stream(victim), null, 10, true],
+      look: ({ results }) => results,
+    },
     remapBatch: (victim, { deps }) => [
       deps,
       sourceFor(victim, deps),
@@ -134,7 +146,13 @@ export const REMAP = [
   ...attacksOn('sync/remap/separate.ts', {
     separateNext: (victim, { deps }) => [deps, sourceFor(victim, deps), [victim.ids.remapRun], undefined],
   }),
-  ...attacksOn('sync/remap/sources.ts', { nextSources: ({ ids }) => [ids.stream, null, 10, true] }),
+  ...attacksOn('sync/remap/sources.ts', {
+    nextSources: ({ ids }) => [ids.stream, null, 10, true],
+    holdSources: {
+      args: ({ ids }) => [ids.stream, null, [stored('c-1'), stored('c-2')]],
+      harmless: 'it only locks, and tells whether there is what was read before',
+    },
+  }),
   ...attacksOn('sync/remap/store.ts', {
     insertRun: (victim) => [
       {
