@@ -216,27 +216,35 @@ const SEPARATOR = '\u001e';
 const quoted = (text: string): string =>
   /["\\]/.test(text) ? `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"` : `"${text}"`;
 
-function textOf(value: unknown, type: string): string {
-  if (type === 'bytea') return `\\x${(value as Buffer).toString('hex')}`;
-  if (type.endsWith('[]')) return `{${(value as unknown[]).map((item) => quoted(String(item))).join(',')}}`;
-  return value instanceof Date ? value.toISOString() : String(value);
+const asText = (value: unknown): string => (value instanceof Date ? value.toISOString() : String(value));
+
+/** How one value of a type is written inside an array. */
+function writerOf(type: string): (value: unknown) => string {
+  if (type === 'bytea') return (value) => quoted(`\\x${(value as Buffer).toString('hex')}`);
+  if (type.endsWith('[]'))
+    return (value) => quoted(`{${(value as unknown[]).map((item) => quoted(String(item))).join(',')}}`);
+  return (value) => quoted(typeof value === 'string' ? value : asText(value));
 }
+
+const asJson = (value: unknown): string => (value instanceof JsonText ? value.text : storableJson(value));
 
 /**
  * A column as one parameter: an array as Postgres writes it, made here because that is several times faster than value
  * by value. Null stands for a column without any value: `unnest` fills it up.
  */
 function columnValue({ name, type }: BulkColumn, rows: readonly Row[]): string | null {
+  const isJson = type === 'jsonb';
+  const write = isJson ? asJson : writerOf(type);
+  const none = isJson ? '' : 'NULL';
   let empty = true;
-  const has = (value: unknown): boolean => value !== null && value !== undefined;
   const items = rows.map((row) => {
     const value = row[name];
-    if (has(value)) empty = false;
-    if (type === 'jsonb') return has(value) ? (value instanceof JsonText ? value.text : storableJson(value)) : '';
-    return has(value) ? quoted(textOf(value, type)) : 'NULL';
+    if (value === null || value === undefined) return none;
+    empty = false;
+    return write(value);
   });
   if (empty) return null;
-  return type === 'jsonb' ? items.join(SEPARATOR) : `{${items.join(',')}}`;
+  return isJson ? items.join(SEPARATOR) : `{${items.join(',')}}`;
 }
 
 function columnSource({ type }: BulkColumn, parameter: number): string {

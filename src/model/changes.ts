@@ -37,9 +37,13 @@ export function sameValue(a: unknown, b: unknown): boolean {
   if (a === null || b === null || a === undefined || b === undefined) return false;
   if (a instanceof Date || b instanceof Date)
     return new Date(a as string).getTime() === new Date(b as string).getTime();
+  if (isTexts(a) && isTexts(b)) return a.length === b.length && a.every((text, at) => text === b[at]);
   if (typeof a === 'object' && typeof b === 'object') return JSON.stringify(sorted(a)) === JSON.stringify(sorted(b));
   return false;
 }
+
+const isTexts = (value: unknown): value is string[] =>
+  Array.isArray(value) && value.every((item) => typeof item === 'string');
 
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);

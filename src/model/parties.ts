@@ -1,6 +1,6 @@
 import { type BulkColumn, insertRows, type Row, type Tx } from '../base/database.ts';
 import { entityDefinition, type JoinedKind } from '../kit/index.ts';
-import { changeBetween, differing } from './changes.ts';
+import { changeBetween, differing, sameValue } from './changes.ts';
 import { fieldColumns, goldenTable, projectionTable, tellingColumns } from './columns.ts';
 import { baseRow, fillReferences, loadProjections, recordKey, writeProjections } from './documents.ts';
 import { golden, type Source } from './golden.ts';
@@ -39,7 +39,8 @@ export async function applyParties(
       record: records[at]!,
       before: existing.get(recordKey(records[at]!.streamId, records[at]!.remoteId)),
     }))
-    .filter(({ row, before }) => !before || differing(before, row, telling).length > 0);
+    // Whoever brings the row has compared it.
+    .filter(({ record, row, before }) => !before || record.before || differing(before, row, telling).length > 0);
   if (work.length === 0) return { changes: [], arrived: new Map() };
 
   const seekers: Seeker[] = work.map(({ row, before }) => ({
@@ -105,8 +106,11 @@ export async function applyParties(
 const isSame = (before: Row, row: Row, { keys }: Seeker): boolean =>
   !before.deleted_at &&
   !row.deleted_at &&
-  differing(before, { ...row, keys: keys.map(({ key }) => key) }, ['keys', 'name', 'first_name', 'last_name', 'email'])
-    .length === 0;
+  differing(before, row, ['name', 'first_name', 'last_name', 'email']).length === 0 &&
+  sameValue(
+    before.keys,
+    keys.map(({ key }) => key),
+  );
 
 /** Resolves those that are not settled; the others stay with the entity they have. */
 async function resolveSome(
@@ -215,12 +219,13 @@ export async function refreshGolden(
     };
     const old = before.get(id);
     if (old?.deleted_at && row.deleted_at) row.deleted_at = old.deleted_at;
-    if (old && differing(old, row, [...telling, 'provenance', 'sources']).length === 0) continue;
+    const told = old ? differing(old, row, telling) : telling;
+    if (old && told.length === 0 && differing(old, row, ['provenance', 'sources']).length === 0) continue;
     writes.push(row);
     const updated = sources
       .map((source) => source.row.source_updated_at as string | Date | null)
       .filter((at) => at !== null && at !== undefined);
-    const change = changeBetween(kind, old, row, telling, {
+    const change = changeBetween(kind, old, row, told, {
       entityId: id,
       customerId: kind === 'contact' ? id : null,
       origin: ctx.origin,
