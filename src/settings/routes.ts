@@ -9,6 +9,7 @@ import { isZone } from '../base/time.ts';
 import type { App } from '../http/app.ts';
 import { caller, expectedVersion, tag } from '../http/helpers.ts';
 import { SETTING_KEYS, SETTINGS, type SettingKey, type SettingValue } from './schema.ts';
+import { scoreMistakes } from './score.ts';
 import { readSetting, writeSetting } from './store.ts';
 
 const Setting = Type.Object({
@@ -126,6 +127,12 @@ export function checkSetting<Key extends SettingKey>(key: Key, value: unknown): 
       fields,
     );
   }
+  const mistakes = key === 'score' ? scoreMistakes(value) : [];
+  if (mistakes.length > 0)
+    throw invalid(
+      `The setting ${key} cannot be like this: ${mistakes.map(({ path, message }) => `${path} ${message}`).join('; ')}.`,
+      mistakes,
+    );
   const zone = (value as { zone?: unknown }).zone;
   if (key === 'business' && !isZone(zone))
     throw invalid(`"${String(zone)}" is not a time zone.`, [

@@ -1,5 +1,6 @@
 import { type Static, type TSchema, Type } from 'typebox';
 import { words } from '../base/schema.ts';
+import { SCORE_SETTINGS } from './score.ts';
 
 const Time = Type.String({ pattern: '^([01]\\d|2[0-3]):[0-5]\\d$|^24:00$', description: 'HH:MM' });
 
@@ -186,6 +187,7 @@ export const SETTINGS = {
     ),
     value: { maxPromiseDays: 60, maxDisputeDays: 180 },
   },
+  ...SCORE_SETTINGS,
 } as const satisfies Record<string, { title: string; schema: TSchema; value: unknown }>;
 
 export type SettingKey = keyof typeof SETTINGS;

@@ -3,6 +3,7 @@ import { newId } from '../../../src/base/ids.ts';
 import { type Catalog, completed, insertRow, type Row } from './catalog.ts';
 import { completenessFacts } from './facts.completeness.ts';
 import { coordinatorFacts, peopleFacts } from './facts.people.ts';
+import { scoringFacts } from './facts.scoring.ts';
 import { documentFacts, sourceFacts } from './facts.sources.ts';
 import { type Facts, type Flavour, LONG_AGO, newIds } from './facts.ts';
 import { workFacts } from './facts.work.ts';
@@ -49,6 +50,7 @@ export function newTenant(catalog: Catalog, kind: 'victim' | 'attacker'): Tenant
     ...completenessFacts(ids),
     ...documentFacts(ids, flavour),
     ...workFacts(ids, flavour),
+    ...scoringFacts(ids, flavour),
     ...coordinatorFacts(ids, flavour),
   };
   const given = (table: string): Row[] => (facts[table] ?? [{}]).slice(0, kind === 'victim' ? undefined : 1);
