@@ -75,7 +75,7 @@ export async function mapping(): Promise<Result> {
   const { mapping: compiled, errors } = compileMapping(MAPPING);
   if (errors.length > 0) throw new Error(errors.map(({ path, message }) => `${path} ${message}`).join('; '));
   const stream = compiled.streams.get('contacts')!;
-  const env: Env = { zone: 'UTC', account: '1', connector: 'bench', lookup: () => undefined };
+  const env: Env = { zone: 'UTC', today: '2026-06-10', account: '1', connector: 'bench', lookup: () => undefined };
   const expression = jsonata(EXPRESSION);
   const ours = (record: object): unknown => {
     const result = stream.run(record, env);

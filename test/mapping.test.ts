@@ -17,6 +17,7 @@ import { loadRegistry } from '../src/registry.ts';
 
 const ENV: Env = {
   zone: 'America/New_York',
+  today: '2026-06-10',
   country: 'US',
   currency: 'USD',
   account: '1',

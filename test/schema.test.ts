@@ -5,8 +5,8 @@ import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { MIGRATIONS } from '../src/base/migrate.ts';
 import { COORDINATOR_TABLES, tableKinds } from '../src/base/tables.ts';
-import { ENTITY_KINDS, entityDefinition, isJoined } from '../src/kit/index.ts';
-import { goldenTable, projectionColumns, projectionTable } from '../src/model/columns.ts';
+import { ENTITY_KINDS, isJoined } from '../src/kit/index.ts';
+import { fieldColumns, goldenTable, projectionColumns, projectionTable } from '../src/model/columns.ts';
 import { testDatabase } from './support/hub.ts';
 import { patternsIn } from './support/sql/sources.ts';
 
@@ -172,7 +172,7 @@ test('schema: the tables of the canonical kinds are what the model says', async 
       expect(found.get(name), `${kind}.${name}`).toBe(full[type] ?? type);
     if (!isJoined(kind)) continue;
     const golden = await columns(goldenTable(kind));
-    for (const [name, { type }] of Object.entries(entityDefinition(kind).fields))
+    for (const { name, type } of fieldColumns(kind))
       expect(golden.get(name), `golden ${kind}.${name}`).toBe(full[type] ?? type);
   }
 });

@@ -2,7 +2,17 @@
  * The canonical model as data: what every platform's records are mapped onto. The single source for the mapping
  * validator, the bulk statements, the HTTP schemas and the docs; a test compares it with the database.
  */
-export type FieldType = 'text' | 'date' | 'timestamptz' | 'numeric' | 'integer' | 'boolean' | 'text[]' | 'jsonb';
+/** A `birthday` is text: `YYYY-MM-DD`, or `--MM-DD` where the year is not known. */
+export type FieldType =
+  | 'text'
+  | 'date'
+  | 'birthday'
+  | 'timestamptz'
+  | 'numeric'
+  | 'integer'
+  | 'boolean'
+  | 'text[]'
+  | 'jsonb';
 
 export interface Field {
   type: FieldType;
@@ -11,6 +21,8 @@ export interface Field {
   critical?: true;
   /** Records are found by it, so no more characters are kept: what is longer is no such thing. */
   longest?: number;
+  /** A number in E.164: read by the country of the record, else of the business, whatever the mapping says of it. */
+  phone?: true;
   /** The closed list of canonical words; the vendor's own word stays beside it in `native_status`. */
   values?: readonly string[];
 }
@@ -24,6 +36,9 @@ export interface EntityDefinition {
   references: readonly Reference[];
   required: readonly string[];
 }
+
+/** How a database keeps it. */
+export const columnType = (type: FieldType): Exclude<FieldType, 'birthday'> => (type === 'birthday' ? 'text' : type);
 
 const text = (title: string): Field => ({ type: 'text', title });
 /** Ids, addresses and names that records are found by; indexes of a database hold no more. */
@@ -60,9 +75,9 @@ export const ENTITIES = {
       last_name: text('Last name'),
       email: key('E-mail address'),
       emails: keys('All e-mail addresses'),
-      phone: key('Phone (E.164)'),
-      phones: keys('All phone numbers (E.164)'),
-      birthday: day('Birthday'),
+      phone: { ...key('Phone (E.164)'), phone: true },
+      phones: { ...keys('All phone numbers (E.164)'), phone: true },
+      birthday: { type: 'birthday', title: 'Birthday' },
       time_zone: text('Time zone (IANA)'),
       locale: text('Language (BCP 47)'),
       ...address,
@@ -85,7 +100,7 @@ export const ENTITIES = {
       legal_name: text('Legal name'),
       domain: key('Web domain'),
       email: key('E-mail address'),
-      phone: key('Phone (E.164)'),
+      phone: { ...key('Phone (E.164)'), phone: true },
       tax_id: key('Tax id'),
       industry: text('Industry'),
       time_zone: text('Time zone (IANA)'),

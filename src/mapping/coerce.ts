@@ -1,4 +1,5 @@
 import type { Field } from '../kit/index.ts';
+import { toBirthday } from './birthday.ts';
 import type { Env } from './compiler.ts';
 import { toBoolean, toDate, toDecimal, toInstant, toList, toText, ValueError } from './values.ts';
 
@@ -41,6 +42,8 @@ function conversion(field: Field): Coerce {
     }
     case 'date':
       return (value, env) => toDate(value, env.zone);
+    case 'birthday':
+      return (value, env) => toBirthday(value, env.zone, env.today);
     case 'timestamptz':
       return (value, env) => toInstant(value, env.zone);
     case 'numeric':

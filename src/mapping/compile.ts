@@ -6,16 +6,17 @@ import {
   ENTITY_KINDS,
   type EntityKind,
   entityDefinition,
-  type Field,
   LONGEST_KEY,
   type Reference,
 } from '../kit/index.ts';
 import { type Coerce, coercion } from './coerce.ts';
 import { type Compiler, type Env, isObject, type Read } from './compiler.ts';
 import { compileCondition, compileDirective } from './directives.ts';
+import { asPhone } from './phones.ts';
 import { toReference } from './reference.ts';
 import type { EntityMapping, MappingFile } from './schema.ts';
 import { toBoolean, toInstant, ValueError } from './values.ts';
+import { checkWords, nearest } from './words.ts';
 
 /** A value that did not fit its field. Critical ones keep the record out; others only the field. */
 export interface Issue {
@@ -162,6 +163,9 @@ function compileEntity(
       ? undefined
       : compileCondition(mapping.when, `${where}.when`, compiler);
   const fields: { name: string; critical: boolean; read: Read; coerce: Coerce }[] = [];
+  // It may be compiled after the phone number that needs it.
+  let ofCountry: Read = () => null;
+  const country: Read | undefined = mapping.fields?.country ? (record, env) => ofCountry(record, env) : undefined;
   for (const [name, directive] of Object.entries(mapping.fields ?? {})) {
     const field = definition.fields[name];
     if (!field) {
@@ -172,7 +176,10 @@ function compileEntity(
       continue;
     }
     checkWords(directive, field, `${where}.fields.${name}`, compiler);
-    const read = compileDirective(directive, `${where}.fields.${name}`, compiler);
+    const around: Compiler = { ...compiler, target: field.type, ...(country ? { country } : {}) };
+    const own = compileDirective(directive, `${where}.fields.${name}`, around);
+    const read = field.phone ? asPhone(own, country) : own;
+    if (name === 'country') ofCountry = read;
     fields.push({ name, critical: field.critical === true, read, coerce: coercion(field) });
   }
   for (const name of definition.required) {
@@ -268,31 +275,4 @@ function shortId(target: unknown): unknown {
   if (typeof id === 'string' && id.length > LONGEST_KEY)
     throw new ValueError(`points at an id of ${id.length} characters; at most ${LONGEST_KEY} can be kept`);
   return target;
-}
-
-/** Literal results of an enum are checked against the field's closed list when the mapping is saved. */
-function checkWords(directive: unknown, field: Field, where: string, compiler: Compiler): void {
-  if (!field.values || directive === null || typeof directive !== 'object') return;
-  const words = (directive as { enum?: { map?: Record<string, unknown>; else?: unknown } }).enum;
-  if (!words?.map) return;
-  for (const [key, word] of [
-    ...Object.entries(words.map),
-    ...(words.else === undefined ? [] : [['else', words.else] as const]),
-  ]) {
-    if (word !== null && !field.values.includes(String(word))) {
-      compiler.errors.push({
-        path: `${where}.enum.${key === 'else' ? 'else' : `map.${key}`}`,
-        message: `"${String(word)}" is not one of ${field.values.join(', ')}`,
-      });
-    }
-  }
-}
-
-/** ` (did you mean x?)` for a misspelt name. */
-function nearest(name: string, known: readonly string[]): string {
-  const squeeze = (text: string): string => text.toLowerCase().replace(/[^a-z0-9]/g, '');
-  const match =
-    known.find((candidate) => squeeze(candidate) === squeeze(name)) ??
-    known.find((candidate) => squeeze(candidate).includes(squeeze(name)));
-  return match ? `; did you mean ${match}?` : `; there are ${known.join(', ')}`;
 }

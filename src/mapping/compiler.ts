@@ -1,10 +1,14 @@
 import type jsonata from 'jsonata';
 import type { FieldError } from '../base/errors.ts';
+import type { LocalDate } from '../base/time.ts';
+import type { FieldType } from '../kit/index.ts';
 import { ValueError } from './values.ts';
 
 /** What a directive may know besides the record. */
 export interface Env {
   zone: string;
+  /** There: nobody is born after it. */
+  today: LocalDate;
   country?: string | undefined;
   currency?: string | undefined;
   account: string;
@@ -26,6 +30,10 @@ export interface Compiler {
   expressions: ReturnType<typeof jsonata>[];
   /** Words known of a path, in lower case, where an unknown one is refused. */
   words: Map<string, Set<string>>;
+  /** Type of the field that is compiled: a birthday may be without its year. */
+  target?: FieldType;
+  /** The country of the record itself, where the mapping knows it: reads a phone number better than any default. */
+  country?: Read;
   /** Compiling what is read from items of a list in the record, not from the record. */
   inItem?: true;
 }

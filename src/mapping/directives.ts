@@ -1,5 +1,6 @@
 import jsonata from 'jsonata';
 import { at } from '../kit/index.ts';
+import { hasYear, toBirthday } from './birthday.ts';
 import {
   type Compiler,
   checkOptions,
@@ -9,12 +10,12 @@ import {
   hasValue,
   isObject,
   type Make,
-  orNothing,
   type Read,
   readWords,
 } from './compiler.ts';
 import { type Condition, conditionCompiler } from './conditions.ts';
 import { readPath } from './paths.ts';
+import { countryOf } from './phones.ts';
 import {
   toBoolean,
   toCountry,
@@ -253,7 +254,16 @@ const DIRECTIVES: Record<string, Make> = {
     return (_record, env) => env.expressions?.[index] ?? null;
   },
 
-  date: convert(['format', 'zone'], (value, env, options) => toDate(value, asZone(options, env), asFormat(options))),
+  date(argument, where, compiler) {
+    const { read, options } = operand(argument, where, compiler);
+    checkOptions(options, ['format', 'zone'], where, compiler);
+    const format = asFormat(options);
+    if (compiler.target === 'birthday')
+      return (record, env) => toBirthday(read(record, env), asZone(options, env), env.today, format);
+    if (format !== undefined && !hasYear(format))
+      return fail(compiler, `${where}.format`, 'says nothing of the year, which only a birthday can do without');
+    return (record, env) => toDate(read(record, env), asZone(options, env), format);
+  },
   datetime: convert(['format', 'zone'], (value, env, options) =>
     toInstant(value, asZone(options, env), asFormat(options)),
   ),
@@ -264,9 +274,10 @@ const DIRECTIVES: Record<string, Make> = {
     checkOptions(options, ['country'], where, compiler);
     // The record's own country reads a number without prefix better than any default.
     const country =
-      options.country === undefined ? undefined : compileDirective(options.country, `${where}.country`, compiler);
-    return (record, env) =>
-      toPhone(read(record, env), (country && orNothing(() => toCountry(country(record, env)))) ?? env.country);
+      options.country === undefined
+        ? compiler.country
+        : compileDirective(options.country, `${where}.country`, compiler);
+    return (record, env) => toPhone(read(record, env), countryOf(country, record, env));
   },
   email: convert([], toEmail),
   emails: convert([], toEmails),

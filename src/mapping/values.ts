@@ -5,9 +5,9 @@ import { isLocalDate, localDate } from '../base/time.ts';
 /** Why a vendor's value does not fit; becomes part of the reason a record or field is parked with. */
 export class ValueError extends Error {}
 
-const shown = (value: unknown): string => JSON.stringify(value)?.slice(0, 60) ?? String(value);
+export const shown = (value: unknown): string => JSON.stringify(value)?.slice(0, 60) ?? String(value);
 
-const empty = (value: unknown): boolean =>
+export const empty = (value: unknown): boolean =>
   value === null || value === undefined || (typeof value === 'string' && value.trim() === '');
 
 // A year beyond these is a typing error or a filler such as 0001-01-01, and would break date arithmetic later.
@@ -113,6 +113,8 @@ export function toPhone(value: unknown, country: string | undefined): string | n
   const phone = readPhone(text, country, value);
   if (phones.size >= MOST_PHONES) phones.clear();
   phones.set(key, phone);
+  // The field it goes into reads it once more.
+  phones.set(`${country ?? ''} ${phone}`, phone);
   return phone;
 }
 

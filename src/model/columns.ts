@@ -1,5 +1,5 @@
 import type { BulkColumn } from '../base/database.ts';
-import { type EntityKind, entityDefinition, isJoined, type Reference } from '../kit/index.ts';
+import { columnType, type EntityKind, entityDefinition, isJoined, type Reference } from '../kit/index.ts';
 
 /** Table that holds one row per source record of a kind. */
 export const projectionTable = (kind: EntityKind): string => (isJoined(kind) ? `${kind}_projection` : kind);
@@ -9,7 +9,7 @@ export const goldenTable = (kind: 'contact' | 'company'): string => (kind === 'c
 
 /** The canonical fields of a kind as columns. */
 export const fieldColumns = (kind: EntityKind): BulkColumn[] =>
-  Object.entries(entityDefinition(kind).fields).map(([name, { type }]) => ({ name, type }));
+  Object.entries(entityDefinition(kind).fields).map(([name, { type }]) => ({ name, type: columnType(type) }));
 
 const referenceColumns = (references: readonly Reference[]): BulkColumn[] =>
   references.flatMap((reference) => [

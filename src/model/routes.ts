@@ -32,6 +32,7 @@ const toCustomer = (row: CustomerRow) => ({
   company: string(row.company_name),
   country: string(row.country),
   timeZone: string(row.time_zone),
+  birthday: string(row.birthday),
   status: string(row.status),
   tags: (row.tags as string[] | null) ?? [],
   custom: row.custom ?? {},

@@ -15,6 +15,7 @@ export const Customer = Type.Object(
     company: text(),
     country: text(),
     timeZone: text(),
+    birthday: nullable(Type.String({ description: 'YYYY-MM-DD, or --MM-DD where the year is not known' })),
     status: text(),
     tags: Type.Array(Type.String()),
     custom: Type.Unknown(),

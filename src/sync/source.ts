@@ -1,4 +1,6 @@
+import type { Clock } from '../base/clock.ts';
 import type { Tx } from '../base/database.ts';
+import { localDate } from '../base/time.ts';
 import { type ConnectionRow, findConnection } from '../connections/store.ts';
 import { connectorOf } from '../connections/vendors.ts';
 import type { Connector } from '../kit/index.ts';
@@ -28,6 +30,7 @@ export interface Source {
   /** How often the business wants platforms to be asked. */
   pollSeconds: number;
   overrides: MappingOverride[];
+  clock: Clock;
   /** Which state of the mapping this is. */
   mappingSeq: number;
 }
@@ -36,7 +39,11 @@ export const loadSource = (deps: SyncDeps, tenantId: string, connectionId: strin
   deps.db.tenant(tenantId, (tx) => readSource(deps, tx, connectionId));
 
 /** As `loadSource`, in a transaction under way: with what it wrote. */
-export async function readSource(deps: Pick<SyncDeps, 'registry'>, tx: Tx, connectionId: string): Promise<Source> {
+export async function readSource(
+  deps: Pick<SyncDeps, 'registry' | 'clock'>,
+  tx: Tx,
+  connectionId: string,
+): Promise<Source> {
   const connection = await findConnection(tx, connectionId);
   if (!connection) throw new Error(`The connection ${connectionId} does not exist any more.`);
   const connector = connectorOf(deps.registry, connection.connector);
@@ -49,6 +56,7 @@ export async function readSource(deps: Pick<SyncDeps, 'registry'>, tx: Tx, conne
   return {
     connector,
     connection,
+    clock: deps.clock,
     mapping: effectiveMapping(connector.id, mappings),
     overrides: mappings,
     mappingSeq: Math.max(
@@ -105,8 +113,10 @@ export async function environment(tx: Tx, source: Source, lookups: readonly stri
     tables.set(name, new Map(rows.map((row) => [row.remote_id, row.payload])));
   }
   const settings = source.connection.settings;
+  const zone = source.connection.account.timeZone ?? source.zone;
   return {
-    zone: source.connection.account.timeZone ?? source.zone,
+    zone,
+    today: localDate(source.clock.now(), zone),
     country: (settings.country as string | undefined) ?? source.mapping.defaults.country ?? source.country,
     currency:
       (settings.currency as string | undefined) ??

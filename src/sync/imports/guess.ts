@@ -96,9 +96,9 @@ function directiveFor(
   if (name === 'country') return { country: path };
   if (field.values)
     return { enum: { of: { text: path }, map: wordsOf(field.values, name === 'status' ? about.kind : undefined) } };
-  if (field.type === 'date' || field.type === 'timestamptz') {
-    const format = dateFormatOf(valuesOf(about.samples, column));
-    return { [field.type === 'date' ? 'date' : 'datetime']: format ? { of: path, format } : path };
+  if (field.type === 'date' || field.type === 'birthday' || field.type === 'timestamptz') {
+    const format = dateFormatOf(valuesOf(about.samples, column), field.type === 'birthday');
+    return { [field.type === 'timestamptz' ? 'datetime' : 'date']: format ? { of: path, format } : path };
   }
   if (field.type === 'numeric') return { money: about.decimal === ',' ? { of: path, decimal: ',' } : path };
   if (field.type === 'text[]') return { list: { of: path, split: ';' } };
@@ -134,17 +134,21 @@ function decimalOf(columns: readonly string[], samples: Rows): ',' | '.' {
 
 // Shapes of a date with an N for each number and a Y for a year of four digits.
 const DATE_SHAPES: Record<string, string> = { 'N.N.Y': 'yyyy', 'N.N.N': 'yy', 'N/N/Y': 'yyyy', 'N/N/N': 'yy' };
+/** Birthdays come without a year too. */
+const YEARLESS_SHAPES = new Set(['N.N.', 'N.N', 'N/N']);
 const TIME_SHAPES: Record<string, string> = { '': '', 'N:N': ' H:mm', 'N:N:N': ' H:mm:ss' };
 
 /** How dates are written, where the values leave only one way to read them; 03/04/2026 alone stays refused. */
-function dateFormatOf(values: readonly string[]): string | undefined {
+function dateFormatOf(values: readonly string[], birthday = false): string | undefined {
   const shapes = new Set(values.map((value) => value.replace(/\d+/g, (digits) => (digits.length === 4 ? 'Y' : 'N'))));
   const [date = '', time = ''] = [...shapes][0]?.split(' ', 2) ?? [];
-  const [year, clock] = [DATE_SHAPES[date], TIME_SHAPES[time]];
+  const yearless = birthday && YEARLESS_SHAPES.has(date);
+  const [year, clock] = [yearless ? '' : DATE_SHAPES[date], TIME_SHAPES[time]];
   if (shapes.size !== 1 || year === undefined || clock === undefined) return undefined;
   const separator = date[1]!;
   const above = (at: number): boolean => values.some((value) => Number(value.split(separator)[at]) > 12);
   // Nobody writes the month first with dots.
-  if (separator === '.' || (above(0) && !above(1))) return `d${separator}M${separator}${year}${clock}`;
-  return above(1) && !above(0) ? `M${separator}d${separator}${year}${clock}` : undefined;
+  const end = yearless ? date.slice(3) : `${separator}${year}`;
+  if (separator === '.' || (above(0) && !above(1))) return `d${separator}M${end}${clock}`;
+  return above(1) && !above(0) ? `M${separator}d${end}${clock}` : undefined;
 }

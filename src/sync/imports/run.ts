@@ -2,6 +2,7 @@ import { appendEvents } from '../../audit/store.ts';
 import type { Row, Tx } from '../../base/database.ts';
 import { conflict, invalid } from '../../base/errors.ts';
 import { sha256 } from '../../base/ids.ts';
+import { localDate } from '../../base/time.ts';
 import type { FileRow } from '../../kit/index.ts';
 import type { Env } from '../../mapping/compiler.ts';
 import type { SyncDeps } from '../deps.ts';
@@ -57,6 +58,7 @@ export class ImportRun {
     const { country = source.country, currency = source.currency } = source.mapping.defaults;
     this.env = {
       zone: source.zone,
+      today: localDate(source.clock.now(), source.zone),
       country,
       currency,
       account: source.connection.account_id ?? '',
