@@ -5,6 +5,8 @@ create table customer_stale (
   tenant_id uuid not null,
   reader text not null,
   customer_id uuid not null,
+  -- How many of our own writes lie between the change and something a person did.
+  depth smallint not null default 0,
   primary key (tenant_id, reader, customer_id)
 );
 grant select, insert, update, delete on customer_stale to rapport_app;

@@ -109,7 +109,7 @@ export async function startHub(options: HubOptions): Promise<Hub> {
     ownerUrl,
     [
       ...syncQueues(late),
-      ...triggerQueues(() => ({ db, clock, start })),
+      ...triggerQueues(() => ({ db, clock, start, wake: (name, tenantId) => queue.wake(name, { tenantId }) })),
       ...sequenceQueues(() => ({ db, clock, ports })),
       ...actionQueues(late),
       ...maintenanceQueues(() => ({ db, clock })),

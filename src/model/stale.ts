@@ -8,44 +8,73 @@ export const READERS = {
 } as const;
 export type Reader = keyof typeof READERS;
 
+const ALL_READERS = Object.keys(READERS) as Reader[];
+
+/** Stands for all customers: a first load tells its readers once, at its end. */
+const EVERYBODY = '00000000-0000-0000-0000-000000000000';
+
+/** A customer to look at again. */
+export interface Stale {
+  customerId: string;
+  /** How many of our own writes lie between the change and something a person did. */
+  depth: number;
+}
+
 /** The customers of changes, former ones included: a document that moved changes both. */
-function customersOf(changes: readonly Change[], reader: Reader): string[] {
-  const ids = new Set<string>();
+function customersOf(changes: readonly Change[], reader: Reader): Stale[] {
+  const depths = new Map<string, number>();
   for (const change of changes) {
     if (!READERS[reader](change.kind)) continue;
-    if (change.customer_id) ids.add(change.customer_id);
-    const former = change.before?.customer_id;
-    if (typeof former === 'string') ids.add(former);
+    for (const id of [change.customer_id, change.before?.customer_id])
+      if (typeof id === 'string') depths.set(id, Math.max(depths.get(id) ?? 0, change.depth));
   }
-  return [...ids];
+  return [...depths].map(([customerId, depth]) => ({ customerId, depth }));
 }
 
 /**
  * Notes that something derived of these customers has to be looked at again. In the order of the ids, so that two
  * transactions never wait for each other.
  */
-export async function markStale(tx: Tx, reader: Reader, customerIds: readonly string[]): Promise<void> {
-  if (customerIds.length === 0) return;
+export async function markStale(tx: Tx, reader: Reader, customers: readonly Stale[]): Promise<void> {
+  if (customers.length === 0) return;
   await tx.query(
-    `insert into customer_stale (tenant_id, reader, customer_id) select $1, $2, id from unnest($3::uuid[]) as i(id) order by id
-     on conflict do nothing`,
-    [tx.tenantId, reader, [...new Set(customerIds)]],
+    `insert into customer_stale as s (tenant_id, reader, customer_id, depth)
+     select $1, $2, id, max(depth) from unnest($3::uuid[], $4::smallint[]) as i(id, depth) group by id order by id
+     on conflict (tenant_id, reader, customer_id) do update set depth = excluded.depth where s.depth < excluded.depth`,
+    [tx.tenantId, reader, customers.map((one) => one.customerId), customers.map((one) => one.depth)],
   );
 }
 
 /** Tells every reader which customers changed. A first load tells nobody: a whole pass follows it. */
 export async function markChanged(tx: Tx, changes: readonly Change[]): Promise<void> {
   const telling = changes.filter(({ origin }) => origin !== 'backfill');
-  for (const reader of Object.keys(READERS) as Reader[]) await markStale(tx, reader, customersOf(telling, reader));
+  if (telling.length === 0) return;
+  for (const reader of ALL_READERS) await markStale(tx, reader, customersOf(telling, reader));
 }
 
-/** Takes customers a reader has to look at again; another worker's are passed over. @returns their ids */
-export async function takeStale(tx: Tx, reader: Reader, limit: number): Promise<string[]> {
-  const { rows } = await tx.query<{ customer_id: string }>(
-    `delete from customer_stale where tenant_id = $1 and reader = $2 and customer_id in (
-       select customer_id from customer_stale where tenant_id = $1 and reader = $2 order by customer_id limit $3 for update skip locked)
-     returning customer_id`,
-    [tx.tenantId, reader, limit],
+/** Asks every reader for a whole pass: so much changed at once that going by customers would cost more. */
+export async function markEverybody(tx: Tx): Promise<void> {
+  for (const reader of ALL_READERS) await markStale(tx, reader, [{ customerId: EVERYBODY, depth: 0 }]);
+}
+
+/** Takes the wish for a whole pass, if there is one: it is gone with the transaction that does the pass. */
+export async function takeEverybody(tx: Tx, reader: Reader): Promise<boolean> {
+  const { rowCount } = await tx.query(
+    'delete from customer_stale where tenant_id = $1 and reader = $2 and customer_id = $3',
+    [tx.tenantId, reader, EVERYBODY],
   );
-  return rows.map((row) => row.customer_id).sort();
+  return rowCount > 0;
+}
+
+/** Takes customers a reader has to look at again, in the order of their ids; another worker's are passed over. */
+export async function takeStale(tx: Tx, reader: Reader, limit: number): Promise<Stale[]> {
+  const { rows } = await tx.query<{ customer_id: string; depth: number }>(
+    `delete from customer_stale where tenant_id = $1 and reader = $2 and customer_id in (
+       select customer_id from customer_stale where tenant_id = $1 and reader = $2 and customer_id <> $4 order by customer_id limit $3 for update skip locked)
+     returning customer_id, depth`,
+    [tx.tenantId, reader, limit, EVERYBODY],
+  );
+  return rows
+    .map((row) => ({ customerId: row.customer_id, depth: row.depth }))
+    .sort((a, b) => (a.customerId < b.customerId ? -1 : 1));
 }

@@ -146,7 +146,9 @@ async function store(
   if (echoed.length > 0) await applyRecords(tx, echoed, { ...context, origin: 'echo' }, deps.listeners.changes);
   result.changes = await applyRecords(tx, mapped, context, deps.listeners.changes);
   for (const [stream, ids] of revived) await followVendorUnmerge(deps, tx, source, stream, ids);
-  if (origin === 'live' && result.changes.length > 0) await deps.queue.send(tx, 'changes', { tenantId: tx.tenantId });
+  // A first load tells at its end.
+  if (origin !== 'backfill' && (result.changes.length > 0 || echoed.length > 0))
+    await deps.queue.send(tx, 'changes', { tenantId: tx.tenantId });
   // Two transactions at the same time cannot see each other: what one refers to may be what the other just made.
   if (result.changes.some((change) => change.op === 'created'))
     tx.afterCommit(() => bumpDue({ query: deps.db.statement }, tx.tenantId, 'link', now));

@@ -7,6 +7,7 @@ import { nextPollAt, noteCost } from './cost.ts';
 import { gatherFlagged, settleFlagged } from './deletions.ts';
 import type { SyncDeps } from './deps.ts';
 import { type Ingested, ingestPrepared } from './ingest.ts';
+import { tellLoaded } from './loaded.ts';
 import { nextCursor, nextPosition, overlapped, type Page, readPage, UNTRUE, vendorTime, wayOf } from './paging.ts';
 import { park, resolveFields } from './parked.ts';
 import { type Prepared, prepare, type RawBatch } from './prepare.ts';
@@ -173,6 +174,7 @@ async function readPages(
   const finished = await deps.db.tenant(tenantId, async (tx) => {
     await settleFlagged(deps, tx, source, stream.name, initial ? 'backfill' : 'live');
     if (initial || !stream.incremental) await resolveFields(tx, row.id, startedAt!, deps.clock.now());
+    if (initial) await tellLoaded(deps, tx);
     return finishRun(tx, row.id, { owner, cursor, nextDueAt, now: deps.clock.now() });
   });
   if (!finished) throw new LeaseLost();

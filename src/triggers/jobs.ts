@@ -10,11 +10,17 @@ export interface TriggerJobDeps {
   db: Database;
   clock: Clock;
   start: StartRuns;
+  /** Wakes a queue of the tenant. */
+  wake: (queue: string, tenantId: string) => Promise<unknown>;
 }
 
-/** Looks at everything that changed, batch by batch. */
+/** Queues that keep something derived of customers up to date; they are told when anything changed. */
+const DERIVED: readonly string[] = [];
+
+/** Looks at everything that changed, batch by batch, and wakes whoever keeps something derived of it. */
 export async function runChanges(deps: TriggerJobDeps, tenantId: string): Promise<void> {
   while ((await deps.db.tenant(tenantId, (tx) => detectFromChanges(tx, deps.clock.now(), deps.start))) > 0);
+  for (const queue of DERIVED) await deps.wake(queue, tenantId);
 }
 
 /** Looks at what the clock made due, and says when the tenant's next day begins. */

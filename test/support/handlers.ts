@@ -12,7 +12,12 @@ export type Job = Record<string, string>;
 export function queuesOf(hub: Hub, deps = hub.deps): QueueDefinition[] {
   return [
     ...syncQueues(() => deps),
-    ...triggerQueues(() => ({ db: deps.db, clock: deps.clock, start: hub.start })),
+    ...triggerQueues(() => ({
+      db: deps.db,
+      clock: deps.clock,
+      start: hub.start,
+      wake: (name, tenantId) => deps.queue.wake(name, { tenantId }),
+    })),
     ...sequenceQueues(() => ({ db: deps.db, clock: deps.clock, ports: deps.ports })),
     ...actionQueues(() => deps),
     ...maintenanceQueues(() => ({ db: deps.db, clock: deps.clock })),

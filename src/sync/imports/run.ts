@@ -7,6 +7,7 @@ import type { FileRow } from '../../kit/index.ts';
 import type { Env } from '../../mapping/compiler.ts';
 import type { SyncDeps } from '../deps.ts';
 import { ingest } from '../ingest.ts';
+import { tellLoaded } from '../loaded.ts';
 import { type Parking, park } from '../parked.ts';
 import type { Source } from '../source.ts';
 import type { CompiledObject } from './mapping.ts';
@@ -114,6 +115,7 @@ export class ImportRun {
     await this.deps.db.tenant(this.tenantId, async (tx) => {
       await endRun(tx, id, { state, error, progress: this.progress, at });
       if (state === 'done') {
+        await tellLoaded(this.deps, tx);
         await resolveEarlierRows(tx, { id, connectionId: this.source.connection.id, object, fileName, at });
         await tx.query(
           'update stream set last_complete_at = $4 where tenant_id = $1 and connection_id = $2 and name = any($3)',

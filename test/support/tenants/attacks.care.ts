@@ -58,6 +58,9 @@ export const CARE = [
     ],
     costsOf: { args: ({ ids }) => [[ids.stream]], look: (found: Map<string, unknown>) => [...found.values()] },
   }),
+  ...attacksOn('sync/loaded.ts', {
+    tellLoaded: (_victim, { deps }) => [reachable(deps)],
+  }),
   ...attacksOn('sync/silence.ts', {
     noteFound: (victim, { deps }) => [
       reachable(deps),

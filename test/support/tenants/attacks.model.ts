@@ -77,7 +77,9 @@ export const MODEL = [
     appendChanges: ({ named }) => [[{ ...named('change'), id: newId() }]],
   }),
   ...attacksOn('model/stale.ts', {
-    markStale: ({ ids }) => ['score', [ids.customer]],
+    markStale: ({ ids }) => ['score', [{ customerId: ids.customer, depth: 1 }]],
+    markEverybody: () => [],
+    takeEverybody: () => ['segments'],
     markChanged: ({ named }) => [[{ ...named('change'), id: newId() }]],
     takeStale: () => ['score', 100],
   }),

@@ -85,7 +85,10 @@ export function leaksOf(text: string, given: string, victim: Tenant): string[] {
       `something only the other tenant knows: ${text.slice(Math.max(0, text.indexOf(victim.mark) - 100)).slice(0, 200)}`,
     ];
   const handedIn = new Set(given.match(UUID));
-  return [...new Set(text.match(UUID))]
-    .filter((id) => victim.known.has(id) && !handedIn.has(id))
-    .map((id) => `the id ${id} of the other tenant`);
+  return (
+    [...new Set(text.match(UUID))]
+      // The id that stands for everybody is nobody's.
+      .filter((id) => victim.known.has(id) && !handedIn.has(id) && !/^[0-]+$/.test(id))
+      .map((id) => `the id ${id} of the other tenant`)
+  );
 }
