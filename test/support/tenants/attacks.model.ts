@@ -37,6 +37,7 @@ export const sourceFor = ({ ids, named }: Tenant, deps: Surroundings['deps']) =>
   streamIds: new Map([['contacts', ids.stream]]),
   sourceOf: context.sourceOf,
   zone: context.zone,
+  clock: deps.clock,
   country: 'US',
   currency: 'USD',
   overrides: [],
