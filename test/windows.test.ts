@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { addDays, addMonths, addWorkingDays, instantOf, localDate } from '../src/base/time.ts';
 import { addWorkingMinutes, isOpen, nextOpen, nextOpenInAll } from '../src/consent/windows.ts';
-import { zonesOf } from '../src/consent/zones.ts';
+import { zonesOf } from '../src/model/zones.ts';
 
 const EVERY_DAY = [1, 2, 3, 4, 5, 6, 7];
 const NEW_YORK = 'America/New_York';

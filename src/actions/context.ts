@@ -1,6 +1,6 @@
 import type { Tx } from '../base/database.ts';
 import { daysBetween, type LocalDate, localDate } from '../base/time.ts';
-import type { PersonPlace } from '../consent/zones.ts';
+import type { PersonPlace } from '../model/zones.ts';
 import { setting } from '../settings/store.ts';
 import { formatMoney } from './templates.ts';
 

@@ -2,7 +2,7 @@ import { DateTime } from 'luxon';
 import type { Static } from 'typebox';
 import type { Tx } from '../base/database.ts';
 import { newId } from '../base/ids.ts';
-import { zonesOf } from '../consent/zones.ts';
+import { zonesOf } from '../model/zones.ts';
 import { listHolds } from '../sequences/holds.ts';
 import { listRuns, type RunRow, stepsOfRun } from '../sequences/runs.ts';
 import { classOf, type Definition } from '../sequences/schema.ts';

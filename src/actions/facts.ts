@@ -1,7 +1,7 @@
 import type { Tx } from '../base/database.ts';
 import { addDays, instantOf, localDate } from '../base/time.ts';
 import type { SuppressionRow, TouchRow } from '../consent/store.ts';
-import { zonesOf } from '../consent/zones.ts';
+import { zonesOf } from '../model/zones.ts';
 import { EXIT_WORDS } from '../sequences/exits.ts';
 import type { HoldRow } from '../sequences/holds.ts';
 import type { ExitRule } from '../sequences/schema.ts';

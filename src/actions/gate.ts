@@ -1,6 +1,6 @@
 import type { ConsentRow } from '../consent/store.ts';
 import { nextOpenInAll } from '../consent/windows.ts';
-import type { ZoneSource } from '../consent/zones.ts';
+import type { ZoneSource } from '../model/zones.ts';
 import type { Window } from '../settings/schema.ts';
 import type { RequestRow } from './store.ts';
 import type { KillSwitch } from './switches.ts';

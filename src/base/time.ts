@@ -76,3 +76,119 @@ export function addWorkingDays(date: LocalDate, days: number): LocalDate {
   }
   return result;
 }
+
+// Every zone there is by its canonical name, the fixed offsets included, and what each name was resolved to.
+let all: readonly string[] | undefined;
+const canonical = new Map<string, string | undefined>();
+
+const resolve = (zone: string): string => new Intl.DateTimeFormat('en', { timeZone: zone }).resolvedOptions().timeZone;
+
+/** Every canonical zone. */
+function allZones(): readonly string[] {
+  const fixed = Array.from({ length: 27 }, (_, at) => `Etc/GMT${at - 14 >= 0 ? '+' : ''}${at - 14}`);
+  all ??= [...new Set([...Intl.supportedValuesOf('timeZone'), ...fixed.map(resolve), 'UTC'])];
+  return all;
+}
+
+/**
+ * The one name of a zone that has several (`US/Eastern` is `America/New_York`), as `localToday` lists them.
+ * @returns undefined for what is no zone of that list, such as an offset of its own
+ */
+export function canonicalZone(zone: string): string | undefined {
+  if (!canonical.has(zone)) {
+    if (canonical.size >= MOST_ZONES) canonical.clear();
+    const name = isZone(zone) ? resolve(zone) : undefined;
+    canonical.set(zone, name && allZones().includes(name) ? name : undefined);
+  }
+  return canonical.get(zone);
+}
+
+/** The date it is for a business, and the zones (canonical names) where it is another one. */
+export interface LocalToday {
+  today: LocalDate;
+  /** One date later, and one date earlier. */
+  ahead: string[];
+  behind: string[];
+  /** Two dates apart: Kiritimati and Pago Pago are, for an hour a day. */
+  farAhead: string[];
+  farBehind: string[];
+}
+
+interface Offsets {
+  from: number;
+  /** Minutes east of Greenwich by zone; those that change within the slot are asked each time. */
+  fixed: [string, number][];
+  changing: string[];
+}
+const SLOT = 6 * 3_600_000;
+let offsets: Offsets | undefined;
+
+/** Minutes east of Greenwich of every zone at a moment. Formatters are dear, so they are asked once for six hours. */
+function offsetsAt(now: number): [string, number][] {
+  const from = now - (((now % SLOT) + SLOT) % SLOT);
+  if (offsets?.from !== from) {
+    offsets = { from, fixed: [], changing: [] };
+    for (const zone of allZones()) {
+      const [begin, end] = offsetOf(zone, [from, from + SLOT]);
+      if (begin === end) offsets.fixed.push([zone, begin!]);
+      else offsets.changing.push(zone);
+    }
+  }
+  return [...offsets.fixed, ...offsets.changing.map((zone): [string, number] => [zone, offsetOf(zone, [now])[0]!])];
+}
+
+function offsetOf(zone: string, instants: readonly number[]): number[] {
+  const format = new Intl.DateTimeFormat('en', {
+    timeZone: zone,
+    hourCycle: 'h23',
+    year: 'numeric',
+    month: 'numeric',
+    day: 'numeric',
+    hour: 'numeric',
+    minute: 'numeric',
+    second: 'numeric',
+  });
+  return instants.map((instant) => {
+    const part = new Map(format.formatToParts(instant).map(({ type, value }) => [type, Number(value)]));
+    const get = (type: Intl.DateTimeFormatPartTypes): number => part.get(type)!;
+    const wall = Date.UTC(get('year'), get('month') - 1, get('day'), get('hour'), get('minute'), get('second'));
+    return Math.round((wall - Math.floor(instant / 1000) * 1000) / 60_000);
+  });
+}
+
+const utcDate = (instant: number): LocalDate => new Date(instant).toISOString().slice(0, 10);
+
+/**
+ * The date it is now, everywhere: for SQL that must know a customer's today without zone tables of its own. A customer
+ * without a `local_zone` has the business's date. At most three dates exist on earth at once.
+ * See `localTodaySql` for the expression.
+ */
+export function localToday(now: Date, businessZone: string): LocalToday {
+  const today = localDate(now, businessZone);
+  const found: LocalToday = { today, ahead: [], behind: [], farAhead: [], farBehind: [] };
+  const lists = new Map([
+    [1, found.ahead],
+    [-1, found.behind],
+    [2, found.farAhead],
+    [-2, found.farBehind],
+  ]);
+  for (const [zone, minutes] of offsetsAt(now.getTime()))
+    lists.get(daysBetween(today, utcDate(now.getTime() + minutes * 60_000)))?.push(zone);
+  return found;
+}
+
+/**
+ * A customer's today as an SQL expression of type date.
+ * @param column the column `local_zone`, such as `c.local_zone`
+ * @param first number of the first of five parameters: `localTodayValues`
+ */
+export const localTodaySql = (column: string, first: number): string =>
+  `($${first}::date + case when ${column} = any($${first + 1}::text[]) then 1 when ${column} = any($${first + 2}::text[]) then -1 when ${column} = any($${first + 3}::text[]) then 2 when ${column} = any($${first + 4}::text[]) then -2 else 0 end)`;
+
+export const localTodayValues = (local: LocalToday): unknown[] => [
+  local.today,
+  local.ahead,
+  local.behind,
+  local.farAhead,
+  local.farBehind,
+];

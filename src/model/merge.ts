@@ -4,6 +4,7 @@ import { ENTITY_KINDS, type JoinedKind } from '../kit/index.ts';
 import { goldenTable, kindsReferring, projectionTable } from './columns.ts';
 import { membersOf } from './homes.ts';
 import type { Join } from './identity.ts';
+import { followCompanies } from './local-zones.ts';
 import type { ApplyContext, Change } from './types.ts';
 
 /**
@@ -45,12 +46,14 @@ export async function joinEntities(
       [tx.tenantId, absorbed, survivor],
     );
   }
-  if (kind === 'company')
+  if (kind === 'company') {
     await tx.query('update customer set company_id = $3 where tenant_id = $1 and company_id = $2', [
       tx.tenantId,
       absorbed,
       survivor,
     ]);
+    await followCompanies(tx, [survivor], ctx.zone);
+  }
   const golden = one(
     await tx.query<{ created_at: Date; version: number }>(
       `delete from ${goldenTable(kind)} where tenant_id = $1 and id = $2 returning created_at, version`,

@@ -7,6 +7,7 @@ import { golden, type Source } from './golden.ts';
 import { keepHomes } from './homes.ts';
 import { type Resolution, recordSuggestions, releaseKeys, resolveIdentity, type Seeker } from './identity.ts';
 import { keysOf } from './keys.ts';
+import { followCompanies, giveZones, PLACE } from './local-zones.ts';
 import { joinEntities } from './merge.ts';
 import type { ApplyContext, Change, Mapped } from './types.ts';
 
@@ -155,6 +156,7 @@ const goldenColumns = (kind: JoinedKind): BulkColumn[] => [
   { name: 'created_at', type: 'timestamptz' },
   { name: 'updated_at', type: 'timestamptz' },
   { name: 'deleted_at', type: 'timestamptz' },
+  ...(kind === 'contact' ? [{ name: 'local_zone', type: 'text' }] : []),
 ];
 
 /** Golden rows by id, each with `sources_now`: how many records, gone ones included, are its sources at this moment. */
@@ -199,28 +201,19 @@ export async function refreshGolden(
   for (const row of await loadSourcesOf(tx, kind, rest))
     projections.set(row.entity_id as string, [...(projections.get(row.entity_id as string) ?? []), row]);
   const telling = tellingColumns(kind);
+  const states = [...projections].map(([id, all]) => goldenState(kind, id, all, before.get(id), ctx));
+  if (kind === 'contact')
+    await giveZones(
+      tx,
+      states.map(({ row }) => row),
+      ctx.zone,
+    );
   const writes: Row[] = [];
   const changes: Change[] = [];
-  for (const [id, all] of projections) {
-    const living = all.filter((row) => !row.deleted_at);
-    const sources: Source[] = (living.length > 0 ? living : all).map((row) => ({
-      row,
-      ...(ctx.sourceOf(row.stream_id as string) ?? { connector: 'unknown', category: 'other' }),
-    }));
-    const { values, provenance } = golden(kind, sources);
-    const row: Row = {
-      ...values,
-      id,
-      provenance,
-      sources: living.length,
-      created_at: ctx.now,
-      updated_at: ctx.now,
-      deleted_at: living.length > 0 ? null : ctx.now,
-    };
-    const old = before.get(id);
-    if (old?.deleted_at && row.deleted_at) row.deleted_at = old.deleted_at;
+  for (const { row, old, sources } of states) {
+    const id = row.id as string;
     const told = old ? differing(old, row, telling) : telling;
-    if (old && told.length === 0 && differing(old, row, ['provenance', 'sources']).length === 0) continue;
+    if (old && told.length === 0 && differing(old, row, ['provenance', 'sources', 'local_zone']).length === 0) continue;
     writes.push(row);
     const updated = sources
       .map((source) => source.row.source_updated_at as string | Date | null)
@@ -248,5 +241,40 @@ export async function refreshGolden(
     writes,
     `on conflict (tenant_id, id) do update set ${updates.join(', ')}, version = g.version + 1`,
   );
+  if (kind === 'company') {
+    const moved = states.filter(({ old, row }) => old && differing(old, row, PLACE).length > 0);
+    await followCompanies(
+      tx,
+      moved.map(({ row }) => row.id as string),
+      ctx.zone,
+    );
+  }
   return changes;
+}
+
+/** What an entity's golden row should be, beside what it is. */
+function goldenState(
+  kind: JoinedKind,
+  id: string,
+  all: readonly Row[],
+  old: Row | undefined,
+  ctx: ApplyContext,
+): { row: Row; old: Row | undefined; sources: Source[] } {
+  const living = all.filter((row) => !row.deleted_at);
+  const sources: Source[] = (living.length > 0 ? living : all).map((row) => ({
+    row,
+    ...(ctx.sourceOf(row.stream_id as string) ?? { connector: 'unknown', category: 'other' }),
+  }));
+  const { values, provenance } = golden(kind, sources);
+  const row: Row = {
+    ...values,
+    id,
+    provenance,
+    sources: living.length,
+    created_at: ctx.now,
+    updated_at: ctx.now,
+    deleted_at: living.length > 0 ? null : ctx.now,
+  };
+  if (old?.deleted_at && row.deleted_at) row.deleted_at = old.deleted_at;
+  return { row, old, sources };
 }

@@ -1,12 +1,16 @@
 import type { Tx } from '../base/database.ts';
-import type { Change, ChangeKind } from './types.ts';
+import type { Change, ChangeKind, ChangeOperation } from './types.ts';
 
 /** Who keeps something derived of customers, and of which changes it must hear. */
 export const READERS = {
   score: (kind: ChangeKind): boolean => kind !== 'score' && kind !== 'segment',
   segments: (kind: ChangeKind): boolean => kind !== 'segment',
+  /** First and last dates of what happened to customers (`dates.ts`). */
+  dates: (kind: ChangeKind, op: ChangeOperation): boolean =>
+    DATED.has(kind) || (kind === 'contact' && (op === 'merged' || op === 'unmerged')),
 } as const;
 export type Reader = keyof typeof READERS;
+const DATED: ReadonlySet<ChangeKind> = new Set(['job', 'invoice', 'payment', 'activity', 'survey_response']);
 
 const ALL_READERS = Object.keys(READERS) as Reader[];
 
@@ -24,7 +28,7 @@ export interface Stale {
 function customersOf(changes: readonly Change[], reader: Reader): Stale[] {
   const depths = new Map<string, number>();
   for (const change of changes) {
-    if (!READERS[reader](change.kind)) continue;
+    if (!READERS[reader](change.kind, change.op)) continue;
     for (const id of [change.customer_id, change.before?.customer_id])
       if (typeof id === 'string') depths.set(id, Math.max(depths.get(id) ?? 0, change.depth));
   }

@@ -2,7 +2,7 @@ import { DateTime } from 'luxon';
 import { appendEvents } from '../audit/store.ts';
 import type { Tx } from '../base/database.ts';
 import { addDays, instantOf, localDate } from '../base/time.ts';
-import { type PersonPlace, zoneOf } from '../consent/zones.ts';
+import { type PersonPlace, zoneOf } from '../model/zones.ts';
 import { tenantZone } from '../settings/store.ts';
 import { fire } from '../triggers/detect.ts';
 import { listTriggers, type OccurrenceRow, type TriggerRow } from '../triggers/store.ts';

@@ -1,6 +1,6 @@
 import type { Tx } from '../base/database.ts';
 import { addDays, type LocalDate } from '../base/time.ts';
-import { analyse, analysedTriggers, type DetectedRow } from '../triggers/detect.ts';
+import { analyse, analysedTriggers, type DetectedRow } from '../triggers/analyse.ts';
 import { shippedPlaybooks } from './playbooks.ts';
 import type { Definition } from './schema.ts';
 import { listSequences, loadDefinition } from './store.ts';

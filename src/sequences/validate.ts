@@ -1,6 +1,7 @@
 import { Value } from 'typebox/value';
 import type { FieldError } from '../base/errors.ts';
 import { CATALOGUE } from '../triggers/catalogue.ts';
+import { settingsErrors } from '../triggers/schema.ts';
 import { Definition, stepKind } from './schema.ts';
 
 /**
@@ -22,13 +23,9 @@ export function definitionErrors(value: unknown, templates?: ReadonlySet<string>
         path: `triggers[${at}].name`,
         message: `there is no trigger "${trigger.name}"; there are ${CATALOGUE.map((definition) => definition.name).join(', ')}`,
       });
-    else if (trigger.settings && !Value.Check(known.settings, { ...known.defaults, ...trigger.settings })) {
-      for (const error of Value.Errors(known.settings, { ...known.defaults, ...trigger.settings }))
-        errors.push({
-          path: `triggers[${at}].settings${error.instancePath.replaceAll('/', '.')}`,
-          message: error.message,
-        });
-    }
+    else
+      for (const { path, message } of settingsErrors(known, { ...known.defaults, ...trigger.settings }))
+        errors.push({ path: `triggers[${at}].settings${path ? `.${path}` : ''}`, message });
   });
   if (value.again.policy === 'after_days' && value.again.days === undefined)
     errors.push({ path: 'again.days', message: 'is missing: how many days after the end someone may enter again' });

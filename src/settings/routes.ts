@@ -3,6 +3,7 @@ import { Value } from 'typebox/value';
 import { appendEvents } from '../audit/store.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Database } from '../base/database.ts';
+import { bumpDue } from '../base/due.ts';
 import { invalid, stale } from '../base/errors.ts';
 import { words } from '../base/schema.ts';
 import { isZone } from '../base/time.ts';
@@ -91,6 +92,8 @@ export function settingRoutes(app: App, deps: { db: Database; clock: Clock }): v
         const value = checkSetting(key, { ...(before.value as object), ...request.body });
         const written = await writeSetting(tx, key, value, { expected, by: actor, at: deps.clock.now() });
         if (written === undefined) throw stale('setting');
+        // Everybody's calendar may turn on it, and what is due with it.
+        if (key === 'business') await bumpDue(tx, tenantId, 'detect', deps.clock.now());
         await appendEvents(tx, [
           {
             actor,

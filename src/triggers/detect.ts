@@ -1,13 +1,13 @@
 import { appendEvents } from '../audit/store.ts';
 import type { Tx } from '../base/database.ts';
-import { addDays, type LocalDate, localDate } from '../base/time.ts';
+import type { Change, ChangeKind } from '../model/types.ts';
 import { setting, tenantZone } from '../settings/store.ts';
 import { triggerDefinition } from './catalogue.ts';
-import { CATCH_UP_DAYS, type Candidate, type DetectEnv } from './schema.ts';
+import { attempt, parkChange } from './parked.ts';
+import type { Candidate, DetectEnv } from './schema.ts';
 import {
   insertOccurrences,
   listTriggers,
-  noteChecked,
   type OccurrenceRow,
   settleOccurrences,
   type TriggerRow,
@@ -25,45 +25,56 @@ export type StartRuns = (
 const BATCH = 500;
 
 /**
- * Looks at the changes nobody looked at yet and starts what they trigger, in one transaction.
- * @returns how many changes were taken; 0 when there is nothing left
+ * Looks at the changes nobody looked at yet and starts what they trigger, in one transaction. What a trigger fails on is
+ * parked with the reason; the others go on.
+ * @returns how many changes were taken, 0 when there is nothing left, and of which kinds
  */
-export async function detectFromChanges(tx: Tx, now: Date, start: StartRuns): Promise<number> {
+export async function detectFromChanges(
+  tx: Tx,
+  now: Date,
+  start: StartRuns,
+): Promise<{ taken: number; kinds: ChangeKind[] }> {
   const changes = await takeChanges(tx, BATCH);
-  if (changes.length === 0) return 0;
+  if (changes.length === 0) return { taken: 0, kinds: [] };
   const env: DetectEnv = { now, zone: await tenantZone(tx) };
   for (const trigger of await listTriggers(tx, true)) {
-    const definition = triggerDefinition(trigger.name);
-    if (!definition.fromChanges) continue;
     const live = changes.filter((change) => change.origin === 'live' && change.occurred_at >= trigger.enabled_at!);
-    const candidates = await definition.fromChanges(tx, live, trigger.settings, env);
-    await fire(tx, trigger, candidates, now, start);
+    if (live.length > 0) await readChanges(tx, trigger, live, env, start);
   }
-  return changes.length;
+  return { taken: changes.length, kinds: [...new Set(changes.map(({ kind }) => kind))] };
 }
 
 /**
- * Looks for what became due by the clock since the last look. A day that was missed is caught up for three days; what
- * is older is recorded as missed and starts nothing. Running it twice adds nothing.
+ * Shows changes to a trigger: all at once, or where that fails one by one, to park those it fails on.
+ * @returns whether it failed on none
  */
-export async function detectByClock(tx: Tx, now: Date, start: StartRuns): Promise<void> {
-  const env: DetectEnv = { now, zone: await tenantZone(tx) };
-  const today = localDate(now, env.zone);
-  for (const trigger of await listTriggers(tx, true)) {
-    const definition = triggerDefinition(trigger.name);
-    if (!definition.between || definition.fromChanges) continue;
-    const enabledOn = localDate(trigger.enabled_at!, env.zone);
-    const since = trigger.checked_on === null ? enabledOn : addDays(trigger.checked_on, 1);
-    // Facts can arrive late: the days that would still count are looked at again, the unique key keeps them single.
-    const from = maximum(minimum(since, addDays(today, -CATCH_UP_DAYS)), enabledOn);
-    const candidates = await definition.between(tx, from, today, trigger.settings, env);
-    await fire(tx, trigger, candidates, now, start);
-    await noteChecked(tx, trigger.id, today);
+export async function readChanges(
+  tx: Tx,
+  trigger: TriggerRow,
+  changes: readonly Change[],
+  env: DetectEnv,
+  start: StartRuns,
+): Promise<boolean> {
+  const failure = await attempt(tx, () => fireFromChanges(tx, trigger, changes, env, start));
+  if (failure === undefined) return true;
+  if (changes.length === 1) {
+    await parkChange(tx, trigger, changes[0]!, failure, env.now);
+    return false;
   }
+  for (const change of changes) await readChanges(tx, trigger, [change], env, start);
+  return false;
 }
 
-const minimum = (a: LocalDate, b: LocalDate): LocalDate => (a < b ? a : b);
-const maximum = (a: LocalDate, b: LocalDate): LocalDate => (a > b ? a : b);
+async function fireFromChanges(
+  tx: Tx,
+  trigger: TriggerRow,
+  changes: readonly Change[],
+  env: DetectEnv,
+  start: StartRuns,
+): Promise<void> {
+  const candidates = await triggerDefinition(trigger.name).fromChanges?.(tx, changes, trigger.settings, env);
+  if (candidates) await fire(tx, trigger, candidates, env.now, start);
+}
 
 /** Writes occurrences and starts the fresh ones. Also the way in for occurrences that are not found in data. */
 export async function fire(
@@ -80,17 +91,7 @@ export async function fire(
   const fresh = await insertOccurrences(
     tx,
     trigger,
-    candidates.map((candidate) => ({
-      ...candidate,
-      outcome:
-        now.getTime() - candidate.occurredAt.getTime() > maxAge
-          ? 'skipped: it happened too long ago'
-          : (candidate.depth ?? 0) > maxDepth
-            ? LOOP
-            : candidate.customerId === null
-              ? 'skipped: no customer is known for it'
-              : 'new',
-    })),
+    candidates.map((candidate) => ({ ...candidate, outcome: firstOutcome(candidate, maxAge, maxDepth, now) })),
     now,
   );
   await tellLoops(
@@ -102,6 +103,15 @@ export async function fire(
   const startable = fresh.filter((occurrence) => occurrence.outcome === 'new');
   if (startable.length > 0) await settleOccurrences(tx, await start(tx, trigger, startable, now));
   return fresh;
+}
+
+/** What stands beside an occurrence before anything is started for it: `new`, or why nothing will be. */
+function firstOutcome(candidate: Candidate, maxAge: number, maxDepth: number, now: Date): string {
+  if (candidate.skip !== undefined) return candidate.skip;
+  if (now.getTime() - candidate.occurredAt.getTime() > maxAge) return 'skipped: it happened too long ago';
+  if (candidate.until && now >= candidate.until) return 'skipped: it was too late to be of use';
+  if ((candidate.depth ?? 0) > maxDepth) return LOOP;
+  return candidate.customerId === null ? 'skipped: no customer is known for it' : 'new';
 }
 
 const LOOP = 'skipped: caused by our own writes again and again';
@@ -119,57 +129,4 @@ async function tellLoops(tx: Tx, trigger: TriggerRow, occurrences: readonly Occu
       at: now,
     })),
   );
-}
-
-/** One line of `detect` and `simulate`. */
-export interface DetectedRow {
-  trigger: string;
-  subject: string;
-  businessKey: string;
-  occurredOn: LocalDate;
-}
-
-/**
- * What the given triggers would find for a range of local dates, from facts as stored. Writes and sends nothing.
- * @param triggers name and settings of each; see `analysedTriggers` for the default choice
- */
-export async function analyse(
-  tx: Tx,
-  triggers: readonly { name: string; settings: Record<string, unknown> }[],
-  from: LocalDate,
-  to: LocalDate,
-  now: Date,
-): Promise<(DetectedRow & { customerId: string | null })[]> {
-  const env: DetectEnv = { now, zone: await tenantZone(tx) };
-  const found: (DetectedRow & { customerId: string | null })[] = [];
-  const seen = new Set<string>();
-  for (const { name, settings } of triggers) {
-    for (const candidate of (await triggerDefinition(name).between?.(tx, from, to, settings, env)) ?? []) {
-      const key = `${name} ${candidate.businessKey}`;
-      if (seen.has(key)) continue;
-      seen.add(key);
-      found.push({
-        trigger: name,
-        subject: candidate.subject.label,
-        businessKey: candidate.businessKey,
-        occurredOn: candidate.occurredOn,
-        customerId: candidate.customerId,
-      });
-    }
-  }
-  return found.sort((a, b) => (a.occurredOn === b.occurredOn ? 0 : a.occurredOn < b.occurredOn ? -1 : 1));
-}
-
-/** The tenant's triggers, or, where a kind has none, the kind with its defaults: a rehearsal needs no set-up. */
-export async function analysedTriggers(
-  tx: Tx,
-  names: readonly string[],
-): Promise<{ name: string; settings: Record<string, unknown> }[]> {
-  const own = await listTriggers(tx);
-  return names.flatMap((name) => {
-    const mine = own.filter((trigger) => trigger.name === name);
-    return mine.length > 0
-      ? mine.map(({ settings }) => ({ name, settings }))
-      : [{ name, settings: triggerDefinition(name).defaults as Record<string, unknown> }];
-  });
 }

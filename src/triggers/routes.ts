@@ -1,14 +1,14 @@
 import { Type } from 'typebox';
-import { Value } from 'typebox/value';
 import { appendEvents } from '../audit/store.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Database, Tx } from '../base/database.ts';
+import { bumpDue } from '../base/due.ts';
 import { invalid, notFound, stale } from '../base/errors.ts';
 import type { App } from '../http/app.ts';
 import { caller, cursorId, expectedVersion, IdParams, PageQuery, pageOf, ref, tag, toPage } from '../http/helpers.ts';
 import { findSequence } from '../sequences/store.ts';
 import { CATALOGUE, triggerDefinition } from './catalogue.ts';
-import { Occurrence, Trigger, TriggerInput } from './schema.ts';
+import { Occurrence, settingsErrors, Trigger, TriggerInput } from './schema.ts';
 import {
   deleteTrigger,
   findTrigger,
@@ -29,6 +29,7 @@ const toTrigger = (row: TriggerRow) => ({
   sequenceId: row.sequence_id,
   enabled: row.enabled,
   enabledAt: row.enabled_at?.toISOString() ?? null,
+  problem: row.problem,
   version: row.version,
 });
 
@@ -48,11 +49,11 @@ const toOccurrence = (row: OccurrenceRow) => ({
 function checkSettings(name: string, settings: Record<string, unknown>): Record<string, unknown> {
   const definition = triggerDefinition(name);
   const merged = { ...(definition.defaults as Record<string, unknown>), ...settings };
-  if (Value.Check(definition.settings, merged)) return merged;
-  const fields = Value.Errors(definition.settings, merged).map((error) => ({
-    path: `settings${error.instancePath.replaceAll('/', '.')}`,
-    message: error.message,
+  const fields = settingsErrors(definition, merged).map(({ path, message }) => ({
+    path: path ? `settings.${path}` : 'settings',
+    message,
   }));
+  if (fields.length === 0) return merged;
   throw invalid(
     `The settings of ${name} cannot be like this: ${fields.map((field) => `${field.path} ${field.message}`).join('; ')}.`,
     fields,
@@ -146,6 +147,8 @@ export function triggerRoutes(app: App, deps: { db: Database; clock: Clock }): v
           },
           deps.clock.now(),
         );
+        // What happens today counts from now on: it is looked for at once, not with the next round.
+        if (enabled) await bumpDue(tx, tenantId, 'detect', deps.clock.now());
         await appendEvents(tx, [
           {
             actor,
@@ -192,6 +195,7 @@ export function triggerRoutes(app: App, deps: { db: Database; clock: Clock }): v
           now: deps.clock.now(),
         };
         if (!(await updateTrigger(tx, before.id, change))) throw stale('trigger');
+        if (change.enabled) await bumpDue(tx, tenantId, 'detect', change.now);
         await appendEvents(tx, [
           {
             actor,

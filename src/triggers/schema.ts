@@ -1,4 +1,5 @@
 import { type Static, type TObject, Type } from 'typebox';
+import { Value } from 'typebox/value';
 import type { Tx } from '../base/database.ts';
 import type { LocalDate } from '../base/time.ts';
 import type { Change, ChangeKind } from '../model/types.ts';
@@ -14,6 +15,10 @@ export interface Candidate {
   data: Record<string, unknown>;
   /** How many of our own writes lie between this and something a person did. */
   depth?: number;
+  /** From this moment on it is of no use any more: it is recorded and starts nothing. */
+  until?: Date;
+  /** Why it is recorded and starts nothing. */
+  skip?: string;
 }
 
 export interface DetectEnv {
@@ -23,6 +28,9 @@ export interface DetectEnv {
   /** Only occurrences of this customer ("when would it have fired for her?"); everybody's when absent. */
   customerId?: string;
 }
+
+/** A missed day is caught up this long, then recorded as missed. */
+export const CATCH_UP_DAYS = 3;
 
 /**
  * A kind of trigger. Detection is told apart by where it looks: `fromChanges` at what just happened, `between` at
@@ -64,14 +72,33 @@ export interface TriggerDefinition<Settings extends TObject = TObject> {
     settings: Static<Settings>,
     env: DetectEnv,
   ) => Promise<Candidate[]>;
+  /**
+   * What the clock looks for, where that is not `between`: because the present can be found with less work than any
+   * past, or because a trigger that reads changes has a part that only time brings about.
+   */
+  due?: (tx: Tx, from: LocalDate, to: LocalDate, settings: Static<Settings>, env: DetectEnv) => Promise<Candidate[]>;
+  /** What the schema cannot say of settings. Answers what is wrong, by path, in words. */
+  check?: (settings: Static<Settings>) => { path: string; message: string }[];
 }
+
+/** How long a trigger of the clock may be late: the days that are caught up, today, and the hour a clock is set back. */
+export const CLOCK_MAX_AGE_HOURS = 24 * (CATCH_UP_DAYS + 1) + 1;
 
 /** Gives a definition its type; states nothing by itself. */
 export const defineTrigger = <Settings extends TObject>(definition: TriggerDefinition<Settings>): TriggerDefinition =>
   definition as unknown as TriggerDefinition;
 
-/** A missed day is caught up this long, then recorded as missed. */
-export const CATCH_UP_DAYS = 3;
+/** What is wrong with the settings of a trigger, by path below them; they hold the defaults already. */
+export function settingsErrors(
+  definition: TriggerDefinition,
+  settings: Record<string, unknown>,
+): { path: string; message: string }[] {
+  if (Value.Check(definition.settings, settings)) return definition.check?.(settings) ?? [];
+  return Value.Errors(definition.settings, settings).map((error) => ({
+    path: error.instancePath.replace(/^\//, '').replaceAll('/', '.'),
+    message: error.message,
+  }));
+}
 
 export const Trigger = Type.Object(
   {
@@ -83,6 +110,9 @@ export const Trigger = Type.Object(
     sequenceId: Type.Union([Type.String({ format: 'uuid' }), Type.Null()]),
     enabled: Type.Boolean(),
     enabledAt: Type.Union([Type.String({ format: 'date-time' }), Type.Null()]),
+    problem: Type.Union([Type.String(), Type.Null()], {
+      description: 'Why it could not be looked for at the last try; others go on meanwhile',
+    }),
     version: Type.Integer(),
   },
   { $id: 'Trigger' },

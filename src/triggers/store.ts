@@ -13,12 +13,15 @@ export interface TriggerRow {
   enabled: boolean;
   enabled_at: Date | null;
   checked_on: LocalDate | null;
+  /** Why it could not be looked for at the last try. */
+  problem: string | null;
   created_at: Date;
   updated_at: Date;
   version: number;
 }
 
-const ALL = 'id, name, title, settings, sequence_id, enabled, enabled_at, checked_on, created_at, updated_at, version';
+const ALL =
+  'id, name, title, settings, sequence_id, enabled, enabled_at, checked_on, problem, created_at, updated_at, version';
 
 export async function listTriggers(tx: Tx, enabledOnly = false): Promise<TriggerRow[]> {
   const { rows } = await tx.query<TriggerRow>(
@@ -84,6 +87,23 @@ export async function deleteTrigger(tx: Tx, id: string): Promise<boolean> {
 
 export async function noteChecked(tx: Tx, id: string, on: LocalDate): Promise<void> {
   await tx.query('update trigger set checked_on = $3 where tenant_id = $1 and id = $2', [tx.tenantId, id, on]);
+}
+
+/** Writes down why a trigger could not be looked for; null when it could. */
+export async function noteProblem(tx: Tx, id: string, problem: string | null, now: Date): Promise<void> {
+  await tx.query(
+    'update trigger set problem = $3, problem_at = $4 where tenant_id = $1 and id = $2 and problem is distinct from $3',
+    [tx.tenantId, id, problem, problem === null ? null : now],
+  );
+}
+
+/** Which of these keys a trigger has found already. */
+export async function knownKeys(tx: Tx, triggerId: string, keys: readonly string[]): Promise<Set<string>> {
+  const { rows } = await tx.query<{ business_key: string }>(
+    'select business_key from occurrence where tenant_id = $1 and trigger_id = $2 and business_key = any($3)',
+    [tx.tenantId, triggerId, keys],
+  );
+  return new Set(rows.map((row) => row.business_key));
 }
 
 export interface OccurrenceRow {
@@ -196,12 +216,14 @@ export async function countOccurrences(tx: Tx): Promise<{ name: string; n: numbe
   return rows;
 }
 
+const CHANGE = 'id, kind, entity_id, customer_id, op, fields, before, after, origin, depth, occurred_at, received_at';
+
 /** Takes changes nobody looked at yet, in order; another worker's are passed over. */
 export async function takeChanges(tx: Tx, limit: number): Promise<Change[]> {
   const { rows } = await tx.query<Change>(
     `update change set processed = true where tenant_id = $1 and id in (
        select id from change where tenant_id = $1 and not processed order by id limit $2 for update skip locked)
-     returning id, kind, entity_id, customer_id, op, fields, before, after, origin, depth, occurred_at, received_at`,
+     returning ${CHANGE}`,
     [tx.tenantId, limit],
   );
   return rows.sort((a, b) => (a.id < b.id ? -1 : 1));

@@ -71,10 +71,7 @@ export const SEQUENCES = [
   }),
   ...attacksOn('triggers/detect.ts', {
     detectFromChanges: (_victim, { start }) => [NOW, start],
-    detectByClock: (_victim, { start }) => [NOW, start],
     fire: (victim, { start }) => [victim.named('trigger'), [candidate(victim)], NOW, start],
-    analyse: () => [[{ name: 'invoice.overdue', settings: { days: [1, 7] } }], '2026-02-20', TODAY, NOW],
-    analysedTriggers: () => [['invoice.overdue']],
   }),
   ...attacksOn('sequences/simulate.ts', {
     detectAsOf: () => [TODAY, 3, NOW],

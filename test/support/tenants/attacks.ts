@@ -1,6 +1,7 @@
 import { ACCESS } from './attacks.access.ts';
 import { ACTIONS } from './attacks.actions.ts';
 import { CARE } from './attacks.care.ts';
+import { CLOCK } from './attacks.clock.ts';
 import { COMPLETENESS } from './attacks.completeness.ts';
 import { IDENTITY } from './attacks.identity.ts';
 import { MODEL } from './attacks.model.ts';
@@ -15,6 +16,7 @@ export const ATTACKS: ReadonlyMap<string, Attack> = new Map([
   ...SEQUENCES,
   ...ACTIONS,
   ...CARE,
+  ...CLOCK,
   ...COMPLETENESS,
   ...REMAP,
   ...IDENTITY,

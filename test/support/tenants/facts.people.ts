@@ -139,6 +139,7 @@ export function peopleFacts(ids: Ids, { mark, zone, due }: Flavour): Facts {
     customer_stale: [
       { reader: 'score', customer_id: ids.customer2 },
       { reader: 'segments', customer_id: '00000000-0000-0000-0000-000000000000' },
+      { reader: 'dates', customer_id: ids.customer },
     ],
     merge_suggestion: [
       { id: ids.suggestion, kind: 'contact', entity_id: ids.customer, other_id: ids.customer2, decided_at: null },

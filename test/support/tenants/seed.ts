@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { newId } from '../../../src/base/ids.ts';
 import { type Catalog, completed, insertRow, type Row } from './catalog.ts';
+import { clockFacts } from './facts.clock.ts';
 import { completenessFacts } from './facts.completeness.ts';
 import { coordinatorFacts, peopleFacts } from './facts.people.ts';
 import { scoringFacts } from './facts.scoring.ts';
@@ -47,6 +48,7 @@ export function newTenant(catalog: Catalog, kind: 'victim' | 'attacker'): Tenant
   const facts: Facts = {
     ...peopleFacts(ids, flavour),
     ...sourceFacts(ids, flavour),
+    ...clockFacts(ids),
     ...completenessFacts(ids),
     ...documentFacts(ids, flavour),
     ...workFacts(ids, flavour),

@@ -1,5 +1,10 @@
-import { parsePhoneNumberFromString } from 'libphonenumber-js/max';
-import { isZone } from '../base/time.ts';
+import {
+  type CountryCode,
+  getCountries,
+  getCountryCallingCode,
+  parsePhoneNumberFromString,
+} from 'libphonenumber-js/max';
+import { canonicalZone, isZone } from '../base/time.ts';
 
 /** Where a person's clock was read from; told in explanations. */
 export type ZoneSource = 'explicit' | 'address' | 'phone' | 'company' | 'business';
@@ -179,10 +184,37 @@ function zonesOfAddress(country: string | null | undefined, region: string | nul
   return zonesOfCountry(country);
 }
 
-const zonesOfPhone = (phone: string | null): string[] => {
-  const country = phone ? parsePhoneNumberFromString(phone)?.country : undefined;
+const byCallingCode = new Map<string, CountryCode[]>();
+for (const country of getCountries()) {
+  const code = getCountryCallingCode(country);
+  byCallingCode.set(code, [...(byCallingCode.get(code) ?? []), country]);
+}
+const byAreaCode = new Map<string, CountryCode>();
+
+/**
+ * The country of a phone number (E.164). Most calling codes are one country's; among those that share +1 the area code
+ * tells (North American Numbering Plan). Only the rest has to be parsed, which takes a hundred times as long.
+ */
+function countryOfPhone(phone: string): CountryCode | undefined {
+  if (phone.startsWith('+1') && phone.length === 12) {
+    const area = phone.slice(2, 5);
+    const known = byAreaCode.get(area);
+    if (known) return known;
+    const country = parsePhoneNumberFromString(phone)?.country;
+    if (country) byAreaCode.set(area, country);
+    return country;
+  }
+  for (const length of phone.startsWith('+') ? [1, 2, 3] : []) {
+    const countries = byCallingCode.get(phone.slice(1, 1 + length));
+    if (countries?.length === 1) return countries[0];
+  }
+  return parsePhoneNumberFromString(phone)?.country;
+}
+
+function zonesOfPhone(phone: string | null): string[] {
+  const country = phone ? countryOfPhone(phone) : undefined;
   return country ? zonesOfCountry(country) : [];
-};
+}
 
 /**
  * The zones a person may be in, by the best of what is known: what they said, their address, their phone's country,
@@ -205,3 +237,14 @@ export const zoneOf = (person: PersonPlace, businessZone: string): string => {
   const { zones } = zonesOf(person, businessZone);
   return zones.includes(businessZone) ? businessZone : zones[0]!;
 };
+
+/** What is kept as a customer's `local_zone`: the canonical name of their zone, or null for the business's. */
+export function localZoneOf(person: PersonPlace, businessZone: string): string | null {
+  const zone = canonicalZone(zoneOf(person, businessZone));
+  return zone === undefined || zone === canonicalZone(businessZone) ? null : zone;
+}
+
+/** Whether a person's own record says nothing of where they are, so that their company's place counts. */
+export const asksCompany = (person: Pick<PersonPlace, 'time_zone' | 'country' | 'region' | 'phone'>): boolean =>
+  zonesOf({ ...person, company_time_zone: null, company_country: null, company_region: null }, '').source ===
+  'business';

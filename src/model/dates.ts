@@ -1,0 +1,185 @@
+import { insertRows, type Row, type Tx } from '../base/database.ts';
+import { addDays, type LocalDate, localDate } from '../base/time.ts';
+import { takeStale } from './stale.ts';
+
+/** A job's kind and what was worked on, as they are compared: no case, no blanks around, and short enough for a key. */
+export const jobKindSql = (column: string): string => `left(lower(btrim(coalesce(${column}, ''))), 60)`;
+export const assetSql = (column: string): string => `left(lower(btrim(coalesce(${column}, ''))), 120)`;
+
+/** A date further ahead than this is a mistake at the source, not something that will happen. */
+const HORIZON_DAYS = 366;
+
+/** Somebody wrote or called and was spoken with; what machines sent does not count. */
+export const ANSWERED = `a.automatic is not true and a.kind <> 'note' and a.kind <> 'task'
+  and (a.direction = 'in' or a.kind = 'meeting' or (a.kind = 'call' and a.status ~* '^(connected|answered|completed)$'))`;
+
+/** Of which customers: a condition on the column, with the ids in $2 or nobody's in particular. */
+const these = (column: string): string => `${column} = any($2::uuid[])`;
+const everybody = (column: string): string => `$2::uuid[] is null and ${column} is not null`;
+
+/** Everything that shows a customer is there, as `customer_id`, a date `day` or an instant `at`; $3 is the horizon. */
+const activitySql = (of: (column: string) => string): string => `
+  select j.customer_id, j.completed_on as day, null::timestamptz as at from job j
+   where j.tenant_id = $1 and ${of('j.customer_id')} and j.status = 'completed' and j.deleted_at is null and j.completed_on <= $3::date
+  union all select i.customer_id, i.issued_on, null from invoice i
+   where i.tenant_id = $1 and ${of('i.customer_id')} and i.deleted_at is null and i.duplicate_of is null and i.status not in ('draft', 'void', 'credited') and i.issued_on <= $3::date
+  union all select p.customer_id, p.paid_on, null from payment p
+   where p.tenant_id = $1 and ${of('p.customer_id')} and p.deleted_at is null and p.status = 'succeeded' and coalesce(p.kind, 'payment') = 'payment' and p.paid_on <= $3::date
+  union all select a.customer_id, null, a.occurred_at from activity a
+   where a.tenant_id = $1 and ${of('a.customer_id')} and a.deleted_at is null and ${ANSWERED} and a.occurred_at < $3::date
+  union all select s.customer_id, null, s.answered_at from survey_response s
+   where s.tenant_id = $1 and ${of('s.customer_id')} and s.deleted_at is null and s.answered_at < $3::date`;
+
+export interface ActiveDay {
+  customer_id: string;
+  name: string | null;
+  day: LocalDate;
+}
+
+/**
+ * The days on which customers bought, were served or answered, each in their own calendar and in order.
+ * @param customerIds undefined: everybody's
+ */
+export async function activeDays(
+  tx: Tx,
+  customerIds: readonly string[] | undefined,
+  zone: string,
+  now: Date,
+): Promise<ActiveDay[]> {
+  const { rows } = await tx.query<{
+    customer_id: string;
+    name: string | null;
+    day: LocalDate | null;
+    at: Date | null;
+    zone: string | null;
+  }>(
+    `select distinct f.customer_id, c.name, f.day, f.at, c.local_zone as zone from (${activitySql(customerIds ? these : everybody)}) f
+     join customer c on c.tenant_id = $1 and c.id = f.customer_id where c.deleted_at is null`,
+    [tx.tenantId, customerIds ?? null, addDays(localDate(now, zone), HORIZON_DAYS)],
+  );
+  return rows
+    .map((row) => ({
+      customer_id: row.customer_id,
+      name: row.name,
+      day: row.day ?? localDate(row.at!, row.zone ?? zone),
+    }))
+    .sort((a, b) =>
+      a.customer_id === b.customer_id ? (a.day < b.day ? -1 : 1) : a.customer_id < b.customer_id ? -1 : 1,
+    );
+}
+
+const COLUMNS = [
+  { name: 'customer_id', type: 'uuid' },
+  { name: 'what', type: 'text' },
+  { name: 'kind', type: 'text' },
+  { name: 'asset', type: 'text' },
+  { name: 'first_on', type: 'date' },
+  { name: 'first_day', type: 'text' },
+  { name: 'last_on', type: 'date' },
+];
+
+/** Derives the first and last dates of these customers anew from their documents. Rows that are right stay untouched. */
+export async function refreshDates(tx: Tx, customerIds: readonly string[], zone: string, now: Date): Promise<void> {
+  if (customerIds.length === 0) return;
+  const horizon = addDays(localDate(now, zone), HORIZON_DAYS);
+  const fresh = [
+    ...(await activityRows(tx, customerIds, zone, horizon)),
+    ...(await servedRows(tx, customerIds, horizon)),
+  ];
+  fresh.sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
+  const keys = new Set(fresh.map(keyOf));
+  const { rows: stored } = await tx.query<Row>(
+    `select customer_id, what, kind, asset from customer_date where tenant_id = $1 and (customer_id = any($2)
+       or customer_id in (select old_id from entity_alias where tenant_id = $1 and entity_id = any($2)))`,
+    [tx.tenantId, customerIds],
+  );
+  const gone = stored.filter((row) => !keys.has(keyOf(row)));
+  if (gone.length > 0)
+    await tx.query(
+      `delete from customer_date d using unnest($2::uuid[], $3::text[], $4::text[], $5::text[]) as i(customer_id, what, kind, asset)
+       where d.tenant_id = $1 and d.customer_id = i.customer_id and d.what = i.what and d.kind = i.kind and d.asset = i.asset`,
+      [tx.tenantId, ...['customer_id', 'what', 'kind', 'asset'].map((name) => gone.map((row) => row[name]))],
+    );
+  await insertRows(
+    tx,
+    'customer_date as d',
+    COLUMNS,
+    fresh,
+    `on conflict (tenant_id, customer_id, what, kind, asset) do update
+       set first_on = excluded.first_on, first_day = excluded.first_day, last_on = excluded.last_on
+     where (d.first_on, d.last_on) is distinct from (excluded.first_on, excluded.last_on)`,
+  );
+}
+
+const keyOf = (row: Row): string => JSON.stringify([row.customer_id, row.what, row.kind, row.asset]);
+
+const dated = (row: {
+  customer_id: string;
+  what: string;
+  kind: string;
+  asset: string;
+  first: LocalDate;
+  last: LocalDate;
+}): Row => ({
+  customer_id: row.customer_id,
+  what: row.what,
+  kind: row.kind,
+  asset: row.asset,
+  first_on: row.first,
+  first_day: row.first.slice(-5),
+  last_on: row.last,
+});
+
+async function activityRows(tx: Tx, ids: readonly string[], zone: string, horizon: LocalDate): Promise<Row[]> {
+  const { rows } = await tx.query<{
+    customer_id: string;
+    first_day: LocalDate | null;
+    last_day: LocalDate | null;
+    first_at: Date | null;
+    last_at: Date | null;
+    zone: string | null;
+  }>(
+    `select f.customer_id, min(f.day) as first_day, max(f.day) as last_day, min(f.at) as first_at, max(f.at) as last_at, min(c.local_zone) as zone
+     from (${activitySql(these)}) f join customer c on c.tenant_id = $1 and c.id = f.customer_id group by f.customer_id`,
+    [tx.tenantId, ids, horizon],
+  );
+  return rows.map((row) => {
+    const days = [row.first_day, row.last_day].filter((day) => day !== null);
+    for (const at of [row.first_at, row.last_at]) if (at) days.push(localDate(at, row.zone ?? zone));
+    days.sort();
+    return dated({
+      customer_id: row.customer_id,
+      what: 'active',
+      kind: '',
+      asset: '',
+      first: days[0]!,
+      last: days.at(-1)!,
+    });
+  });
+}
+
+async function servedRows(tx: Tx, ids: readonly string[], horizon: LocalDate): Promise<Row[]> {
+  const { rows } = await tx.query<{
+    customer_id: string;
+    kind: string;
+    asset: string;
+    first: LocalDate;
+    last: LocalDate;
+  }>(
+    `select j.customer_id, ${jobKindSql('j.kind')} as kind, ${assetSql('j.asset')} as asset, min(j.completed_on) as first, max(j.completed_on) as last
+     from job j join customer c on c.tenant_id = $1 and c.id = j.customer_id
+     where j.tenant_id = $1 and j.customer_id = any($2) and j.status = 'completed' and j.deleted_at is null and j.completed_on <= $3::date
+     group by 1, 2, 3`,
+    [tx.tenantId, ids, horizon],
+  );
+  return rows.map((row) => dated({ ...row, what: 'served' }));
+}
+
+const BATCH = 2000;
+
+/** Brings the dates of customers of whom something changed up to date. @returns how many were looked at */
+export async function settleDates(tx: Tx, zone: string, now: Date): Promise<number> {
+  const ids = (await takeStale(tx, 'dates', BATCH)).map(({ customerId }) => customerId);
+  await refreshDates(tx, ids, zone, now);
+  return ids.length;
+}

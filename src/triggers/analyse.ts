@@ -1,0 +1,59 @@
+import type { Tx } from '../base/database.ts';
+import type { LocalDate } from '../base/time.ts';
+import { tenantZone } from '../settings/store.ts';
+import { triggerDefinition } from './catalogue.ts';
+import type { DetectEnv } from './schema.ts';
+import { listTriggers } from './store.ts';
+
+/** One line of `detect` and `simulate`. */
+export interface DetectedRow {
+  trigger: string;
+  subject: string;
+  businessKey: string;
+  occurredOn: LocalDate;
+}
+
+/**
+ * What the given triggers would find for a range of local dates, from facts as stored. Writes and sends nothing.
+ * @param triggers name and settings of each; see `analysedTriggers` for the default choice
+ */
+export async function analyse(
+  tx: Tx,
+  triggers: readonly { name: string; settings: Record<string, unknown> }[],
+  from: LocalDate,
+  to: LocalDate,
+  now: Date,
+): Promise<(DetectedRow & { customerId: string | null })[]> {
+  const env: DetectEnv = { now, zone: await tenantZone(tx) };
+  const found: (DetectedRow & { customerId: string | null })[] = [];
+  const seen = new Set<string>();
+  for (const { name, settings } of triggers) {
+    for (const candidate of (await triggerDefinition(name).between?.(tx, from, to, settings, env)) ?? []) {
+      const key = `${name} ${candidate.businessKey}`;
+      if (seen.has(key)) continue;
+      seen.add(key);
+      found.push({
+        trigger: name,
+        subject: candidate.subject.label,
+        businessKey: candidate.businessKey,
+        occurredOn: candidate.occurredOn,
+        customerId: candidate.customerId,
+      });
+    }
+  }
+  return found.sort((a, b) => (a.occurredOn === b.occurredOn ? 0 : a.occurredOn < b.occurredOn ? -1 : 1));
+}
+
+/** The tenant's triggers, or, where a kind has none, the kind with its defaults: a rehearsal needs no set-up. */
+export async function analysedTriggers(
+  tx: Tx,
+  names: readonly string[],
+): Promise<{ name: string; settings: Record<string, unknown> }[]> {
+  const own = await listTriggers(tx);
+  return names.flatMap((name) => {
+    const mine = own.filter((trigger) => trigger.name === name);
+    return mine.length > 0
+      ? mine.map(({ settings }) => ({ name, settings }))
+      : [{ name, settings: triggerDefinition(name).defaults as Record<string, unknown> }];
+  });
+}
