@@ -361,6 +361,24 @@ test('remap: what arrives while a batch is in hand waits for it and wins', async
   expect(await count("select 1 from customer where tenant_id = $1 and city = 'Xenia'")).toBe(1);
 });
 
+test('remap: what arrives after a batch was mapped ahead and before it is stored wins', async () => {
+  const deps = byHand();
+  const record = await moved('Piqua');
+  await saved(TITLE);
+  const source = await loadSource(deps, hub.tenantId, connection.id);
+  // Everything is read and mapped, and nothing is held yet.
+  const paused = pausingAt(deps.db, /hash, changed_at/);
+  const remapping = remapConnection({ ...deps, db: paused.db }, hub.tenantId, connection.id);
+  await paused.reached;
+  await store(deps, source, record);
+  paused.go();
+  await remapping;
+  expect(await titles('Piqua')).toBe(1);
+  expect(await lastRun()).toMatchObject({ state: 'done' });
+  await rolledBack();
+  expect(await count("select 1 from customer where tenant_id = $1 and city = 'Piqua'")).toBe(1);
+});
+
 test('remap: records that no longer fit are parked and keep their values; a rollback resolves them', async () => {
   const before = await facts();
   const open = "select 1 from parked_item where tenant_id = $1 and kind = 'record' and resolved_at is null";
