@@ -59,6 +59,8 @@ export interface HubOptions extends StoreOptions {
   perMinute?: number;
   /** Turn requests away while the process cannot keep up; default: yes. */
   shedLoad?: boolean;
+  /** Compile the schemas of all routes at once instead of each when it is first used. */
+  compileAtStart?: boolean;
 }
 
 /** Everything the rooms need, put together once. */
@@ -150,6 +152,7 @@ export async function startHub(options: HubOptions): Promise<Hub> {
       schemas: schemas() as never,
       ...(options.perMinute ? { perMinute: options.perMinute } : {}),
       ...(options.shedLoad === undefined ? {} : { shedLoad: options.shedLoad }),
+      ...(options.compileAtStart ? { compileAtStart: true } : {}),
     });
     await apiRoutes(app, { deps, access, metrics, start, onConnected, stopping: () => stopping });
     await listen(app, config.host, options.port ?? config.port).catch(async (error: unknown) => {

@@ -288,7 +288,8 @@ test('api: one business sees nothing of another', async () => {
 });
 
 test('api: too many requests are told when to come back', async () => {
-  const small = await startTestHub({ connectors: [], perMinute: 3 });
+  // A schema of any route that cannot be compiled shows here; other hubs compile what is used.
+  const small = await startTestHub({ connectors: [], perMinute: 3, compileAtStart: true });
   try {
     for (let n = 0; n < 3; n++) expect((await small.api('GET', '/v1/connections')).status).toBe(200);
     const refused = await small.api('GET', '/v1/connections');

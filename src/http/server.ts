@@ -1,4 +1,3 @@
-import AjvCompiler from '@fastify/ajv-compiler';
 import cookie from '@fastify/cookie';
 import helmet from '@fastify/helmet';
 import multipart from '@fastify/multipart';
@@ -6,7 +5,6 @@ import rateLimit from '@fastify/rate-limit';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import underPressure from '@fastify/under-pressure';
-import addFormats from 'ajv-formats';
 import Fastify, { LogController } from 'fastify';
 import type { TSchema } from 'typebox';
 import type { AccessDeps } from '../access/identity.ts';
@@ -18,6 +16,7 @@ import { createKeyring } from '../base/keyring.ts';
 import type { Logger } from '../base/log.ts';
 import type { Metrics } from '../base/metrics.ts';
 import type { App } from './app.ts';
+import { compilers } from './compile.ts';
 import { installIdempotency } from './idempotency.ts';
 import { installProblems } from './problems.ts';
 import { installSecurity } from './security.ts';
@@ -31,25 +30,11 @@ export interface ServerOptions {
   schemas: readonly TSchema[];
   /** Requests a caller may make in a minute. */
   perMinute?: number;
+  /** Compile the schemas of all routes at once instead of each when it is first used. */
+  compileAtStart?: boolean;
   /** Turn requests away while the process cannot keep up; default: yes. */
   shedLoad?: boolean;
 }
-
-/** Queries and parameters come as text and are converted; bodies must be right, and unknown members are mistakes. */
-const LENIENT = {
-  coerceTypes: 'array',
-  useDefaults: true,
-  removeAdditional: false,
-  allErrors: false,
-  strict: false,
-} as const;
-const STRICT = {
-  coerceTypes: false,
-  useDefaults: true,
-  removeAdditional: false,
-  allErrors: true,
-  strict: false,
-} as const;
 
 /** Addresses that whoever watches the hub must reach especially when it is overloaded. */
 const WATCHED = new Set(['/health', '/ready', '/metrics']);
@@ -57,7 +42,6 @@ const WATCHED = new Set(['/health', '/ready', '/metrics']);
 /** The HTTP application without its routes: validation, security, limits, problems, reference page. */
 export async function createServer(options: ServerOptions): Promise<App> {
   const { config, log, metrics } = options;
-  const compile = AjvCompiler();
   const app = Fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
@@ -68,14 +52,7 @@ export async function createServer(options: ServerOptions): Promise<App> {
     routerOptions: { maxParamLength: 500 },
     return503OnClosing: true,
     schemaController: {
-      compilersFactory: {
-        buildValidator: ((externalSchemas: unknown) => {
-          const plugins = [addFormats.default] as never;
-          const body = compile(externalSchemas as never, { customOptions: STRICT, plugins });
-          const rest = compile(externalSchemas as never, { customOptions: LENIENT, plugins });
-          return (route: { httpPart?: string }) => (route.httpPart === 'body' ? body : rest)(route as never);
-        }) as never,
-      },
+      compilersFactory: compilers(options.compileAtStart === true) as never,
     },
   }) as unknown as App;
 

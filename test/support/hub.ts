@@ -96,6 +96,7 @@ export interface TestHubOptions {
   roles?: string;
   databaseUrl?: string;
   perMinute?: number;
+  compileAtStart?: boolean;
 }
 
 export const apiFor =
@@ -175,6 +176,7 @@ export async function startTestHub(options: TestHubOptions = {}): Promise<TestHu
     databaseUrl: database.url,
     sweep: false,
     perMinute: options.perMinute ?? 100_000,
+    compileAtStart: options.compileAtStart === true,
     // A machine busy with other tests is no matter of the hub's.
     shedLoad: false,
   });
