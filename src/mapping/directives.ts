@@ -1,4 +1,5 @@
-import jsonata from 'jsonata';
+import { createRequire } from 'node:module';
+import type Jsonata from 'jsonata';
 import { at } from '../kit/index.ts';
 import { hasYear, toBirthday } from './birthday.ts';
 import {
@@ -29,6 +30,9 @@ import {
   toText,
   ValueError,
 } from './values.ts';
+
+/** Most hubs have no expression, and it costs 3 MB. */
+const jsonata = (): typeof Jsonata => createRequire(import.meta.url)('jsonata');
 
 /** Turns one directive into a function, once; running it is then a few property reads. */
 export function compileDirective(directive: unknown, where: string, compiler: Compiler): Read {
@@ -245,8 +249,9 @@ const DIRECTIVES: Record<string, Make> = {
   expr(argument, where, compiler) {
     if (typeof argument !== 'string') return fail(compiler, where, 'must be a JSONata expression');
     if (compiler.inItem) return fail(compiler, where, 'reads the whole record; use it around the list instead');
+    const parse = jsonata();
     try {
-      compiler.expressions.push(jsonata(argument, EXPRESSION_LIMITS));
+      compiler.expressions.push(parse(argument, EXPRESSION_LIMITS));
     } catch (error) {
       return fail(compiler, where, `is not a JSONata expression: ${(error as { message?: string }).message}`);
     }
