@@ -1,5 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { optOutDeps } from '../src/actions/events.ts';
+import { inTurn } from '../src/actions/sender.ts';
+import { beginSending, handBack } from '../src/actions/sendings.ts';
 import { optOut } from '../src/consent/optout.ts';
 import { eventually } from './support/children.ts';
 import { handlersOf } from './support/handlers.ts';
@@ -83,6 +85,57 @@ test('races: a STOP between the gate and the platform takes the message back', a
   await goOn();
   expect(await story.action(id)).toMatchObject({ state: 'skipped', reason: 'opted_out' });
   expect(story.textsTo(ann)).toEqual([]);
+});
+
+test('races: what was taken and then not begun goes through the gate again, and a STOP of the meantime reaches it', async () => {
+  const ann = await story.customer();
+  const { id } = await sms(ann);
+  const goOn = await sendingUpTo(HANDED_OVER);
+  const lease = { owner: 'slow', until: new Date(story.hub.clock.now().getTime() + 60_000) };
+  const now = story.hub.clock.now();
+  const taken = await story.hub.db.tenant(story.tenantId, (tx) => beginSending(tx, [id], lease, now));
+  expect(taken).toMatchObject([{ state: 'sending', attempts: 1 }]);
+  await goOn();
+  await stop(ann);
+  await story.settle();
+  // Only who took it gives it back.
+  await story.hub.db.tenant(story.tenantId, (tx) => handBack(tx, [id], 'somebody', now));
+  expect(await story.action(id)).toMatchObject({ state: 'sending' });
+  await story.hub.db.tenant(story.tenantId, (tx) => handBack(tx, [id], 'slow', now));
+  expect(await story.action(id)).toMatchObject({ state: 'committed', attempts: 0 });
+  expect(await story.rows('select 1 from action_attempt where tenant_id = $1 and request_id = $2', id)).toEqual([]);
+  await dispatch(story);
+  expect(await story.action(id)).toMatchObject({ state: 'skipped', reason: 'suppressed' });
+  expect(story.textsTo(ann)).toEqual([]);
+});
+
+test('races: of what was taken together, nothing begins any more once the time for it is over', async () => {
+  const begun: number[] = [];
+  let open = true;
+  const { results, left } = await inTurn(
+    [0, 1, 2, 3, 4, 5, 6],
+    3,
+    () => open,
+    async (item) => {
+      begun.push(item);
+      await Promise.resolve();
+      if (item === 3) open = false;
+      return item * 10;
+    },
+  );
+  // The first ones begin at once, whatever the time; what had begun comes to its end.
+  expect(begun.slice(0, 3)).toEqual([0, 1, 2]);
+  expect(results).toEqual(begun.map((item) => item * 10));
+  expect([...begun, ...left]).toEqual([0, 1, 2, 3, 4, 5, 6]);
+  expect(left.length).toBeGreaterThan(0);
+  expect(
+    await inTurn(
+      [1, 2],
+      3,
+      () => false,
+      async (item) => item,
+    ),
+  ).toEqual({ results: [1, 2], left: [] });
 });
 
 test('races: a STOP during the call cannot take it back, says so, and is obeyed from then on', async () => {

@@ -1,14 +1,16 @@
 import { insertRows, type Tx } from '../base/database.ts';
 import { bumpDue } from '../base/due.ts';
+import { remembering } from '../consent/optout.ts';
 import { guardOfAddress, lockGuards } from '../consent/store.ts';
 import { loadDefinition } from '../sequences/store.ts';
 import type { ActionDeps } from './deps.ts';
 import { afterEnd } from './ending.ts';
 import { type Decision, decideBatch } from './facts.ts';
 import { ensureFresh } from './freshness.ts';
-import { sendAll } from './send.ts';
+import { openSender } from './sender.ts';
 import type { RequestRow } from './store.ts';
 import {
+  type Candidate,
   commitRequests,
   dueRequests,
   lockRequests,
@@ -17,8 +19,11 @@ import {
   settleRequest,
 } from './transitions.ts';
 
-/** Requests decided together. */
+/** Requests decided together at first, and at most. */
 const BATCH = 64;
+const MOST = 256;
+/** Later batches hold as many as went out in this time, in milliseconds: who answers fast is not kept waiting for the gate. */
+const AHEAD_MS = 250;
 
 /** Milliseconds of work after which others have their turn: a business with thousands in line holds nobody up. */
 const SLICE_MS = 500;
@@ -30,67 +35,87 @@ const SLICE_MS = 500;
  */
 export async function dispatchDue(deps: ActionDeps, tenantId: string): Promise<number> {
   const started = performance.now();
-  let sent = 0;
+  const sender = openSender(deps, tenantId);
   // While one batch is on its way, the next one is decided about.
   let inHand: readonly string[] = [];
-  let sending: Promise<number> = Promise.resolve(0);
+  let sending = timed(sender.send(inHand));
+  let sent = 0;
+  let size = BATCH;
   let more = true;
+  let left = 0;
+  const arrived = async (): Promise<void> => {
+    const last = await sending;
+    sent += last.sent;
+    left += last.left;
+    if (inHand.length > 0) size = Math.min(MOST, Math.max(BATCH, Math.round((inHand.length / last.ms) * AHEAD_MS)));
+  };
   try {
     while (more && performance.now() - started < SLICE_MS) {
-      const decided = await decideNext(deps, tenantId, inHand);
+      const decided = await decideNext(deps, tenantId, inHand, size);
       more = decided.more;
-      sent += await sending;
+      await arrived();
       inHand = decided.committed;
-      sending = sendAll(deps, tenantId, inHand);
+      sending = timed(sender.send(inHand));
       // Whether it failed is asked when the next one is ready.
       sending.catch(() => {});
     }
   } finally {
-    sent += await sending;
+    await arrived().finally(() => sender.close());
   }
-  if (more) await deps.queue.wake('dispatch', { tenantId });
+  if (more || left > 0) await deps.queue.wake('dispatch', { tenantId });
   const next = await deps.db.tenant(tenantId, (tx) => nextRequestDue(tx));
   if (next) await bumpDue({ query: deps.db.statement }, tenantId, 'dispatch', next);
   return sent;
 }
 
-/** @param inHand requests that are on their way and look due until they have left */
+async function timed<T extends object>(sending: Promise<T>): Promise<T & { ms: number }> {
+  const started = performance.now();
+  return { ...(await sending), ms: performance.now() - started };
+}
+
+/**
+ * @param inHand requests that are on their way and look due until they have left
+ * @param size how many are looked at
+ */
 async function decideNext(
   deps: ActionDeps,
   tenantId: string,
   inHand: readonly string[],
+  size: number,
 ): Promise<{ committed: string[]; more: boolean }> {
-  const candidates = await deps.db.tenant(tenantId, (tx) => dueRequests(tx, deps.clock.now(), BATCH, inHand));
-  if (candidates.length === 0) return { committed: [], more: false };
-  const freshness = await ensureFresh(deps, tenantId, await customersNeedingBilling(deps, tenantId, candidates));
-  const committed = await deps.db.tenant(tenantId, (tx) => passGate(deps, tx, candidates, freshness));
-  return { committed, more: candidates.length === BATCH };
+  const found = await deps.db.tenant(tenantId, async (tx) => {
+    const candidates = await dueRequests(tx, deps.clock.now(), size, inHand);
+    const billing = await customersNeedingBilling(tx, candidates);
+    // Nobody has to be asked first: decided at once.
+    const committed =
+      candidates.length > 0 && billing.length === 0 ? await passGate(deps, tx, candidates, new Map()) : [];
+    return { candidates, billing, committed };
+  });
+  const more = found.candidates.length === size;
+  if (found.billing.length === 0) return { committed: found.committed, more };
+  const freshness = await ensureFresh(deps, tenantId, found.billing);
+  const committed = await deps.db.tenant(tenantId, (tx) => passGate(deps, tx, found.candidates, freshness));
+  return { committed, more };
 }
 
-async function customersNeedingBilling(
-  deps: ActionDeps,
-  tenantId: string,
-  requests: readonly RequestRow[],
-): Promise<string[]> {
-  return deps.db.tenant(tenantId, async (tx) => {
-    const runIds = [
-      ...new Set(
-        requests
-          .filter((request) => request.class !== 'internal')
-          .map((request) => request.run_id)
-          .filter((id) => id !== null),
-      ),
-    ];
-    if (runIds.length === 0) return [];
-    const { rows } = await tx.query<{ id: string; sequence_id: string; version: number; customer_id: string }>(
-      'select id, sequence_id, version, customer_id from run where tenant_id = $1 and id = any($2)',
-      [tenantId, runIds],
-    );
-    const customers = new Set<string>();
-    for (const row of rows)
-      if ((await loadDefinition(tx, row.sequence_id, row.version)).needs_fresh_billing) customers.add(row.customer_id);
-    return [...customers];
-  });
+async function customersNeedingBilling(tx: Tx, requests: readonly Candidate[]): Promise<string[]> {
+  const runIds = [
+    ...new Set(
+      requests
+        .filter((request) => request.class !== 'internal')
+        .map((request) => request.run_id)
+        .filter((id) => id !== null),
+    ),
+  ];
+  if (runIds.length === 0) return [];
+  const { rows } = await tx.query<{ id: string; sequence_id: string; version: number; customer_id: string }>(
+    'select id, sequence_id, version, customer_id from run where tenant_id = $1 and id = any($2)',
+    [tx.tenantId, runIds],
+  );
+  const customers = new Set<string>();
+  for (const row of rows)
+    if ((await loadDefinition(tx, row.sequence_id, row.version)).needs_fresh_billing) customers.add(row.customer_id);
+  return [...customers];
 }
 
 /**
@@ -98,11 +123,12 @@ async function customersNeedingBilling(
  * @returns ids of the requests that may go out now
  */
 async function passGate(
-  deps: ActionDeps,
+  hub: ActionDeps,
   tx: Tx,
-  candidates: readonly RequestRow[],
+  candidates: readonly Candidate[],
   freshness: Parameters<typeof decideBatch>[4],
 ): Promise<string[]> {
+  const deps = { ...hub, hash: remembering(hub.hash) };
   const now = deps.clock.now();
   const messages = candidates.filter((request) => request.class !== 'internal' && request.customer_id);
   const facing = messages.map((request) => request.customer_id!);

@@ -1,75 +1,18 @@
-import type { Tx } from '../base/database.ts';
-import { bumpDue } from '../base/due.ts';
 import { messageOf } from '../base/errors.ts';
-import { newId } from '../base/ids.ts';
-import { openSession, type Session } from '../connections/session.ts';
-import { suppress } from '../consent/store.ts';
+import type { Session } from '../connections/session.ts';
 import { type ActionDefinition, type ActionMeta, type Receipt, VendorError } from '../kit/index.ts';
-import { parkOrResolve } from './again.ts';
 import type { ActionDeps } from './deps.ts';
-import { afterEnds } from './ending.ts';
-import { settleSendings } from './settle.ts';
 import type { RequestRow } from './store.ts';
-import { beginSending, type Settlement } from './transitions.ts';
-import { announceWrites, type StoredField, settleWrites, storedFields } from './writes.ts';
+import type { Settlement } from './transitions.ts';
+import { type StoredField, storedFields } from './writes.ts';
 
-const LEASE_MS = 120_000;
 /** Seconds before each further try of something the platform definitely did not do. */
 const RETRIES: readonly number[] = [120, 480, 1_920, 7_680];
 /** Tries of it, unless its connector states others. */
 export const MAX_ATTEMPTS = RETRIES.length + 1;
 
-/** Sent at the same time, and left open together when the process dies meanwhile. */
-const CHUNK = 16;
-
-/**
- * Sends committed requests, chunk after chunk: takes them into sending, calls the platforms, settles what came back. One
- * transaction settles a chunk and takes the next.
- * @returns how many were sent
- */
-export async function sendAll(deps: ActionDeps, tenantId: string, ids: readonly string[]): Promise<number> {
-  const owner = `${deps.processId}:${newId()}`;
-  const sessions = new Map<string, Promise<Session>>();
-  const sessionOf = (connectionId: string): Promise<Session> => {
-    if (!sessions.has(connectionId)) sessions.set(connectionId, openSession(deps, tenantId, connectionId, 'action'));
-    return sessions.get(connectionId)!;
-  };
-  const totals = { sent: 0, unknown: 0 };
-  let settlements: Settlement[] = [];
-  try {
-    for (let start = 0; start < ids.length || settlements.length > 0; start += CHUNK) {
-      const chunk = ids.slice(start, start + CHUNK);
-      const taken = await deps.db.tenant(tenantId, async (tx) => {
-        await settle(deps, tx, settlements, owner);
-        return chunk.length > 0 ? take(deps, tx, chunk, owner) : [];
-      });
-      settlements = await Promise.all(taken.map((request) => perform(deps, request, sessionOf)));
-      for (const { state } of settlements) if (state === 'sent' || state === 'unknown') totals[state] += 1;
-    }
-  } finally {
-    for (const session of sessions.values()) await session.then((open) => open.close()).catch(() => {});
-  }
-  if (totals.unknown > 0) await bumpDue({ query: deps.db.statement }, tenantId, 'reconcile', deps.clock.now());
-  return totals.sent;
-}
-
-async function take(deps: ActionDeps, tx: Tx, ids: readonly string[], owner: string): Promise<RequestRow[]> {
-  const now = deps.clock.now();
-  const rows = await beginSending(tx, ids, { owner, until: new Date(now.getTime() + LEASE_MS) }, now);
-  await announceWrites(deps, tx, rows, now);
-  return rows;
-}
-
-async function settle(deps: ActionDeps, tx: Tx, settlements: readonly Settlement[], owner: string): Promise<void> {
-  if (settlements.length === 0) return;
-  const now = deps.clock.now();
-  const rows = await settleSendings(tx, settlements, owner, now);
-  for (const row of rows) await follow(deps, tx, row, now);
-  await settleWrites(deps, tx, rows, new Map(settlements.map(({ id, stored }) => [id, stored ?? []])), now);
-  await afterEnds(deps, tx, rows, now);
-}
-
-async function perform(
+/** Calls the platform. @returns what came of it; it never throws */
+export async function perform(
   deps: ActionDeps,
   request: RequestRow,
   sessionOf: (connectionId: string) => Promise<Session>,
@@ -206,23 +149,5 @@ function afterFailure(
       return failed(request, error.kind, detail, error);
     default:
       return failed(request, error.kind, detail, error);
-  }
-}
-
-/** What the platform's word means beyond this request. */
-async function follow(deps: ActionDeps, tx: Tx, request: RequestRow, now: Date): Promise<void> {
-  const { reason } = request;
-  await parkOrResolve(deps, tx, request, now);
-  if ((reason === 'recipient_opted_out' || reason === 'recipient_invalid') && request.class !== 'internal') {
-    // The platform knows something we did not: nothing goes there any more.
-    await suppress(tx, {
-      channel: request.channel,
-      addressHash: deps.hash(tx.tenantId, request.channel, request.recipient),
-      scope: 'all',
-      reason,
-      source: 'platform',
-      evidence: { request: request.id, detail: request.reason_detail },
-      at: now,
-    });
   }
 }

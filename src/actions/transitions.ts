@@ -2,6 +2,9 @@ import { one, type Tx } from '../base/database.ts';
 import { ALL, type RequestRow } from './store.ts';
 import type { StoredField } from './writes.ts';
 
+/** A request whose time has come, with what is locked before it is decided about. */
+export type Candidate = Pick<RequestRow, 'id' | 'run_id' | 'class' | 'channel' | 'recipient' | 'customer_id'>;
+
 /**
  * Requests whose time has come, without locks: what they need is locked in a fixed order afterwards.
  * @param besides requests that are left out
@@ -11,29 +14,41 @@ export async function dueRequests(
   now: Date,
   limit: number,
   besides: readonly string[] = [],
-): Promise<RequestRow[]> {
-  const { rows } = await tx.query<RequestRow>(
-    `select ${ALL} from action_request where tenant_id = $1 and state in ('planned', 'committed') and not_before <= $2 and id <> all($4) order by priority desc, not_before, id limit $3`,
+): Promise<Candidate[]> {
+  const { rows } = await tx.query<Candidate>(
+    `select id, run_id, class, channel, recipient, customer_id from action_request where tenant_id = $1 and state in ('planned', 'committed') and not_before <= $2 and id <> all($4) order by priority desc, not_before, id limit $3`,
     [tx.tenantId, now, limit, besides],
   );
   return rows;
 }
 
+/**
+ * A state in a form that no partial index answers: rows named by their ids are found by their key, not by walking all
+ * of the business that wait, which is what the planner takes for shorter while its statistics are young.
+ */
+export const stateOf = (alias: string): string => `(${alias}.state || '')`;
+
 /** Locks those that are still due and that nobody else works on. */
 export async function lockRequests(tx: Tx, ids: readonly string[], now: Date): Promise<RequestRow[]> {
   const { rows } = await tx.query<RequestRow>(
-    `select ${ALL} from action_request where tenant_id = $1 and id = any($2) and state in ('planned', 'committed') and not_before <= $3
+    `select ${ALL} from action_request r where tenant_id = $1 and id = any($2) and ${stateOf('r')} in ('planned', 'committed') and not_before <= $3
      order by priority desc, not_before, id for update skip locked`,
     [tx.tenantId, ids, now],
   );
   return rows;
 }
 
+/** When the next request is due: the earliest of each priority, because they stand in that order. */
 export async function nextRequestDue(tx: Tx): Promise<Date | undefined> {
+  const first = `select priority, not_before from action_request where tenant_id = $1 and state in ('planned', 'committed')`;
   return (
     one(
       await tx.query<{ at: Date | null }>(
-        "select min(not_before) as at from action_request where tenant_id = $1 and state in ('planned', 'committed')",
+        `with recursive firsts as (
+           (${first} order by priority desc, not_before limit 1)
+           union all
+           select n.priority, n.not_before from firsts f cross join lateral (${first} and priority < f.priority order by priority desc, not_before limit 1) n)
+         select min(not_before) as at from firsts`,
         [tx.tenantId],
       ),
     )?.at ?? undefined
@@ -50,7 +65,7 @@ export async function commitRequests(
   await tx.query(
     `update action_request r set state = 'committed', content = i.content::jsonb, connection_id = i.connection_id, reason = null, reason_detail = null, held = false,
        committed_at = coalesce(r.committed_at, $5), updated_at = $5, version = r.version + 1
-     from unnest($2::uuid[], $3::uuid[], $4::text[]) as i(id, connection_id, content) where r.tenant_id = $1 and r.id = i.id`,
+     from unnest($2::uuid[], $3::uuid[], $4::text[]) as i(id, connection_id, content) where r.tenant_id = $1 and r.id = any($2) and r.id = i.id`,
     [
       tx.tenantId,
       rows.map((row) => row.id),
@@ -75,7 +90,7 @@ export async function postponeRequests(
   await tx.query(
     `update action_request r set state = 'planned', content = null, reason = i.reason, reason_detail = i.detail, not_before = i.until, held = i.held, updated_at = $7, version = r.version + 1,
        stale_after = case when i.reason in ('promise', 'dispute') then (r.stale_after at time zone 'UTC' + (i.until - r.not_before)) at time zone 'UTC' else r.stale_after end
-     from unnest($2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::boolean[]) as i(id, reason, detail, until, held) where r.tenant_id = $1 and r.id = i.id`,
+     from unnest($2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::boolean[]) as i(id, reason, detail, until, held) where r.tenant_id = $1 and r.id = any($2) and r.id = i.id`,
     [
       tx.tenantId,
       rows.map((row) => row.id),
@@ -86,36 +101,6 @@ export async function postponeRequests(
       now,
     ],
   );
-}
-
-/**
- * Takes committed requests into sending, each with a new attempt: after this, silence means unknown. What was switched
- * off or paused since the gate let it through stays behind and goes through the gate again.
- */
-export async function beginSending(
-  tx: Tx,
-  ids: readonly string[],
-  lease: { owner: string; until: Date },
-  now: Date,
-): Promise<RequestRow[]> {
-  const { rows } = await tx.query<RequestRow>(
-    `update action_request r set state = 'sending', lease_owner = $3, lease_until = $4, attempts = attempts + 1, updated_at = $5, version = version + 1
-     where tenant_id = $1 and id = any($2) and state = 'committed'
-       and not exists (select from kill_switch k where k.tenant_id = $1 and k.scope in ('*', 'channel:' || r.channel))
-       and not exists (select from connection c where c.tenant_id = $1 and c.id = r.connection_id and c.state <> 'active')
-       and not exists (
-         select from run u join sequence s on s.tenant_id = u.tenant_id and s.id = u.sequence_id where u.tenant_id = $1 and u.id = r.run_id
-           and (u.state = 'paused' or s.state = 'paused' or exists (select from kill_switch k where k.tenant_id = $1 and k.scope = 'sequence:' || s.key)))
-     returning ${ALL}`,
-    [tx.tenantId, ids, lease.owner, lease.until, now],
-  );
-  if (rows.length > 0) {
-    await tx.query(
-      'insert into action_attempt (tenant_id, request_id, number, started_at) select $1, id, number, $4 from unnest($2::uuid[], $3::int[]) as i(id, number) on conflict do nothing',
-      [tx.tenantId, rows.map((row) => row.id), rows.map((row) => row.attempts), now],
-    );
-  }
-  return rows;
 }
 
 export interface Settlement {

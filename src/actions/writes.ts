@@ -105,6 +105,16 @@ export async function settleWrites(
   }
 }
 
+/** What was announced and then not even begun is not expected back. */
+export async function forgetAnnounced(
+  deps: Pick<ActionDeps, 'registry'>,
+  tx: Tx,
+  requests: readonly Pick<RequestRow, 'id' | 'kind'>[],
+): Promise<void> {
+  const kinds = writingKinds(deps);
+  for (const { id, kind } of requests) if (kinds.has(kind)) await forgetWrites(tx, id);
+}
+
 /** What the answer to a write says the fields hold now, where it shows the record. */
 export function storedFields(
   session: Session,

@@ -1,4 +1,4 @@
-import { createHash, createHmac, randomBytes, randomFillSync, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, type KeyObject, randomBytes, randomFillSync, timingSafeEqual } from 'node:crypto';
 import { v7 } from 'uuid';
 
 // Asking the system for sixteen random bytes at a time is most of what an id costs.
@@ -41,7 +41,7 @@ export const hashToken = (token: string): string => createHash('sha256').update(
 
 export const sha256 = (data: string | Buffer): Buffer => createHash('sha256').update(data).digest();
 
-export const hmacSha256 = (key: string | Buffer, data: string | Buffer): Buffer =>
+export const hmacSha256 = (key: string | Buffer | KeyObject, data: string | Buffer): Buffer =>
   createHmac('sha256', key).update(data).digest();
 
 /** Compares without telling by its duration where the values differ; false for different lengths. */

@@ -61,6 +61,9 @@ const PATIENCE: Record<Purpose, number> = {
 const AHEAD = 20;
 const HOLD_MS = 60_000;
 
+/** Calls of a short limit taken ahead at once: a twentieth of what it allows, and never more than these. */
+const SHARE = 100;
+
 /** Of a short limit: only when the vendor says that less than this share is left, it is written down. */
 const SCARCE = 0.2;
 
@@ -146,7 +149,7 @@ export function createBudgets(db: Database, clock: Clock): Budgets {
     }
     const burst = budget.burst ?? budget.calls;
     const rate = budget.calls / budget.seconds;
-    const share = Math.max(1, Math.min(10, Math.floor(burst / 20)));
+    const share = Math.max(1, Math.min(SHARE, Math.floor(burst / 20)));
     const reserve = burst >= 5 ? burst * RESERVED_FOR_OTHERS[purpose] : 0;
     const deadline = asked + PATIENCE[purpose];
     for (;;) {

@@ -1,3 +1,4 @@
+import { createSecretKey } from 'node:crypto';
 import { appendEvents } from '../audit/store.ts';
 import type { Tx } from '../base/database.ts';
 import { hmacSha256 } from '../base/ids.ts';
@@ -9,9 +10,21 @@ import { customerOfAddress, guardOfAddress, liftSuppression, lockGuards, recordC
 export type AddressHash = (tenantId: string, channel: string, address: string) => Buffer;
 
 export function addressHasher(keyring: Keyring): AddressHash {
-  const key = keyring.derive('suppression');
+  // As a key object: made of bytes for each address it would cost more than the hash.
+  const key = createSecretKey(keyring.derive('suppression'));
   // A number is the same number for text messages and WhatsApp, but a choice on one is not a choice on the other.
   return (tenantId, channel, address) => hmacSha256(key, `${tenantId} ${channel} ${address.trim().toLowerCase()}`);
+}
+
+/** The same with a memory, for work on a few hundred addresses that asks several times for each. */
+export function remembering(hash: AddressHash): AddressHash {
+  const known = new Map<string, Buffer>();
+  return (tenantId, channel, address) => {
+    const key = `${tenantId} ${channel} ${address}`;
+    const hashed = known.get(key) ?? hash(tenantId, channel, address);
+    known.set(key, hashed);
+    return hashed;
+  };
 }
 
 /**

@@ -33,13 +33,17 @@ export interface ConsentEntry {
 export async function lockGuards(tx: Tx, subjectIds: readonly string[]): Promise<void> {
   const ids = [...new Set(subjectIds)].sort();
   if (ids.length === 0) return;
-  await tx.query(
-    'insert into contact_guard (tenant_id, subject_id) select $1, id from unnest($2::uuid[]) as i(id) order by id on conflict do nothing',
+  const { rows: made } = await tx.query<{ subject_id: string }>(
+    'insert into contact_guard (tenant_id, subject_id) select $1, id from unnest($2::uuid[]) as i(id) order by id on conflict do nothing returning subject_id',
     [tx.tenantId, ids],
   );
+  // What this transaction has just made is its own until it ends: whoever wants the same waits at the insert.
+  const own = new Set(made.map((row) => row.subject_id));
+  const others = ids.filter((id) => !own.has(id));
+  if (others.length === 0) return;
   await tx.query(
     'select 1 from contact_guard where tenant_id = $1 and subject_id = any($2) order by subject_id for update',
-    [tx.tenantId, ids],
+    [tx.tenantId, others],
   );
 }
 

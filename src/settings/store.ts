@@ -10,14 +10,22 @@ export interface SettingRow<Key extends SettingKey = SettingKey> {
   updated_by: string | null;
 }
 
-/** A setting as it stands: the tenant's, else the default. */
-export async function readSetting<Key extends SettingKey>(tx: Tx, key: Key): Promise<SettingRow<Key>> {
-  const row = one(
-    await tx.query<SettingRow<Key>>(
-      'select key, value, version, updated_at, updated_by from setting where tenant_id = $1 and key = $2',
-      [tx.tenantId, key],
-    ),
+// A transaction that asks for one setting asks for others too: all of a tenant's are a handful of small rows.
+const known = new WeakMap<Tx, Promise<Map<SettingKey, SettingRow>>>();
+
+async function readAll(tx: Tx): Promise<Map<SettingKey, SettingRow>> {
+  const { rows } = await tx.query<SettingRow>(
+    'select key, value, version, updated_at, updated_by from setting where tenant_id = $1',
+    [tx.tenantId],
   );
+  return new Map(rows.map((row) => [row.key, row]));
+}
+
+/** A setting as it stands: the tenant's, else the default. Within one transaction it stays what it was when first read. */
+export async function readSetting<Key extends SettingKey>(tx: Tx, key: Key): Promise<SettingRow<Key>> {
+  const reading = known.get(tx) ?? readAll(tx);
+  known.set(tx, reading);
+  const row = (await reading).get(key) as SettingRow<Key> | undefined;
   const standard = SETTINGS[key].value as SettingValue<Key>;
   return row
     ? { ...row, value: { ...(standard as object), ...(row.value as object) } as SettingValue<Key> }
@@ -34,6 +42,7 @@ export async function writeSetting<Key extends SettingKey>(
   value: SettingValue<Key>,
   meta: { expected: number; by: string; at: Date },
 ): Promise<number | undefined> {
+  known.delete(tx);
   const row = one(
     await tx.query<{ version: number }>(
       `insert into setting as s (tenant_id, key, value, version, updated_at, updated_by) select $1, $2, $3, 1, $5, $6 where $4 = 0

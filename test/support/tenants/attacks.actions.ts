@@ -103,6 +103,7 @@ export const ACTIONS = [
       new Map(),
       NOW,
     ],
+    forgetAnnounced: (victim, { deps }) => [deps, [{ ...writing(victim), id: victim.ids.sent }]],
     pingPongs: { args: (victim, { deps }) => [deps, [writing(victim)]], look: (found) => [...found.values()] },
   }),
   ...attacksOn('actions/switches.ts', {
@@ -116,7 +117,6 @@ export const ACTIONS = [
     nextRequestDue: () => [],
     commitRequests: ({ ids }) => [[{ id: ids.planned, connectionId: ids.connection, content: { text: 'x' } }], NOW],
     postponeRequests: ({ ids }) => [[{ id: ids.planned, reason: 'x', detail: 'x', until: LATER, held: true }], NOW],
-    beginSending: ({ ids }) => [[ids.committed], { owner: 'x', until: LATER }, NOW],
     settleRequest: ({ ids }) => [{ id: ids.sending, state: 'sent', reason: null, detail: 'x' }, 'worker', NOW],
     expireSending: () => [NOW],
     unknownRequests: () => [NOW, 10],
@@ -157,7 +157,9 @@ export const ACTIONS = [
       NOW,
     ],
   }),
-  ...attacksOn('actions/settle.ts', {
+  ...attacksOn('actions/sendings.ts', {
+    beginSending: ({ ids }) => [[ids.committed], { owner: 'x', until: LATER }, NOW],
+    handBack: ({ ids }) => [[ids.sending], 'worker', NOW],
     settleSendings: ({ ids }) => [[{ id: ids.sending, state: 'sent', reason: null, detail: 'x' }], 'worker', NOW],
   }),
   ...attacksOn('actions/ending.ts', {
