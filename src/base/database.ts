@@ -61,6 +61,8 @@ const RETRYABLE = new Set(['40001', '40P01']);
 const RETRIES = 5;
 // Texts that are built per call (dynamic filters) must not fill the server's memory with prepared plans.
 const MAX_NAMED = 600;
+/** Begins a text that is one of endlessly many: it is planned for its values each time and kept nowhere. */
+export const VARIES = '/* one of many */ ';
 
 export function openDatabase(options: DatabaseOptions): Database {
   // Citus passes SET LOCAL on to its workers only when told to, and row-level security there needs the tenant.
@@ -82,7 +84,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   pool.on('connect', (client) => void client.on('error', () => {}));
   const named = new Map<string, string>();
   const nameOf = (text: string): string | undefined => {
-    if (options.prepared === false) return undefined;
+    if (options.prepared === false || text.startsWith(VARIES)) return undefined;
     const known = named.get(text);
     if (known || named.size >= MAX_NAMED) return known;
     const name = `q${createHash('md5').update(text).digest('hex').slice(0, 16)}`;

@@ -1,0 +1,39 @@
+import type { Tx } from '../base/database.ts';
+import { VARIES } from '../base/database.ts';
+import { setting } from '../settings/store.ts';
+import { compileCondition } from './compile.ts';
+import type { Condition } from './types.ts';
+
+/** Which customers match a checked condition. */
+export interface Sought {
+  now: Date;
+  /** Only these are looked at: the cost follows their number. */
+  customerIds?: readonly string[];
+  /** Only ids after this one, for pages. */
+  after?: string;
+  limit: number;
+}
+
+/** The customers that match at a moment, in the order of their ids; deleted ones never do. */
+export async function matching(tx: Tx, condition: Condition, sought: Sought): Promise<string[]> {
+  const { zone, currency } = await setting(tx, 'business');
+  const { sql, values } = compileCondition(condition, { now: sought.now, zone, currency, firstParameter: 5 });
+  const among = sought.customerIds ? 'and c.id = any($4::uuid[])' : 'and $4::uuid[] is null';
+  const { rows } = await tx.query<{ id: string }>(
+    `${VARIES}select c.id from customer c where c.tenant_id = $1 and c.deleted_at is null and ($2::uuid is null or c.id > $2) ${among}
+       and ${sql} order by c.id limit $3`,
+    [tx.tenantId, sought.after ?? null, sought.limit, sought.customerIds ?? null, ...values],
+  );
+  return rows.map((row) => row.id);
+}
+
+/** How many customers match at a moment. */
+export async function countMatching(tx: Tx, condition: Condition, { now }: { now: Date }): Promise<number> {
+  const { zone, currency } = await setting(tx, 'business');
+  const { sql, values } = compileCondition(condition, { now, zone, currency });
+  const { rows } = await tx.query<{ n: number }>(
+    `${VARIES}select count(*)::int as n from customer c where c.tenant_id = $1 and c.deleted_at is null and ${sql}`,
+    [tx.tenantId, ...values],
+  );
+  return rows[0]!.n;
+}
