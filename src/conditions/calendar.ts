@@ -1,3 +1,4 @@
+import { IANAZone } from 'luxon';
 import { addDays, addMonths, instantOf, type LocalDate, localDate } from '../base/time.ts';
 import { type Period, type TestName, UNITS, type Unit } from './types.ts';
 
@@ -63,17 +64,16 @@ export function daysOf(test: TestName, operand: never): Days | undefined {
   }
 }
 
-/** The days one of which must be an anniversary of the date: month and day as one number, 29 February on the 28th. */
-export function anniversaries(days: number, within: boolean): (today: LocalDate) => number[] {
+/** The days one of which must be an anniversary of the date, as `MM-DD`; 29 February is remembered on the 28th. */
+export function anniversaries(days: number, within: boolean): (today: LocalDate) => string[] {
   return (date) => {
-    const found = new Set<number>();
+    const found = new Set<string>();
     for (let ahead = within ? 0 : days; ahead <= days; ahead++) {
       const day = addDays(date, ahead);
-      const number = Number(day.slice(5, 7)) * 100 + Number(day.slice(8, 10));
-      found.add(number);
-      if (number === 228 && addDays(day, 1).endsWith('-03-01')) found.add(229);
+      found.add(day.slice(5));
+      if (day.endsWith('-02-28') && addDays(day, 1).endsWith('-03-01')) found.add('02-29');
     }
-    return [...found].sort((a, b) => a - b);
+    return [...found].sort();
   };
 }
 
@@ -104,13 +104,24 @@ export function datesOnEarth(now: Date): ReadonlyMap<LocalDate, readonly string[
 }
 
 const starts = new Map<LocalDate, ReadonlyMap<string, string>>();
-const MOST_STARTS = 50;
+const MOST_STARTS = 60;
+
+/** Midnight of a date in a zone; the long way is needed only where the clock changes within hours of it. */
+function midnight(date: LocalDate, zone: string): Date {
+  const utc = Date.parse(`${date}T00:00:00Z`);
+  const offset = offsetAt(utc, zone);
+  const guess = utc - offset;
+  const sure = offsetAt(guess, zone) === offset && offsetAt(guess - 1, zone) === offset;
+  return sure ? new Date(guess) : instantOf(date, '00:00', zone);
+}
+
+const offsetAt = (time: number, zone: string): number => IANAZone.create(zone).offset(time) * 60_000;
 
 /** When a date begins in each zone, as ISO instants. */
 function startsOf(date: LocalDate): ReadonlyMap<string, string> {
   let found = starts.get(date);
   if (!found) {
-    found = new Map(allZones().map((zone) => [zone, instantOf(date, '00:00', zone).toISOString()]));
+    found = new Map(allZones().map((zone) => [zone, midnight(date, zone).toISOString()]));
     if (starts.size >= MOST_STARTS) starts.clear();
     starts.set(date, found);
   }

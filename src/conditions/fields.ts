@@ -10,6 +10,8 @@ export type ValueType =
   | 'money'
   | 'date'
   | 'instant'
+  /** A date of which the year may not be known. */
+  | 'birthday'
   | 'boolean'
   | 'list'
   /** Of a custom field: whatever the platform sent. */
@@ -34,6 +36,7 @@ export interface ConditionField {
 const TYPES: Record<Field['type'], ValueType | undefined> = {
   text: 'text',
   date: 'date',
+  birthday: 'birthday',
   timestamptz: 'instant',
   numeric: 'number',
   integer: 'number',

@@ -17,6 +17,7 @@ export function nearest(name: string, names: Iterable<string>): string | undefin
   let best: { name: string; far: number } | undefined;
   const most = Math.max(2, Math.floor(wanted.length / 3));
   for (const candidate of names) {
+    if (candidate === name) continue;
     const far = distance(wanted, candidate.toLowerCase(), most);
     if (far <= most && (best === undefined || far < best.far)) best = { name: candidate, far };
   }

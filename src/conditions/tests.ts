@@ -68,6 +68,7 @@ export const TESTS: Record<Exclude<ValueType, 'custom'>, Table> = {
   money: NUMBER,
   date: DATE,
   instant: INSTANT,
+  birthday: DATE,
   boolean: { is: 'boolean', empty: 'flag' },
   list: LIST,
 };
@@ -84,7 +85,10 @@ const { empty: _never, ...COMPARISONS } = NUMBER;
 export const COUNT_TESTS: Table = COMPARISONS;
 
 /** As what a custom value is read: the test and its operand say it. */
-export function readAs(test: TestName, operand: unknown): Exclude<ValueType, 'custom' | 'word' | 'money'> | undefined {
+export function readAs(
+  test: TestName,
+  operand: unknown,
+): Exclude<ValueType, 'custom' | 'word' | 'money' | 'birthday'> | undefined {
   if (test === 'empty') return undefined;
   if (test === 'is' && typeof operand === 'boolean') return 'boolean';
   const sample = test === 'between' ? (operand as { from?: unknown } | null)?.from : operand;

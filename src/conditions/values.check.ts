@@ -29,6 +29,7 @@ const CALLED: Record<ValueType, string> = {
   money: 'an amount',
   date: 'a date',
   instant: 'a date with a time',
+  birthday: 'a birthday',
   boolean: 'yes or no',
   list: 'a list',
   custom: 'a custom field',

@@ -1,4 +1,4 @@
-import { anniversaries, type Days, daysOf } from './calendar.ts';
+import { anniversaries, type DayOf, type Days, daysOf } from './calendar.ts';
 import type { ValueType } from './fields.ts';
 import type { Statement } from './statement.ts';
 import { OPPOSITES, readAs } from './tests.ts';
@@ -64,6 +64,8 @@ function positiveTest(statement: Statement, value: SqlValue, test: TestName, ope
       return listTest(statement, `unnest(${sql})`, test, operand as string[]);
     case 'date':
       return dateTest(statement, sql, test, operand as never);
+    case 'birthday':
+      return birthdayTest(statement, sql, test, operand as never);
     case 'instant':
       return instantWithin(statement, sql, daysOf(test, operand as never)!);
     case 'custom':
@@ -131,10 +133,24 @@ function listTest(statement: Statement, elements: string, test: TestName, words:
 function dateTest(statement: Statement, sql: string, test: TestName, operand: never): string {
   const days = daysOf(test, operand);
   if (days) return dateWithin(statement, sql, days);
-  const { days: ahead } = operand as { days: number };
-  const numbers = statement.ofToday(anniversaries(ahead, test === 'anniversary_within'), 'int[]');
   // What has not happened yet has no anniversary, nor has what happened today.
-  return `(${sql} < ${statement.day((today) => today)} and (extract(month from ${sql}) * 100 + extract(day from ${sql}))::int = any(${numbers}))`;
+  const past = `${sql} < ${statement.day((today) => today)}`;
+  return `(${past} and to_char(${sql}, 'MM-DD') = any(${remembered(statement, test, operand)}))`;
+}
+
+const remembered = (statement: Statement, test: TestName, { days }: { days: number }): string =>
+  statement.ofToday(anniversaries(days, test === 'anniversary_within'), 'text[]');
+
+/** A birthday is text, `YYYY-MM-DD` or `--MM-DD`: without its year it is neither before nor after anything. */
+function birthdayTest(statement: Statement, sql: string, test: TestName, operand: never): string {
+  const date = `${sql} collate "C"`;
+  const days = daysOf(test, operand);
+  if (days) {
+    const end = (day: DayOf | undefined): string | undefined => day && statement.ofToday(day, 'text');
+    return `(left(${sql}, 1) <> '-' and ${within(date, end(days.from), '<=', end(days.to))})`;
+  }
+  const past = `(left(${sql}, 1) = '-' or ${date} < ${statement.ofToday((today) => today, 'text')})`;
+  return `(right(${sql}, 5) = any(${remembered(statement, test, operand)}) and ${past})`;
 }
 
 /** A date of the row within days of the customer's calendar. */

@@ -3,6 +3,7 @@ import { ACTIONS } from './attacks.actions.ts';
 import { CARE } from './attacks.care.ts';
 import { CLOCK } from './attacks.clock.ts';
 import { COMPLETENESS } from './attacks.completeness.ts';
+import { CONDITIONS } from './attacks.conditions.ts';
 import { IDENTITY } from './attacks.identity.ts';
 import { MODEL } from './attacks.model.ts';
 import { REMAP } from './attacks.remap.ts';
@@ -20,4 +21,5 @@ export const ATTACKS: ReadonlyMap<string, Attack> = new Map([
   ...COMPLETENESS,
   ...REMAP,
   ...IDENTITY,
+  ...CONDITIONS,
 ]);

@@ -1,0 +1,29 @@
+import { NOW } from './facts.ts';
+import { attacksOn } from './functions.ts';
+
+/** Everybody with an address; and whatever else a condition can look into. */
+const SOMEBODY = { field: 'customer.email', empty: false };
+const ANYWHERE = (segment: string) => ({
+  any: [
+    SOMEBODY,
+    { exists: 'invoice', where: { field: 'invoice.status', is: 'open' } },
+    { count: 'job', at_least: 1 },
+    { sum: 'payment.amount', above: 0 },
+    { latest: 'activity.channel', is: 'email' },
+    { field: 'company.domain', is: 'acme.example' },
+    { field: 'owner.email', is: 'olga@example.com' },
+    { field: 'score.value', at_least: 0 },
+    { consent: 'email', is: 'granted' },
+    { days_since: ['purchase', 'job', 'answer'], at_least: 1 },
+    { not: { field: 'customer.custom.note', contains: 'x' } },
+    ...(segment === '' ? [] : [{ segment }]),
+  ],
+});
+
+/** Attacks on conditions: whatever one asks, only one's own customers answer. */
+export const CONDITIONS = [
+  ...attacksOn('conditions/store.ts', {
+    matching: ({ ids }) => [ANYWHERE(''), { now: NOW, customerIds: [ids.customer, ids.customer2], limit: 10 }],
+    countMatching: () => [ANYWHERE(''), { now: NOW }],
+  }),
+];
