@@ -2,6 +2,7 @@ import type { Tx } from '../base/database.ts';
 import { addDays, instantOf, localDate } from '../base/time.ts';
 import type { SuppressionRow, TouchRow } from '../consent/store.ts';
 import { zonesOf } from '../model/zones.ts';
+import { endsBy } from '../sequences/causes.ts';
 import { EXIT_WORDS } from '../sequences/exits.ts';
 import type { HoldRow } from '../sequences/holds.ts';
 import type { ExitRule } from '../sequences/schema.ts';
@@ -136,7 +137,11 @@ async function factsOf(
       sequenceState: run.sequence_state,
       exits: definition?.exits ?? [],
     },
-    exit: facing ? exitOf(definition?.exits ?? [], request, loaded) : undefined,
+    exit: endsBy(loaded.ceased.get(run?.id ?? ''), definition?.exits ?? [])
+      ? EXIT_WORDS.subject_gone
+      : facing
+        ? exitOf(definition?.exits ?? [], request, loaded)
+        : undefined,
     customerGone: facing && (!person || person.deleted_at !== null),
     route:
       'connection' in route

@@ -7,6 +7,7 @@ import {
   type TouchRow,
   touchesSince,
 } from '../consent/store.ts';
+import { type Ceased, ceasedCauses } from '../sequences/causes.ts';
 import { settledCustomers } from '../sequences/exits.ts';
 import { type HoldRow, openHolds } from '../sequences/holds.ts';
 import { listTemplates, type TemplateRow } from '../sequences/store.ts';
@@ -42,6 +43,8 @@ export interface Loaded {
   consents: ConsentRow[];
   holds: HoldRow[];
   settled: Set<string>;
+  /** Enrolments of which what started them ceased. */
+  ceased: Map<string, Ceased>;
   /** Customers who wrote on WhatsApp within the last 24 hours. */
   inSession: Set<string>;
   touches: TouchRow[];
@@ -85,6 +88,10 @@ export async function loadFacts(deps: ActionDeps, tx: Tx, requests: readonly Req
     consents: requests.some((request) => request.class === 'marketing') ? await consentsOf(tx, customers) : [],
     holds: await openHolds(tx, customers, contexts.today),
     settled: await settledCustomers(tx, customers, now),
+    ceased: await ceasedCauses(
+      tx,
+      requests.flatMap(({ run_id, customer_id }) => (run_id && customer_id ? [{ id: run_id, customer_id }] : [])),
+    ),
     inSession: await wroteOnWhatsApp(
       tx,
       requests.filter((request) => request.kind === 'send_whatsapp').map((request) => request.customer_id),

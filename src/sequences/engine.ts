@@ -5,7 +5,9 @@ import { addDays, instantOf, localDate } from '../base/time.ts';
 import { type PersonPlace, zoneOf } from '../model/zones.ts';
 import { tenantZone } from '../settings/store.ts';
 import { fire } from '../triggers/detect.ts';
+import { noLongerSo } from '../triggers/standing.ts';
 import { listTriggers, type OccurrenceRow, type TriggerRow } from '../triggers/store.ts';
+import { endsBy } from './causes.ts';
 import { openEscalation } from './escalations.ts';
 import type { SequencePorts } from './ports.ts';
 import { enterStep, insertRun, leaveStep, lockRun, type RunRow, runsOfKey, saveRun } from './runs.ts';
@@ -33,8 +35,12 @@ export async function startRuns(
   if (sequence.state !== 'active' || sequence.active_version === null)
     return all(`refused: the sequence is ${sequence.state}`);
   const definition = await loadDefinition(tx, sequence.id, sequence.active_version);
+  const untrue = await noLongerSo(tx, occurrences);
   const results: { id: string; outcome: string; runId: string | null }[] = [];
   for (const occurrence of occurrences)
+    if (endsBy(untrue.get(occurrence.id), definition.exits))
+      results.push({ id: occurrence.id, outcome: 'refused: it is no longer so', runId: null });
+    else
     results.push({ id: occurrence.id, ...(await startRun(ports, tx, sequence, definition, occurrence, now)) });
   return results;
 }

@@ -4,6 +4,8 @@ import { localDate } from '../base/time.ts';
 import { keywordOf } from '../consent/words.ts';
 import type { Change, ChangeListener } from '../model/types.ts';
 import { setting } from '../settings/store.ts';
+import { isWordless } from '../triggers/signals.ts';
+import { canCorrect, ceasedCauses, endsBy } from './causes.ts';
 import { closeEscalations } from './escalations.ts';
 import type { SequencePorts } from './ports.ts';
 import { exitRuns, leaveStep, type RunRow, runningRuns } from './runs.ts';
@@ -15,6 +17,7 @@ export const EXIT_WORDS: Record<ExitRule, string> = {
   invoices_settled: 'nothing is overdue any more',
   answered: 'the customer answered',
   customer_gone: 'the customer was deleted',
+  subject_gone: 'what it is about is no longer so',
 };
 
 const MONEY_FIELDS = new Set(['balance', 'status', 'paid_on', 'due_on', 'deleted_at', 'customer_id', 'duplicate_of']);
@@ -30,6 +33,7 @@ const SPOKEN = /^(connected|answered|completed)$/i;
 const isContact = (activity: Record<string, unknown>): boolean =>
   activity.automatic !== true &&
   activity.kind !== 'note' &&
+  !isWordless(activity) &&
   (activity.direction === 'in' || (activity.kind === 'call' && SPOKEN.test(String(activity.status ?? '')))) &&
   !keywordOf(String(activity.body ?? ''));
 
@@ -57,6 +61,9 @@ export function exitListener(ports: Pick<SequencePorts, 'cancel'>): ChangeListen
         if (change.fields.includes('customer_id'))
           note((change.before?.customer_id as string | null | undefined) ?? null, 'invoices_settled');
       }
+      if (canCorrect(change))
+        for (const id of [change.customer_id, change.before?.customer_id])
+          note((id as string | null | undefined) ?? null, 'subject_gone');
       if (isAnswer(change)) note(change.customer_id, 'answered');
       if (change.kind === 'contact' && change.op === 'deleted') note(change.entity_id, 'customer_gone');
     }
@@ -68,14 +75,21 @@ export function exitListener(ports: Pick<SequencePorts, 'cancel'>): ChangeListen
       [...facts].filter(([, rules]) => rules.has('invoices_settled')).map(([id]) => id),
       now,
     );
+    const ceased = await ceasedCauses(
+      tx,
+      running.filter((run) => facts.get(run.customer_id)!.has('subject_gone')),
+    );
     const ending = new Map<ExitRule, RunRow[]>();
     for (const run of running) {
-      const definition = await loadDefinition(tx, run.sequence_id, run.version);
-      const rule = definition.exits.find(
+      const { exits } = await loadDefinition(tx, run.sequence_id, run.version);
+      const named = exits.find(
         (candidate) =>
+          candidate !== 'subject_gone' &&
           facts.get(run.customer_id)!.has(candidate) &&
           (candidate !== 'invoices_settled' || settled.has(run.customer_id)),
       );
+      // A corrected fact ends them all, whether they say so or not.
+      const rule = named ?? (endsBy(ceased.get(run.id), exits) ? 'subject_gone' : undefined);
       if (rule) ending.set(rule, [...(ending.get(rule) ?? []), run]);
     }
     for (const [rule, runs] of ending) await endRuns(ports, tx, runs, rule, now);

@@ -124,7 +124,11 @@ const EscalateStep = Type.Object(
 export const Step = Type.Union([MessageStep, AwaitStep, WaitStep, DoStep, EscalateStep]);
 export type Step = Static<typeof Step>;
 
-export const EXIT_RULES = ['invoices_settled', 'answered', 'customer_gone'] as const;
+/**
+ * `subject_gone`: what started it moved on, such as a deal that left the stage or a tag that was taken off. A fact that
+ * was corrected (an invoice voided, a job taken back, a record deleted) ends every sequence without being named.
+ */
+export const EXIT_RULES = ['invoices_settled', 'answered', 'customer_gone', 'subject_gone'] as const;
 export type ExitRule = (typeof EXIT_RULES)[number];
 
 /** A sequence as data: the same for engine, API, YAML and console. */

@@ -3,6 +3,7 @@ import type { Tx } from '../base/database.ts';
 import type { Change, ChangeKind } from '../model/types.ts';
 import { setting, tenantZone } from '../settings/store.ts';
 import { triggerDefinition } from './catalogue.ts';
+import { asTheyStand } from './events.ts';
 import { attempt, parkChange } from './parked.ts';
 import type { Candidate, DetectEnv } from './schema.ts';
 import {
@@ -34,14 +35,15 @@ export async function detectFromChanges(
   now: Date,
   start: StartRuns,
 ): Promise<{ taken: number; kinds: ChangeKind[] }> {
-  const changes = await takeChanges(tx, BATCH);
-  if (changes.length === 0) return { taken: 0, kinds: [] };
+  const taken = await takeChanges(tx, BATCH);
+  if (taken.length === 0) return { taken: 0, kinds: [] };
+  const changes = await asTheyStand(tx, taken, now);
   const env: DetectEnv = { now, zone: await tenantZone(tx) };
   for (const trigger of await listTriggers(tx, true)) {
     const live = changes.filter((change) => change.origin === 'live' && change.occurred_at >= trigger.enabled_at!);
     if (live.length > 0) await readChanges(tx, trigger, live, env, start);
   }
-  return { taken: changes.length, kinds: [...new Set(changes.map(({ kind }) => kind))] };
+  return { taken: taken.length, kinds: [...new Set(taken.map(({ kind }) => kind))] };
 }
 
 /**
@@ -72,7 +74,10 @@ async function fireFromChanges(
   env: DetectEnv,
   start: StartRuns,
 ): Promise<void> {
-  const candidates = await triggerDefinition(trigger.name).fromChanges?.(tx, changes, trigger.settings, env);
+  const candidates = await triggerDefinition(trigger.name).fromChanges?.(tx, changes, trigger.settings, {
+    ...env,
+    triggerId: trigger.id,
+  });
   if (candidates) await fire(tx, trigger, candidates, env.now, start);
 }
 

@@ -2,7 +2,26 @@ import { type Static, type TObject, Type } from 'typebox';
 import { Value } from 'typebox/value';
 import type { Tx } from '../base/database.ts';
 import type { LocalDate } from '../base/time.ts';
+import type { EntityKind } from '../kit/index.ts';
 import type { Change, ChangeKind } from '../model/types.ts';
+import type { Operator } from './match.ts';
+
+/**
+ * What must stay true for what an occurrence started to go on: kept with it, looked at again whenever its subject
+ * changes and before every action.
+ */
+export interface Fact {
+  /** Of the subject. */
+  kind: EntityKind;
+  field: string;
+  operator: Operator;
+  values: string[];
+  /**
+   * Facts that last do not pass by themselves (a job is completed, an invoice issued): when one is no longer so, it was
+   * corrected, and what it started ends. The others move on (a stage, a tag), which ends only sequences that ask for it.
+   */
+  lasting: boolean;
+}
 
 /** What a trigger found: once per business key, whatever happens how often. */
 export interface Candidate {
@@ -12,7 +31,8 @@ export interface Candidate {
   /** The local date of the fact. */
   occurredOn: LocalDate;
   occurredAt: Date;
-  data: Record<string, unknown>;
+  /** For people and templates; under `fact` what must stay true. */
+  data: Record<string, unknown> & { fact?: Fact };
   /** How many of our own writes lie between this and something a person did. */
   depth?: number;
   /** From this moment on it is of no use any more: it is recorded and starts nothing. */
@@ -27,6 +47,8 @@ export interface DetectEnv {
   zone: string;
   /** Only occurrences of this customer ("when would it have fired for her?"); everybody's when absent. */
   customerId?: string;
+  /** The trigger that looks, when it looks at what just happened: quiet periods count from what it fired for. */
+  triggerId?: string;
 }
 
 /** A missed day is caught up this long, then recorded as missed. */

@@ -144,7 +144,11 @@ const COLUMNS = [
   { name: 'depth', type: 'smallint' },
 ];
 
-/** Writes occurrences; those whose key exists already are left out. @returns the new ones */
+/**
+ * Writes occurrences; those whose key exists already are left out. One that waited for its customer comes true when the
+ * customer is known.
+ * @returns the new ones
+ */
 export async function insertOccurrences(
   tx: Tx,
   trigger: { id: string; name: string },
@@ -171,10 +175,12 @@ export async function insertOccurrences(
   );
   return insertRows<OccurrenceRow>(
     tx,
-    'occurrence',
+    'occurrence as o',
     COLUMNS,
     rows,
-    `on conflict (tenant_id, trigger_id, business_key) do nothing returning ${OCCURRENCE}`,
+    `on conflict (tenant_id, trigger_id, business_key) do update set customer_id = excluded.customer_id, occurred_on = excluded.occurred_on,
+       occurred_at = excluded.occurred_at, detected_at = excluded.detected_at, data = excluded.data, outcome = excluded.outcome, depth = excluded.depth
+     where o.customer_id is null and excluded.customer_id is not null returning ${OCCURRENCE}`,
   );
 }
 

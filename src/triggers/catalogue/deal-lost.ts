@@ -1,0 +1,3 @@
+import { dealEnded } from '../deals.ts';
+
+export const dealLost = dealEnded('lost');

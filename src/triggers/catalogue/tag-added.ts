@@ -1,0 +1,3 @@
+import { tagChanged } from '../tags.ts';
+
+export const tagAdded = tagChanged('added');
