@@ -17,7 +17,7 @@ import { loadRegistry } from '../src/registry.ts';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const read = (file: string): string => readFileSync(path.join(ROOT, file), 'utf8');
 const README = read('README.md');
-const DOCS = ['README.md', 'docs/mapping.md', 'docs/operations.md', 'docs/write-a-connector.md'];
+const DOCS = ['README.md', 'docs/mapping.md', 'docs/operations.md', 'docs/triggers.md', 'docs/write-a-connector.md'];
 
 /** What the README says about a platform, from its definition. */
 function row(connector: Connector): string {

@@ -30,6 +30,7 @@ const NAMED: Record<string, string> = {
   jobs: 'title',
   appointments: 'title',
   activities: 'body',
+  survey_responses: 'comment',
 };
 
 /** The other system's side of the cases every connector is tried with: it keeps records and posts them whole. */

@@ -12,6 +12,7 @@ export const STREAM_OF: Record<string, string> = {
   appointment: 'appointments',
   subscription: 'subscriptions',
   activity: 'activities',
+  survey_response: 'survey_responses',
 };
 
 const pushed = (name: string, title: string, entity: EntityKind): Stream =>
@@ -38,4 +39,5 @@ export const streams: readonly Stream[] = [
   pushed('appointments', 'Appointments', 'job'),
   pushed('subscriptions', 'Subscriptions, contracts and warranties', 'subscription'),
   pushed('activities', 'Activities', 'activity'),
+  pushed('survey_responses', 'Answers to surveys', 'survey_response'),
 ];

@@ -41,7 +41,9 @@ export async function ceasedCauses(
 ): Promise<Map<string, Ceased>> {
   const ceased = new Map<string, Ceased>();
   if (runs.length === 0) return ceased;
-  const { rows } = await tx.query<Pick<OccurrenceRow, 'id' | 'customer_id' | 'subject_id' | 'data'> & { run_id: string }>(
+  const { rows } = await tx.query<
+    Pick<OccurrenceRow, 'id' | 'customer_id' | 'subject_id' | 'data'> & { run_id: string }
+  >(
     'select id, customer_id, subject_id, data, run_id from occurrence where tenant_id = $1 and customer_id = any($2) and run_id = any($3)',
     [tx.tenantId, [...new Set(runs.map((run) => run.customer_id))], runs.map((run) => run.id)],
   );

@@ -40,8 +40,7 @@ export async function startRuns(
   for (const occurrence of occurrences)
     if (endsBy(untrue.get(occurrence.id), definition.exits))
       results.push({ id: occurrence.id, outcome: 'refused: it is no longer so', runId: null });
-    else
-    results.push({ id: occurrence.id, ...(await startRun(ports, tx, sequence, definition, occurrence, now)) });
+    else results.push({ id: occurrence.id, ...(await startRun(ports, tx, sequence, definition, occurrence, now)) });
   return results;
 }
 

@@ -25,14 +25,29 @@ export const Words = Type.Array(Type.String({ minLength: 1, maxLength: 200 }), {
 
 type Fields = Record<string, unknown> | null | undefined;
 
-/** A field of a row; `custom.<name>` finds the name as people write it. */
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  value !== null && typeof value === 'object' && !Array.isArray(value) && !(value instanceof Date);
+
+const member = (of: Record<string, unknown>, name: string): unknown =>
+  Object.entries(of).find(([key]) => plain(key) === plain(name))?.[1];
+
+/**
+ * A field of a row. `custom.<name>` finds the name as people write it; customers and companies keep custom fields by
+ * platform, so there it is the first platform that has one, or the one named: `custom.<platform>.<name>`.
+ */
 export function fieldOf(row: Fields, field: string): unknown {
   if (!field.startsWith('custom.')) return row?.[field] ?? null;
-  const custom = row?.custom;
-  if (custom === null || typeof custom !== 'object') return null;
-  const name = plain(field.slice('custom.'.length));
-  const found = Object.entries(custom).find(([key]) => plain(key) === name);
-  return found?.[1] ?? null;
+  if (!isObject(row?.custom)) return null;
+  const name = field.slice('custom.'.length);
+  const own = member(row.custom, name);
+  if (own !== undefined && !isObject(own)) return own;
+  for (const [platform, fields] of Object.entries(row.custom)) {
+    if (!isObject(fields)) continue;
+    const prefix = `${platform}.`;
+    const value = member(fields, name.startsWith(prefix) ? name.slice(prefix.length) : name);
+    if (!isEmpty(value)) return value;
+  }
+  return null;
 }
 
 /** What a change made of a field, or undefined when it left the field alone. */

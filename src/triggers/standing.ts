@@ -21,7 +21,12 @@ async function livingIds(tx: Tx, ids: readonly string[]): Promise<Map<string, st
 }
 
 /** Deleted, somebody else's by now, or otherwise than it was. */
-function ceased(kind: EntityKind, fact: Fact, row: Row | undefined, customerId: string | null): 'gone' | 'moved on' | undefined {
+function ceased(
+  kind: EntityKind,
+  fact: Fact,
+  row: Row | undefined,
+  customerId: string | null,
+): 'gone' | 'moved on' | undefined {
   if (!row) return 'gone';
   if (!isJoined(kind) && customerId !== null && row.customer_id !== null && row.customer_id !== customerId)
     return 'gone';

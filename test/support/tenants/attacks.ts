@@ -4,6 +4,7 @@ import { CARE } from './attacks.care.ts';
 import { CLOCK } from './attacks.clock.ts';
 import { COMPLETENESS } from './attacks.completeness.ts';
 import { CONDITIONS } from './attacks.conditions.ts';
+import { EVENTS } from './attacks.events.ts';
 import { IDENTITY } from './attacks.identity.ts';
 import { MODEL } from './attacks.model.ts';
 import { REMAP } from './attacks.remap.ts';
@@ -22,4 +23,5 @@ export const ATTACKS: ReadonlyMap<string, Attack> = new Map([
   ...REMAP,
   ...IDENTITY,
   ...CONDITIONS,
+  ...EVENTS,
 ]);

@@ -40,6 +40,15 @@ export function workFacts(ids: Ids, { mark, due, days }: Flavour): Facts {
     subject_kind: 'invoice',
     customer_id: ids.customer,
   };
+  // What it is about is not as it was any more.
+  const voided = {
+    ...found,
+    id: newId(),
+    business_key: 'b-2-voided',
+    subject_id: ids.invoice,
+    run_id: ids.run,
+    data: { mark, fact: { kind: 'invoice', field: 'status', operator: 'equals', values: ['no such'], lasting: true } },
+  };
   const step = { run_id: ids.run, step_id: 'friendly', visit: 1 };
   return {
     sequence: [
@@ -52,7 +61,7 @@ export function workFacts(ids: Ids, { mark, due, days }: Flavour): Facts {
       { id: ids.trigger, name: 'invoice.overdue', settings: { days }, ...armed },
       { id: ids.paidTrigger, name: 'invoice.paid', settings: {}, ...armed },
     ],
-    occurrence: [found, { ...found, id: newId(), business_key: 'b-0' }],
+    occurrence: [found, { ...found, id: newId(), business_key: 'b-0' }, voided],
     run: [
       {
         id: ids.run,
