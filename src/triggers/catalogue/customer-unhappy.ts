@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import type { Row } from '../../base/database.ts';
+import type { Change } from '../../model/types.ts';
 import { defineEvent } from '../events.ts';
 import { candidateOf, hitsOf, momentOf } from '../found.ts';
 import { fieldOf, isOneOf, tagsOf, Words } from '../match.ts';
@@ -13,6 +14,10 @@ function isComplaint(row: Row, words: readonly string[]): boolean {
   const subject = String(row.subject ?? '').split(/[^\p{L}\p{N}]+/u);
   return subject.some((word) => isOneOf(word, words));
 }
+
+/** It is one and, as far as the change tells, was none before. */
+const becameComplaint = (change: Change, row: Row, words: readonly string[]): boolean =>
+  isComplaint(row, words) && (change.op === 'created' || !isComplaint({ ...row, ...change.before }, words));
 
 export const customerUnhappy = defineEvent({
   name: 'customer.unhappy',
@@ -50,15 +55,13 @@ export const customerUnhappy = defineEvent({
       ({ fields, op }) => op === 'created' || fields.some((field) => ['category', 'subject', 'custom'].includes(field)),
     );
     const complaints = hits
-      .filter(({ row }) => row.customer_id !== null && isComplaint(row, settings.complaints))
-      .map((hit) => {
-        // It was a complaint from the moment it was made, whenever somebody sorted it.
-        const made = hit.row.source_created_at as Date | null;
-        return candidateOf('ticket', hit, momentOf(hit, env, made), {
+      .filter(({ change, row }) => row.customer_id !== null && becameComplaint(change, row, settings.complaints))
+      .map((hit) =>
+        candidateOf('ticket', hit, momentOf(hit, env), {
           key: `${hit.row.customer_id}:${hit.change.entity_id}`,
           data: { category: hit.row.category, subject: hit.row.subject },
-        });
-      });
+        }),
+      );
     return afterQuiet(tx, [...marked, ...complaints], settings.quietDays, env);
   },
 });

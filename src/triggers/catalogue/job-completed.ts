@@ -26,6 +26,9 @@ const ofJob = (
 const jobs: Look = async (tx, changes, settings, env) =>
   (await hitsOf(tx, changes, 'job', mayComplete)).flatMap((hit) => {
     const done = jobDone(hit.row, settings);
+    // Sorted or tagged later, it counts by the day it was completed; without one nobody knows how long ago that was.
+    if (!hit.change.fields.some((field) => field === 'status' || field === 'native_status') && !hit.row.completed_on)
+      return [];
     return done ? ofJob(hit, momentOf(hit, env, hit.row.completed_on as LocalDate | null), done) : [];
   });
 
