@@ -2,9 +2,10 @@ import type { AccessDeps } from './access/identity.ts';
 import { apiKeyRoutes } from './access/key.routes.ts';
 import { accessRoutes } from './access/routes.ts';
 import type { ActionDeps } from './actions/deps.ts';
-import { optOutDeps } from './actions/events.ts';
+import { optOutDeps, passedOn } from './actions/optouts.ts';
 import { oversightRoutes } from './actions/oversight.routes.ts';
 import { actionRoutes } from './actions/routes.ts';
+import { standingOf } from './actions/standing.ts';
 import { templateProblem } from './actions/templates.ts';
 import { unfreeze } from './actions/transitions.ts';
 import { auditRoutes } from './audit/routes.ts';
@@ -73,7 +74,10 @@ export async function apiRoutes(app: App, api: ApiDeps): Promise<void> {
   actionRoutes(app, deps);
   oversightRoutes(app, deps);
   await browserRoutes(app, { ...deps, ...access, onConnected, secureCookies }, (inner) =>
-    consentRoutes(inner, { db, clock, optOut: optOutDeps(deps) }),
+    consentRoutes(inner, {
+      ...{ db, clock, passedOn, optOut: optOutDeps(deps) },
+      standing: (tx, customerId, now) => standingOf(deps, tx, customerId, now),
+    }),
   );
   await hookRoutes(app, { ...deps, metrics });
 }

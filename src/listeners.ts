@@ -1,7 +1,8 @@
 import { replayAction } from './actions/again.ts';
 import { awayListener } from './actions/away.ts';
 import type { ActionDeps } from './actions/deps.ts';
-import { keywordListener, optOutDeps, takeEvent, unfreezeListener } from './actions/events.ts';
+import { keywordListener, takeEvent, unfreezeListener } from './actions/events.ts';
+import { optOutDeps } from './actions/optouts.ts';
 import { consentImport } from './consent/imports.ts';
 import { partConsents } from './consent/parting.ts';
 import { mergeCompanies, partCompanies } from './sequences/companies.ts';

@@ -2,6 +2,7 @@ import * as accessSchema from './access/schema.ts';
 import * as actionSchema from './actions/schema.ts';
 import * as auditSchema from './audit/schema.ts';
 import * as connectionSchema from './connections/schema.ts';
+import * as consentSchema from './consent/schema.ts';
 import { ProblemDocument } from './http/problems.ts';
 import * as mappingSchema from './mapping/schema.ts';
 import * as modelSchema from './model/schema.ts';
@@ -27,6 +28,7 @@ export const schemas = (): { $id: string }[] =>
     actionSchema,
     auditSchema,
     connectionSchema,
+    consentSchema,
     mappingSchema,
     modelSchema,
     peopleSchema,

@@ -10,6 +10,7 @@ const consent = (more: Partial<ConsentRow>): ConsentRow =>
     customer_id: 'c',
     channel: 'email',
     topic: '*',
+    class: 'marketing',
     state: 'granted',
     source: 'form',
     recorded_at: new Date('2026-01-01T00:00:00Z'),
@@ -72,6 +73,12 @@ const CLOSING: { gate: string; verdict: Verdict['kind']; reason: string; change:
     verdict: 'skip',
     reason: 'suppressed',
     change: { suppression: { scope: 'all', reason: 'stop_reply', since: NOW } },
+  },
+  {
+    gate: 'pause of the customer',
+    verdict: 'defer',
+    reason: 'paused_by_customer',
+    change: { pausedUntil: new Date('2026-03-20T15:00:00Z') },
   },
   {
     gate: 'promise or dispute',

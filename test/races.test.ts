@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { optOutDeps } from '../src/actions/events.ts';
+import { optOutDeps } from '../src/actions/optouts.ts';
 import { inTurn } from '../src/actions/sender.ts';
 import { beginSending, handBack } from '../src/actions/sendings.ts';
 import { optOut } from '../src/consent/optout.ts';

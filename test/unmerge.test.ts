@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type HubSpotSandbox, start } from '../connectors/hubspot/sandbox.ts';
-import { optOutDeps } from '../src/actions/events.ts';
+import { optOutDeps } from '../src/actions/optouts.ts';
 import { manualClock } from '../src/base/clock.ts';
 import type { Row, Tx } from '../src/base/database.ts';
 import { newId } from '../src/base/ids.ts';

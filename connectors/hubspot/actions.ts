@@ -1,5 +1,12 @@
 import { Type } from 'typebox';
-import { type ActionDefinition, defineAction, textAt, type VendorContext, VendorError } from '../../src/kit/index.ts';
+import {
+  type ActionDefinition,
+  type Connector,
+  defineAction,
+  textAt,
+  type VendorContext,
+  VendorError,
+} from '../../src/kit/index.ts';
 import { byMarker, create, pathOf, receiptOf } from './objects.ts';
 import { SINGLE_SEND, VERSION } from './version.ts';
 
@@ -192,4 +199,49 @@ export const actions: readonly ActionDefinition[] = [
       return { nativeId: textAt(reply.body, 'statusId') ?? '', state: textAt(reply.body, 'status') ?? 'PENDING' };
     },
   }),
+  defineAction<'record_opt_out', { subscription?: string }>({
+    kind: 'record_opt_out',
+    title: 'Unsubscribe at HubSpot',
+    feature: 'preferences',
+    extra: Type.Object({ subscription: Type.Optional(Type.String({ pattern: '^\\d{1,15}$' })) }),
+    idempotency: { kind: 'natural', note: 'An address is unsubscribed or not.' },
+    request: (_ctx, input) => {
+      const path = `/communication-preferences/${VERSION}/statuses/${encodeURIComponent(input.address)}`;
+      return input.subscription
+        ? {
+            ...{ method: 'POST', path },
+            json: { subscriptionId: Number(input.subscription), channel: 'EMAIL', statusState: 'UNSUBSCRIBED' },
+          }
+        : { method: 'POST', path: `${path}/unsubscribe-all`, query: { channel: 'EMAIL' } };
+    },
+    receipt: (_reply, _ctx, input) => ({
+      nativeId: `${input.subscription ?? 'all'}:${input.address}`,
+      state: 'unsubscribed',
+    }),
+    // HubSpot itself sets the property of the contact; it comes back with the next webhook.
+    writes: (input) =>
+      input.contact
+        ? [{ stream: 'contacts', id: input.contact, fields: { [optOutProperty(input.subscription)]: 'true' } }]
+        : [],
+  }),
 ];
+
+/** The property of a contact that shows an opt-out; nobody can write it but HubSpot. */
+const optOutProperty = (subscription: string | undefined): string =>
+  subscription ? `hs_email_optout_${subscription}` : 'hs_email_optout';
+
+/** Everything, or one topic where the connection says which of HubSpot's subscription types is its counterpart. */
+export const optOut: NonNullable<Connector['optOut']> = {
+  email: {
+    kind: 'record_opt_out',
+    input: ({ address, contact, topic }, settings) => {
+      const subscription = topic && textAt(settings.subscriptionTypes, topic);
+      if (topic && !subscription) return undefined;
+      return {
+        ...{ channel: 'email', address },
+        ...(contact ? { contact } : {}),
+        ...(subscription ? { subscription } : {}),
+      };
+    },
+  },
+};

@@ -1,5 +1,5 @@
 import { defineConnector, type Reply, textAt, UNSTATED } from '../../src/kit/index.ts';
-import { actions } from './actions.ts';
+import { actions, optOut } from './actions.ts';
 import { prepareMarkers } from './objects.ts';
 import { refusalOf } from './refusals.ts';
 import { streams } from './streams.ts';
@@ -66,6 +66,7 @@ export default defineConnector({
         ],
       },
       lists: { title: 'Use lists as tags', scopes: ['crm.lists.read', 'crm.lists.write'] },
+      preferences: { title: 'Tell HubSpot who unsubscribed', scopes: ['communication_preferences.read_write'] },
       invoices: { title: 'Read HubSpot invoices', scopes: ['crm.objects.invoices.read'], optional: true },
       sequences: {
         title: 'Enrol contacts in sequences',
@@ -154,6 +155,7 @@ export default defineConnector({
   streams,
   webhooks,
   actions,
+  optOut,
   sandbox: () => import('./sandbox.ts'),
   notes: [
     'Webhooks are set once for the app, with the address of this hub; HubSpot tells which account each one is about.',

@@ -32,6 +32,8 @@ function shown(record: HubSpotRecord, wanted: readonly string[] | undefined): ob
 
 interface Hooks {
   announceCreated(type: string, record: HubSpotRecord): void;
+  /** @param property what HubSpot set on these contacts */
+  unsubscribed(change: { ids: string[]; property: string }): Promise<void>;
 }
 
 type Call = FastifyRequest<{
@@ -218,6 +220,22 @@ export function installRoutes(
     if (!made) return problem(reply, 400, 'VALIDATION_ERROR', 'The contact is already enrolled in a sequence.');
     const { id, toEmail, enrolledAt, updatedAt } = made;
     return { id, toEmail, enrolledAt, updatedAt };
+  });
+  const unsubscribed = (email: string, subscription: number, reason: string) => {
+    const now = state.now();
+    const status = { channel: 'EMAIL', source: 'API', status: 'UNSUBSCRIBED', setStatusSuccessReason: reason };
+    const results = [{ ...status, subscriberIdString: email, subscriptionId: subscription, timestamp: now }];
+    return { status: 'COMPLETE', results, startedAt: now, completedAt: now };
+  };
+  const statuses = `/communication-preferences/${VERSION}/statuses/:email`;
+  app.post(statuses, async (request: Call) => {
+    const { subscriptionId } = request.body as unknown as { subscriptionId: number };
+    await hooks.unsubscribed(state.unsubscribe(request.params.email!, String(subscriptionId)));
+    return unsubscribed(request.params.email!, subscriptionId, 'REQUESTED_CHANGE_OCCURRED');
+  });
+  app.post(`${statuses}/unsubscribe-all`, async (request: Call) => {
+    await hooks.unsubscribed(state.unsubscribe(request.params.email!));
+    return unsubscribed(request.params.email!, 1, 'UNSUBSCRIBE_FROM_ALL_OCCURRED');
   });
   app.post('/marketing/email-campaigns/2026-03/single-send', async (request: Call) =>
     state.singleSend((request.body as unknown as { message: { to: string; sendId: string } }).message),

@@ -47,6 +47,8 @@ export class HubSpotState {
   private readonly groups = new Set<string>();
   private readonly lists = new Map<string, Set<string>>();
   private readonly sends = new Map<string, string>();
+  /** Every call that unsubscribed somebody, oldest first. */
+  readonly optOuts: { email: string; property: string }[] = [];
   private lastId = 100_000;
 
   constructor(clock: Clock) {
@@ -248,6 +250,22 @@ export class HubSpotState {
     return made;
   }
 
+  now(): string {
+    return this.clock.now().toISOString();
+  }
+
+  /** An address is unsubscribed, from one subscription type or from everything: HubSpot sets it on the contact. */
+  unsubscribe(email: string, subscription?: string): { ids: string[]; property: string } {
+    const property = subscription ? `hs_email_optout_${subscription}` : 'hs_email_optout';
+    this.optOuts.push({ email, property });
+    const fresh = this.all('contacts').filter(
+      ({ archived, properties }) =>
+        !archived && properties.email?.toLowerCase() === email.toLowerCase() && properties[property] !== 'true',
+    );
+    for (const { id } of fresh) this.update('contacts', id, { [property]: 'true' });
+    return { ids: fresh.map(({ id }) => id), property };
+  }
+
   singleSend(message: { to: string; sendId: string }): Record<string, unknown> {
     const known = this.sends.get(message.sendId);
     const statusId = known ?? `status-${this.sends.size + 1}`;
@@ -266,6 +284,12 @@ export class HubSpotState {
         .filter(([, { rows }]) => rows.length > 0)
         .map(([type, { rows }]) => [type, rows.filter((record) => !record.archived).length]),
     );
-    return { ...counts, lists: this.lists.size, enrolments: this.enrolments.size, single_sends: this.sends.size };
+    return {
+      ...counts,
+      lists: this.lists.size,
+      enrolments: this.enrolments.size,
+      single_sends: this.sends.size,
+      unsubscribed: this.optOuts.length,
+    };
   }
 }

@@ -56,6 +56,11 @@ export function actionsOf(state: HubSpotState): Trial['actions'] {
       done: () => state.singleSends(),
       request: /^POST \/marketing\/[^/]+\/[^/]+\/single-send$/,
     },
+    record_opt_out: {
+      input: (n) => ({ channel: 'email', address: `acted${n}@example.com` }),
+      done: () => [...new Set(state.optOuts.map(({ email, property }) => `${property}:${email}`))],
+      request: /^POST \/communication-preferences\/[^/]+\/statuses\/[^/]+\/unsubscribe-all$/,
+    },
   };
 }
 

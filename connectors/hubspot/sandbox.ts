@@ -99,6 +99,10 @@ export async function start(options: SandboxOptions): Promise<HubSpotSandbox> {
 
   installRoutes(app, state, sandbox, {
     announceCreated: (type, record) => void announceRecord('creation', type, record.id),
+    unsubscribed: async ({ ids, property }) => {
+      const change = { propertyName: property, propertyValue: 'true' };
+      for (const id of ids) await announceRecord('propertyChange', 'contacts', id, change);
+    },
   });
 
   const url = await created.listen();

@@ -70,6 +70,9 @@ export default defineConnector({
   streams,
   webhooks,
   actions,
+  // Its default on long codes and toll-free numbers; WhatsApp is left to us. There is no list of its own to write into:
+  // who sends STOP is blocked by Twilio itself.
+  answers: { sms: ['stop', 'help'] },
   sandbox: () => import('./sandbox.ts'),
   notes: [
     'The Auth Token is needed beside the API key: Twilio signs its posts with it.',

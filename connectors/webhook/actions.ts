@@ -1,4 +1,12 @@
-import { type ActionDefinition, defineAction, textAt, type VendorContext, VendorError } from '../../src/kit/index.ts';
+import {
+  type ActionDefinition,
+  type Connector,
+  defineAction,
+  type OptOutHolding,
+  textAt,
+  type VendorContext,
+  VendorError,
+} from '../../src/kit/index.ts';
 
 /** Name under which the transport hands back the id a post went out with. */
 export const SENT_ID = 'x-sent-webhook-id';
@@ -71,3 +79,16 @@ export const actions: readonly ActionDefinition[] = [
     },
   }),
 ];
+
+/** Whoever takes our posts is told of objections, unless they asked for other types only. */
+const told: OptOutHolding = {
+  kind: 'post_webhook',
+  input: ({ at, ...choice }, settings) => {
+    const wanted = settings.eventTypes as string[] | undefined;
+    const asked = !wanted || wanted.some((type) => ['customer.opted_out', 'customer.*'].includes(type));
+    if (!asked || !textAt(settings, 'target')) return undefined;
+    return { type: 'customer.opted_out', data: { ...choice, occurred_at: at.toISOString() } };
+  },
+};
+
+export const optOut: NonNullable<Connector['optOut']> = { email: told, sms: told, whatsapp: told };

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { defineConnector, textAt } from '../../src/kit/index.ts';
-import { actions } from './actions.ts';
+import { actions, optOut } from './actions.ts';
 import { streams } from './streams.ts';
 import { webhooks } from './webhooks.ts';
 
@@ -111,6 +111,7 @@ export default defineConnector({
   streams,
   webhooks,
   actions,
+  optOut,
   sandbox: () => import('./sandbox.ts'),
   notes: [
     'The other side posts to the address of this connection, as the Standard Webhooks specification says (webhook-id, webhook-timestamp, webhook-signature).',

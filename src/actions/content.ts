@@ -44,7 +44,7 @@ export async function buildContent(deps: ContentDeps, tx: Tx, input: ContentInpu
           )
         : plan.type === 'staff'
           ? await staffContent(deps, tx, input, plan)
-          : CUSTOMER_KINDS.includes(request.kind)
+          : plan.type === 'answer' || CUSTOMER_KINDS.includes(request.kind)
             ? { ...(await unsubscribeLink(deps, tx, request)), ...plan.input }
             : await nativeContent(tx, input, plan.input);
   // What the platform adds to the kind's input is checked here: only now it is known where it happens.

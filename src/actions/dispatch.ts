@@ -1,8 +1,10 @@
 import { insertRows, type Tx } from '../base/database.ts';
 import { bumpDue } from '../base/due.ts';
+import { householdsOf } from '../consent/households.ts';
 import { remembering } from '../consent/optout.ts';
 import { guardOfAddress, lockGuards } from '../consent/store.ts';
 import { loadDefinition } from '../sequences/store.ts';
+import { setting } from '../settings/store.ts';
 import type { ActionDeps } from './deps.ts';
 import { afterEnd } from './ending.ts';
 import { type Decision, decideBatch } from './facts.ts';
@@ -135,11 +137,7 @@ async function passGate(
   const addresses = messages.map(({ channel, recipient }) =>
     guardOfAddress(deps.hash(tx.tenantId, channel, recipient)),
   );
-  const { rows: companies } = await tx.query<{ company_id: string }>(
-    'select distinct company_id from customer where tenant_id = $1 and id = any($2) and company_id is not null',
-    [tx.tenantId, facing],
-  );
-  await lockGuards(tx, [...facing, ...addresses, ...companies.map((row) => row.company_id)]);
+  await lockGuards(tx, [...facing, ...addresses, ...(await guardsAround(tx, messages))]);
   const runIds = [...new Set(candidates.map((request) => request.run_id).filter((id) => id !== null))];
   if (runIds.length > 0)
     await tx.query('select 1 from run where tenant_id = $1 and id = any($2) order by id for update', [
@@ -169,6 +167,17 @@ async function passGate(
     if (decision.verdict.kind === 'skip')
       await skip(deps, tx, decision.request, decision.verdict.reason, decision.verdict.detail, now);
   return allowed.map(({ request }) => request.id);
+}
+
+/** Locks of those whose caps the messages count for beside the people themselves: companies, and households where they have caps. */
+async function guardsAround(tx: Tx, messages: readonly Pick<RequestRow, 'class' | 'customer_id'>[]): Promise<string[]> {
+  const marketing = messages.filter((request) => request.class === 'marketing').map((request) => request.customer_id!);
+  const { rows } = await tx.query<{ company_id: string }>(
+    'select distinct company_id from customer where tenant_id = $1 and id = any($2) and company_id is not null',
+    [tx.tenantId, messages.map((request) => request.customer_id!)],
+  );
+  const capped = marketing.length > 0 && ((await setting(tx, 'caps')).marketingPerHousehold ?? []).length > 0;
+  return [...rows.map((row) => row.company_id), ...(capped ? (await householdsOf(tx, marketing)).guards : [])];
 }
 
 function postponed({

@@ -2,7 +2,7 @@ import { appendEvents } from '../audit/store.ts';
 import type { Tx } from '../base/database.ts';
 import { removeRoutes } from '../connections/coordinator.ts';
 import { type ConnectionRow, setConnectionState } from '../connections/store.ts';
-import { type OptOutDeps, optIn, optOut } from '../consent/optout.ts';
+import { optIn, optOut } from '../consent/optout.ts';
 import { suppress } from '../consent/store.ts';
 import { keywordOf } from '../consent/words.ts';
 import type { HookEvent } from '../kit/index.ts';
@@ -11,26 +11,9 @@ import { acknowledge } from '../sequences/escalating.ts';
 import { escalationOfToken } from './content.ts';
 import type { ActionDeps } from './deps.ts';
 import { afterEnd } from './ending.ts';
+import { optOutDeps } from './optouts.ts';
 import { noteNativeState, type RequestRow, requestOfNative } from './store.ts';
-import { cancelRequests, countSending, settleRequest, unfreeze } from './transitions.ts';
-
-/** What opting out needs from this room: queued messages end, and their enrolments go on another way. */
-export const optOutDeps = (deps: ActionDeps): OptOutDeps => ({
-  hash: deps.hash,
-  cancelQueued: async (tx, what) => {
-    const { customerId, address, channel, topic, marketingOnly, reason } = what;
-    // A topic of somebody unknown: there is nobody to cancel anything for.
-    if (!customerId && !address) return { cancelled: 0, inFlight: 0 };
-    const where = {
-      ...(customerId ? { customerId } : {}),
-      ...(address ? { address } : {}),
-      ...{ channel, topic, marketingOnly, reason, detail: 'The customer opted out.' },
-    };
-    const cancelled = await cancelRequests(tx, where, what.at);
-    for (const request of cancelled) await afterEnd(deps, tx, request, what.at);
-    return { cancelled: cancelled.length, inFlight: await countSending(tx, where) };
-  },
-});
+import { settleRequest, unfreeze } from './transitions.ts';
 
 /** Takes a vendor's event that is no record: each is handled in the transaction that notes it as known. */
 export async function takeEvent(

@@ -1,7 +1,6 @@
 import { DateTime } from 'luxon';
 import type { Static } from 'typebox';
 import type { Tx } from '../base/database.ts';
-import { newId } from '../base/ids.ts';
 import { zonesOf } from '../model/zones.ts';
 import { listHolds } from '../sequences/holds.ts';
 import { listRuns, type RunRow, stepsOfRun } from '../sequences/runs.ts';
@@ -15,6 +14,7 @@ import type { ActionDeps } from './deps.ts';
 import { decideBatch } from './facts.ts';
 import type { Freshness } from './freshness.ts';
 import { explain, type Verdict } from './gate.ts';
+import { imaginedRequest } from './imagined.ts';
 import { addressOf, KIND_OF_CHANNEL } from './plan.ts';
 import type { Explanation } from './schema.ts';
 import { listRequests, type RequestRow } from './store.ts';
@@ -32,56 +32,29 @@ export const gateView = ({ gate, verdict }: { gate: string; verdict: Verdict }) 
 const ASSUMED_FRESH: Freshness = { ok: true, detail: 'The invoices are read again just before sending.' };
 
 /**
- * A request as it would be planned for a step now. It exists in memory only, and stands where the enrolment stands, so
- * that the gates look at the enrolment and its sequence too.
+ * A request as it would be planned for a step now. It stands where the enrolment stands, so that the gates look at the
+ * enrolment and its sequence too.
  */
-function imagined(
+const imagined = (
   run: RunRow,
   definition: Definition,
   channel: string,
   recipient: string,
   template: string,
   now: Date,
-): RequestRow {
-  return {
-    id: newId(),
-    run_id: run.id,
-    step_id: run.step_id,
-    visit: run.visit,
-    escalation_id: null,
-    idempotency_key: null,
-    kind: KIND_OF_CHANNEL[channel as Channel],
-    channel,
-    recipient,
-    class: classOf(definition),
-    topic: definition.topic,
-    priority: 0,
-    customer_id: run.customer_id,
-    connection_id: null,
-    plan: { type: 'message', template, then: [] },
-    content: null,
-    state: 'planned',
-    reason: null,
-    reason_detail: null,
-    held: false,
-    not_before: now,
-    stale_after: null,
-    lease_owner: null,
-    lease_until: null,
-    attempts: 0,
-    native_id: null,
-    native_url: null,
-    native_state: null,
-    native_state_at: null,
-    depth: 0,
-    created_by: 'explanation',
-    created_at: now,
-    committed_at: null,
-    ended_at: null,
-    updated_at: now,
-    version: 1,
-  };
-}
+): RequestRow =>
+  imaginedRequest(
+    {
+      run_id: run.id,
+      step_id: run.step_id,
+      visit: run.visit,
+      kind: KIND_OF_CHANNEL[channel as Channel],
+      ...{ channel, recipient, topic: definition.topic, customer_id: run.customer_id },
+      class: classOf(definition),
+      plan: { type: 'message', template, then: [] },
+    },
+    now,
+  );
 
 async function nextOf(
   deps: ActionDeps,

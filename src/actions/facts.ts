@@ -7,7 +7,8 @@ import { EXIT_WORDS } from '../sequences/exits.ts';
 import type { HoldRow } from '../sequences/holds.ts';
 import type { ExitRule } from '../sequences/schema.ts';
 import { loadDefinition } from '../sequences/store.ts';
-import type { Cap, SettingValue } from '../settings/schema.ts';
+import type { MessageClass, Window } from '../settings/schema.ts';
+import { capFact } from './caps.ts';
 import { buildContent } from './content.ts';
 import type { Person } from './context.ts';
 import type { ActionDeps } from './deps.ts';
@@ -73,6 +74,7 @@ export async function decideBatch(
         request_id: request.id,
         customer_id: person.id,
         company_id: person.company_id,
+        channel: request.channel,
         class: request.class,
         at: now,
       });
@@ -117,6 +119,7 @@ async function factsOf(
   freshness: ReadonlyMap<string, Freshness>,
 ): Promise<Facts> {
   const facing = isCustomerFacing(request);
+  const answers = request.plan.type === 'answer' ? request.plan.to : undefined;
   const run = request.run_id ? loaded.runs.get(request.run_id) : undefined;
   const definition = run ? await loadDefinition(tx, run.sequence_id, run.version) : undefined;
   const scopes = ['*', `channel:${request.channel}`, ...(run ? [`sequence:${run.sequence_key}`] : [])];
@@ -142,7 +145,8 @@ async function factsOf(
       : facing
         ? exitOf(definition?.exits ?? [], request, loaded)
         : undefined,
-    customerGone: facing && (!person || person.deleted_at !== null),
+    // Whoever writes HELP is answered, known or not.
+    customerGone: facing && !(answers && !request.customer_id) && (!person || person.deleted_at !== null),
     route:
       'connection' in route
         ? { name: route.connection.name, state: route.connection.state, reason: route.connection.reason }
@@ -151,6 +155,8 @@ async function factsOf(
       facing && request.recipient === '' ? `There is no ${request.channel} address of the customer.` : undefined,
     suppression: suppression && { scope: suppression.scope, reason: suppression.reason, since: suppression.created_at },
     consents: loaded.consents.filter((row) => row.customer_id === request.customer_id),
+    pausedUntil: loaded.wishes.find((wish) => wish.customer_id === request.customer_id)?.paused_until ?? undefined,
+    answers,
     hold: hold && holdFact(hold, loaded),
     // A fact of its own with history; set by surveys and complaints.
     unhappy: undefined,
@@ -158,11 +164,12 @@ async function factsOf(
       facing && definition?.needs_fresh_billing
         ? (freshness.get(request.customer_id ?? '') ?? { ok: false, detail: 'Billing data was not checked.' })
         : undefined,
-    window: facing && person ? windowFact(request, person, loaded) : undefined,
-    caps: request.class === 'marketing' && person ? capFact(request.id, person, loaded, reserved) : undefined,
+    window: facing && person && !answers ? windowFact(request, person, loaded) : undefined,
+    caps: request.class === 'marketing' && person ? capsOf(request, person, loaded, reserved) : undefined,
     parkedUntil: 'connection' in route ? loaded.parked.get(route.connection.id) : undefined,
     outsideSession:
       request.kind === 'send_whatsapp' &&
+      !answers &&
       text.content?.template === undefined &&
       !loaded.inSession.has(request.customer_id ?? ''),
     content: text.problem === undefined ? { ok: true } : { ok: false, detail: text.problem },
@@ -194,37 +201,38 @@ function holdFact(hold: HoldRow, loaded: Loaded): NonNullable<Facts['hold']> {
   return { kind: hold.kind, until, detail };
 }
 
-function windowFact(request: RequestRow, person: Person, loaded: Loaded): NonNullable<Facts['window']> {
-  const channels = loaded.quietHours.channels as Record<string, SettingValue<'quietHours'>['default']>;
-  return { window: channels[request.channel] ?? loaded.quietHours.default, ...zonesOf(person, loaded.zone) };
+type Particular = { default?: Window; channels?: Record<string, Window> };
+
+/** The most particular window there is for the channel and class, and what the person's region asks for. */
+function windowFact(request: RequestRow, person: Person, loaded: Loaded): Facts['window'] {
+  const { quietHours, regions, zone } = loaded;
+  const messageClass = request.class as MessageClass;
+  const { channel } = request;
+  const ofClass = (quietHours.classes as Record<string, Particular> | undefined)?.[messageClass];
+  const ofChannel = (quietHours.channels as Record<string, Window>)[channel];
+  const window = ofClass?.channels?.[channel] ?? ofClass?.default ?? ofChannel ?? quietHours.default;
+  return {
+    window: regions.own(window, person, messageClass),
+    ...zonesOf(person, zone),
+    regions: regions.of(person, channel, messageClass),
+  };
 }
 
-/** Whether one more marketing message would be one too many, over rolling windows, for the person and the company. */
-function capFact(requestId: string, person: Person, loaded: Loaded, reserved: readonly TouchRow[]): Facts['caps'] {
-  // One that was let through before and is decided anew in this batch counts once.
-  const all = [...new Map([...loaded.touches, ...reserved].map((touch) => [touch.request_id, touch])).values()].filter(
-    (touch) => touch.class === 'marketing' && touch.request_id !== requestId,
-  );
-  const check = (caps: readonly Cap[], touches: readonly TouchRow[], whom: string): Facts['caps'] => {
-    for (const cap of caps) {
-      const since = loaded.now.getTime() - cap.days * 86_400_000;
-      const within = touches.map((touch) => touch.at.getTime()).filter((at) => at > since);
-      if (within.length < cap.messages) continue;
-      // A place becomes free when the oldest of those that fill the cap leaves the window.
-      const oldest = within.sort((a, b) => a - b)[within.length - cap.messages];
-      const freeAt = new Date((oldest ?? loaded.now.getTime()) + cap.days * 86_400_000 + 1);
-      return {
-        detail: `${whom} already had ${within.length} marketing messages in ${cap.days} days; at most ${cap.messages} are allowed.`,
-        freeAt,
-        then: cap.then,
-      };
-    }
-    return undefined;
-  };
-  const own = all.filter((touch) => touch.customer_id === person.id);
-  const company = person.company_id ? all.filter((touch) => touch.company_id === person.company_id) : [];
-  return (
-    check(loaded.caps.marketing, own, 'The customer') ??
-    (person.company_id ? check(loaded.caps.marketingPerCompany, company, 'The company') : undefined)
-  );
+function capsOf(
+  request: RequestRow,
+  person: Person,
+  loaded: Loaded,
+  reserved: readonly TouchRow[],
+): ReturnType<typeof capFact> {
+  return capFact({
+    requestId: request.id,
+    channel: request.channel,
+    customerId: person.id,
+    companyId: person.company_id,
+    household: loaded.households.membersOf(person.id),
+    wish: loaded.wishes.find((wish) => wish.customer_id === person.id),
+    caps: loaded.caps,
+    touches: [...loaded.touches, ...reserved],
+    now: loaded.now,
+  });
 }

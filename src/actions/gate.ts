@@ -1,7 +1,9 @@
+import { choiceOf } from '../consent/choice.ts';
+import { CONFIRMATION } from '../consent/compliance.ts';
+import type { RegionHours } from '../consent/regions.ts';
 import type { ConsentRow } from '../consent/store.ts';
-import { nextOpenInAll } from '../consent/windows.ts';
+import { type Hours, nextOpenUnder } from '../consent/windows.ts';
 import type { ZoneSource } from '../model/zones.ts';
-import type { Window } from '../settings/schema.ts';
 import type { RequestRow } from './store.ts';
 import type { KillSwitch } from './switches.ts';
 
@@ -38,10 +40,22 @@ export interface Facts {
   addressProblem: string | undefined;
   suppression: { scope: 'all' | 'marketing'; reason: string; since: Date } | undefined;
   consents: readonly ConsentRow[];
+  /** Until when the customer wants no marketing. */
+  pausedUntil?: Date | undefined;
+  /** The word it answers; such an answer is no message of the business's own accord. */
+  answers?: 'stop' | 'help' | undefined;
   hold: { kind: 'promise' | 'dispute'; until: Date; detail: string } | undefined;
   unhappy: string | undefined;
   freshness: { ok: boolean; detail: string } | undefined;
-  window: { window: Window; zones: readonly string[]; source: ZoneSource } | undefined;
+  window:
+    | {
+        window: Hours;
+        zones: readonly string[];
+        source: ZoneSource;
+        /** Hours that hold beside the business's own, by the regions the person may be in. */
+        regions?: readonly RegionHours[];
+      }
+    | undefined;
   caps: { detail: string; freeAt: Date; then: 'defer' | 'skip' } | undefined;
   parkedUntil: Date | undefined;
   /** Free text on a channel that only carries it shortly after the customer wrote. */
@@ -87,6 +101,7 @@ export const GATES: readonly Gate[] = [
   },
   { name: 'identity and address', check: addressGate },
   { name: 'suppression and consent', check: consentGate },
+  { name: 'pause of the customer', check: pauseGate },
   {
     name: 'promise or dispute',
     check: (facts) =>
@@ -154,7 +169,7 @@ export const GATES: readonly Gate[] = [
         return allow(facts.request.class === 'marketing' ? 'No cap is reached.' : 'Caps do not block this class.');
       return facts.caps.then === 'skip'
         ? { kind: 'skip', reason: 'frequency_cap', detail: facts.caps.detail }
-        : { kind: 'defer', reason: 'frequency_cap', detail: facts.caps.detail, until: facts.caps.freeAt };
+        : waitOrSkip(facts, 'frequency_cap', facts.caps.detail, facts.caps.freeAt);
     },
   },
   { name: 'platform', check: platformGate },
@@ -186,42 +201,46 @@ function addressGate(facts: Facts): Verdict {
 
 /** Objection beats everything; marketing needs more than silence. */
 function consentGate(facts: Facts): Verdict {
-  const { request, suppression, consents } = facts;
+  const { request, suppression, consents, now } = facts;
   if (request.class === 'internal') return allow('Staff are told without asking.');
-  if (suppression && (suppression.scope === 'all' || request.class === 'marketing')) {
-    return {
-      kind: 'skip',
-      reason: 'suppressed',
-      detail: `${request.recipient} is closed for ${request.channel} since ${suppression.since.toISOString().slice(0, 10)} (${suppression.reason}).`,
-    };
-  }
-  if (request.class === 'transactional')
-    return allow('Transactional: needs no consent, and the address is not closed.');
-  const about = consents.filter((row) => row.channel === request.channel || row.channel === '*');
-  const denied = about.find((row) => row.state === 'denied' && (row.topic === '*' || row.topic === request.topic));
-  if (denied)
-    return {
-      kind: 'skip',
-      reason: 'opted_out',
-      detail: `The customer does not want ${denied.topic === '*' ? 'marketing' : denied.topic} on ${denied.channel} (${denied.source}, ${denied.recorded_at.toISOString().slice(0, 10)}).`,
-    };
-  const granted = about.find(
-    (row) =>
-      row.state === 'granted' &&
-      (row.topic === '*' || row.topic === request.topic) &&
-      (row.expires_at === null || row.expires_at > facts.now),
-  );
-  return granted
-    ? allow(`Consent of ${granted.recorded_at.toISOString().slice(0, 10)} (${granted.source}).`)
-    : { kind: 'skip', reason: 'no_consent', detail: `There is no consent to marketing on ${request.channel}.` };
+  const { channel, class: messageClass, topic, recipient } = request;
+  if (facts.answers === 'stop' && suppression?.reason === 'stop_reply' && now <= confirmableUntil(suppression.since))
+    return allow(`One confirmation of the STOP is allowed (${CONFIRMATION.source}).`);
+  const choice = choiceOf({ channel, class: messageClass, topic, recipient, suppression, consents, now });
+  return choice.allowed ? allow(choice.detail) : { kind: 'skip', reason: choice.reason, detail: choice.detail };
+}
+
+const confirmableUntil = (since: Date): Date => new Date(since.getTime() + CONFIRMATION.value.minutes * 60_000);
+
+/** What would wait until after it is too late is left out now, with the reason it had to wait for. */
+const waitOrSkip = (facts: Facts, reason: string, detail: string, until: Date): Verdict => {
+  const last = facts.request.stale_after;
+  return last && until > last
+    ? { kind: 'skip', reason, detail: `${detail} By then it would be too late for it.` }
+    : { kind: 'defer', reason, detail, until };
+};
+
+/** A pause people ask for themselves; it ends by itself. */
+function pauseGate(facts: Facts): Verdict {
+  const { pausedUntil, request, now } = facts;
+  if (!pausedUntil || pausedUntil <= now || request.class !== 'marketing')
+    return allow('The customer did not ask for a pause.');
+  const detail = `The customer asked for a pause until ${pausedUntil.toISOString().slice(0, 10)}.`;
+  return waitOrSkip(facts, 'paused_by_customer', detail, pausedUntil);
 }
 
 function windowGate(facts: Facts): Verdict {
-  if (!facts.window) return allow('Staff and systems have no quiet hours.');
-  const { window, zones, source } = facts.window;
-  const open = nextOpenInAll(facts.now, zones, window);
+  if (!facts.window) return allow('It has no quiet hours.');
+  const { window, zones, source, regions = [] } = facts.window;
   const where = zones.length > 3 ? `${zones.length} possible zones` : zones.join(' and ');
-  const hours = `${window.open}-${window.close} in ${where} (from ${source})`;
+  const own = `${window.open}-${window.close} in ${where} (from ${source})`;
+  const laws =
+    regions.length > 3 ? `the hours of ${regions.length} regions` : regions.map(({ about }) => about).join(', ');
+  const hours = laws ? `${own} and ${laws}` : own;
+  const open = nextOpenUnder(facts.now, [
+    { zones, window },
+    ...regions.map((region) => ({ zones, window: region.window })),
+  ]);
   if (!open)
     return { kind: 'hold', reason: 'no_common_hours', detail: `No moment suits ${hours}.`, until: lookAgain(facts) };
   return open.getTime() === facts.now.getTime()

@@ -1,4 +1,7 @@
 import type { Tx } from '../base/database.ts';
+import { type Households, householdsOf } from '../consent/households.ts';
+import { type Preference, preferencesOf } from '../consent/preferences.ts';
+import { type RegionBook, regionBook } from '../consent/regions.ts';
 import {
   type ConsentRow,
   consentsOf,
@@ -13,6 +16,7 @@ import { type HoldRow, openHolds } from '../sequences/holds.ts';
 import { listTemplates, type TemplateRow } from '../sequences/store.ts';
 import type { SettingValue } from '../settings/schema.ts';
 import { setting } from '../settings/store.ts';
+import { longest } from './caps.ts';
 import { type Contexts, loadContexts } from './context.ts';
 import type { ActionDeps } from './deps.ts';
 import { loadRoutes, type Routes } from './routing.ts';
@@ -49,28 +53,35 @@ export interface Loaded {
   inSession: Set<string>;
   touches: TouchRow[];
   quietHours: SettingValue<'quietHours'>;
+  regions: RegionBook;
+  /** What people asked for beside consent. */
+  wishes: Preference[];
+  households: Pick<Households, 'membersOf' | 'everybody'>;
   caps: SettingValue<'caps'>;
   zone: string;
   parked: Map<string, Date>;
   hashOf: (request: Pick<RequestRow, 'channel' | 'recipient'>) => Buffer;
 }
 
+const NO_HOUSEHOLDS: Loaded['households'] = { membersOf: (id) => new Set([id]), everybody: [] };
+
 const RUN = `select r.id, r.state, r.step_id, r.visit, r.waiting_for, r.sequence_id, r.version, s.key as sequence_key, s.state as sequence_state
   from run r join sequence s on s.tenant_id = r.tenant_id and s.id = r.sequence_id where r.tenant_id = $1 and r.id = any($2) order by r.id`;
 
 export const isCustomerFacing = (request: Pick<RequestRow, 'class'>): boolean => request.class !== 'internal';
-
-/** Longest window any cap looks back over. */
-const longest = (caps: SettingValue<'caps'>): number =>
-  Math.max(1, ...[...caps.marketing, ...caps.marketingPerCompany].map((cap) => cap.days));
 
 /** Loads what the decisions about these requests need. */
 export async function loadFacts(deps: ActionDeps, tx: Tx, requests: readonly RequestRow[], now: Date): Promise<Loaded> {
   const runIds = [...new Set(requests.map((request) => request.run_id).filter((id) => id !== null))];
   const customers = [...new Set(requests.map((request) => request.customer_id).filter((id) => id !== null))];
   const caps = await setting(tx, 'caps');
+  const marketing = requests.some((request) => request.class === 'marketing');
+  const wishes = marketing ? await preferencesOf(tx, customers) : [];
+  const households =
+    marketing && (caps.marketingPerHousehold ?? []).length > 0 ? await householdsOf(tx, customers) : NO_HOUSEHOLDS;
   const contexts = await loadContexts(tx, customers, now);
-  const zone = (await setting(tx, 'business')).zone;
+  const { zone, country } = await setting(tx, 'business');
+  const quietHours = await setting(tx, 'quietHours');
   const companies = [...contexts.people.values()].map((person) => person.company_id).filter((id) => id !== null);
   const addresses = requests
     .filter(isCustomerFacing)
@@ -85,7 +96,9 @@ export async function loadFacts(deps: ActionDeps, tx: Tx, requests: readonly Req
     routes,
     templates: requests.some((request) => request.plan.type === 'message') ? await listTemplates(tx) : [],
     suppressions: await suppressionsOf(tx, addresses),
-    consents: requests.some((request) => request.class === 'marketing') ? await consentsOf(tx, customers) : [],
+    consents: requests.some(isCustomerFacing) ? await consentsOf(tx, customers) : [],
+    wishes,
+    households,
     holds: await openHolds(tx, customers, contexts.today),
     settled: await settledCustomers(tx, customers, now),
     ceased: await ceasedCauses(
@@ -97,10 +110,16 @@ export async function loadFacts(deps: ActionDeps, tx: Tx, requests: readonly Req
       requests.filter((request) => request.kind === 'send_whatsapp').map((request) => request.customer_id),
       now,
     ),
-    touches: requests.some((request) => request.class === 'marketing')
-      ? await touchesSince(tx, customers, companies, new Date(now.getTime() - longest(caps) * 86_400_000))
+    touches: marketing
+      ? await touchesSince(
+          tx,
+          [...new Set([...customers, ...households.everybody])],
+          companies,
+          new Date(now.getTime() - longest(caps, wishes) * 86_400_000),
+        )
       : [],
-    quietHours: await setting(tx, 'quietHours'),
+    quietHours,
+    regions: regionBook({ quietHours, holidays: await setting(tx, 'holidays') }, country),
     caps,
     zone,
     parked: await parkedConnections(tx, routes, requests),

@@ -18,6 +18,8 @@ export type Plan =
       level: number;
       replaces?: string;
     }
+  /** The answer to a word somebody wrote (STOP, HELP), where the platform does not answer itself. */
+  | { type: 'answer'; to: 'stop' | 'help'; input: Record<string, unknown> }
   /** Exactly this, asked for over the API. */
   | { type: 'direct'; input: Record<string, unknown> };
 

@@ -202,12 +202,13 @@ interface Facing {
   address?: string;
   channel?: string | undefined;
   topic?: string | undefined;
-  marketingOnly?: boolean;
+  /** Absent: marketing and transactional. */
+  class?: 'marketing' | 'transactional' | undefined;
 }
 
 const FACING = `class <> 'internal' and ($2::uuid[] is null or run_id = any($2))
        and ($3::uuid is null and $4::text is null or customer_id = $3 or lower(recipient) = lower($4)) and ($5::text is null or channel = $5)
-       and ($6::text is null or topic = $6) and (not $7 or class = 'marketing')`;
+       and ($6::text is null or topic = $6) and ($7::text is null or class = $7)`;
 
 const facing = (tx: Tx, where: Facing): unknown[] => [
   tx.tenantId,
@@ -216,7 +217,7 @@ const facing = (tx: Tx, where: Facing): unknown[] => [
   where.address ?? null,
   where.channel ?? null,
   where.topic ?? null,
-  where.marketingOnly ?? false,
+  where.class ?? null,
 ];
 
 /** How many messages a platform has in hand just now. */

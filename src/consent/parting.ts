@@ -2,6 +2,7 @@ import { insertRows, type Tx } from '../base/database.ts';
 import { newId } from '../base/ids.ts';
 import type { Parted } from '../model/types.ts';
 import type { AddressHash } from './optout.ts';
+import { partPreferences } from './preferences.ts';
 import { type ConsentRow, consentsOf, guardOfAddress, lockGuards, suppress } from './store.ts';
 
 const CHANNELS: Record<'email' | 'phone', readonly string[]> = {
@@ -30,13 +31,12 @@ export async function partConsents(hash: AddressHash, tx: Tx, parted: Parted, no
     if (!whose.stays) withdrawn.push(row);
   }
   await write(tx, 'consent', parted.revived, given);
-  for (const { channel, topic } of withdrawn)
-    await tx.query('delete from consent where tenant_id = $1 and customer_id = $2 and channel = $3 and topic = $4', [
-      tx.tenantId,
-      parted.from,
-      channel,
-      topic,
-    ]);
+  for (const row of withdrawn)
+    await tx.query(
+      'delete from consent where tenant_id = $1 and customer_id = $2 and channel = $3 and topic = $4 and class = $5',
+      [tx.tenantId, parted.from, row.channel, row.topic, row.class],
+    );
+  await partPreferences(tx, parted, now);
   const apart = { merge: 'undone', from: parted.from, revived: parted.revived };
   const noted = (some: readonly ConsentRow[], state?: string): object[] =>
     some.map((row) => ({
@@ -104,12 +104,14 @@ async function write(
     { name: 'customer_id', type: 'uuid' },
     { name: 'channel', type: 'text' },
     { name: 'topic', type: 'text' },
+    { name: 'class', type: 'text' },
     { name: 'state', type: 'text' },
     { name: 'basis', type: 'text' },
     { name: 'source', type: 'text' },
     { name: 'evidence', type: 'jsonb' },
     { name: 'recorded_at', type: 'timestamptz' },
-    table === 'consent' ? { name: 'expires_at', type: 'timestamptz' } : { name: 'id', type: 'uuid' },
+    { name: 'expires_at', type: 'timestamptz' },
+    ...(table === 'consent' ? [] : [{ name: 'id', type: 'uuid' }]),
   ];
   const own = rows.map((row) => ({ ...row, id: newId(), customer_id: customerId }));
   await insertRows(tx, table, columns, own, table === 'consent' ? 'on conflict do nothing' : '');

@@ -1,11 +1,16 @@
 import { one, type Tx } from '../base/database.ts';
 import { newId } from '../base/ids.ts';
+import type { MessageClass } from '../settings/schema.ts';
+
+export type ConsentState = 'granted' | 'denied' | 'per_topic';
 
 export interface ConsentRow {
   customer_id: string;
   channel: string;
   topic: string;
-  state: 'granted' | 'denied';
+  class: MessageClass;
+  /** `per_topic`: an objection to everything was taken back by the person; each topic counts by itself. */
+  state: ConsentState;
   basis: string;
   source: string;
   evidence: Record<string, unknown>;
@@ -18,7 +23,9 @@ export interface ConsentEntry {
   channel: string;
   /** `*` for everything on the channel. */
   topic: string;
-  state: 'granted' | 'denied';
+  /** Marketing when absent. */
+  class?: MessageClass;
+  state: ConsentState;
   basis: string;
   source: string;
   evidence: Record<string, unknown>;
@@ -60,22 +67,25 @@ const valuesOf = (entry: ConsentEntry): unknown[] => [
   entry.source,
   entry.evidence,
   entry.at,
+  entry.class ?? 'marketing',
+  entry.expiresAt ?? null,
 ];
 
 /** Writes the present choice and its history. An older fact never replaces a newer one. */
 export async function recordConsent(tx: Tx, entry: ConsentEntry): Promise<boolean> {
   const { rowCount } = await tx.query(
-    `insert into consent as c (tenant_id, customer_id, channel, topic, state, basis, source, evidence, recorded_at, expires_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-     on conflict (tenant_id, customer_id, channel, topic) do update set state = excluded.state, basis = excluded.basis, source = excluded.source,
+    `insert into consent as c (tenant_id, customer_id, channel, topic, state, basis, source, evidence, recorded_at, class, expires_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+     on conflict (tenant_id, customer_id, channel, topic, class) do update set state = excluded.state, basis = excluded.basis, source = excluded.source,
        evidence = excluded.evidence, recorded_at = excluded.recorded_at, expires_at = excluded.expires_at
-     where c.recorded_at <= excluded.recorded_at and (c.state, c.source) is distinct from (excluded.state, excluded.source)`,
-    [tx.tenantId, ...valuesOf(entry), entry.expiresAt ?? null],
+     where c.recorded_at <= excluded.recorded_at
+       and (c.state, c.source, c.basis, c.expires_at) is distinct from (excluded.state, excluded.source, excluded.basis, excluded.expires_at)`,
+    [tx.tenantId, ...valuesOf(entry)],
   );
   if (rowCount === 0) return false;
   await tx.query(
-    `insert into consent_event (tenant_id, id, customer_id, channel, topic, state, basis, source, evidence, recorded_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+    `insert into consent_event (tenant_id, id, customer_id, channel, topic, state, basis, source, evidence, recorded_at, class, expires_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
     [tx.tenantId, newId(), ...valuesOf(entry)],
   );
   return true;
@@ -83,7 +93,7 @@ export async function recordConsent(tx: Tx, entry: ConsentEntry): Promise<boolea
 
 export async function consentsOf(tx: Tx, customerIds: readonly string[]): Promise<ConsentRow[]> {
   const { rows } = await tx.query<ConsentRow>(
-    'select customer_id, channel, topic, state, basis, source, evidence, recorded_at, expires_at from consent where tenant_id = $1 and customer_id = any($2)',
+    'select customer_id, channel, topic, class, state, basis, source, evidence, recorded_at, expires_at from consent where tenant_id = $1 and customer_id = any($2)',
     [tx.tenantId, customerIds],
   );
   return rows;
@@ -91,7 +101,7 @@ export async function consentsOf(tx: Tx, customerIds: readonly string[]): Promis
 
 export async function consentHistory(tx: Tx, customerId: string): Promise<(ConsentRow & { id: string })[]> {
   const { rows } = await tx.query<ConsentRow & { id: string }>(
-    'select id, customer_id, channel, topic, state, basis, source, evidence, recorded_at, null as expires_at from consent_event where tenant_id = $1 and customer_id = $2 order by id desc limit 500',
+    'select id, customer_id, channel, topic, class, state, basis, source, evidence, recorded_at, expires_at from consent_event where tenant_id = $1 and customer_id = $2 order by id desc limit 500',
     [tx.tenantId, customerId],
   );
   return rows;
@@ -129,11 +139,20 @@ export async function suppress(tx: Tx, suppression: Suppression): Promise<boolea
   return rowCount === 1;
 }
 
-/** Lifts a suppression the person asked to lift (START). */
-export async function liftSuppression(tx: Tx, channel: string, addressHash: Buffer, at: Date): Promise<boolean> {
+/**
+ * Lifts a suppression the person asked to lift.
+ * @param reasons why it may have been made: START opens what a STOP closed, and nothing else
+ */
+export async function liftSuppression(
+  tx: Tx,
+  channel: string,
+  addressHash: Buffer,
+  at: Date,
+  reasons: readonly string[] = ['stop_reply'],
+): Promise<boolean> {
   const { rowCount } = await tx.query(
-    "update suppression set lifted_at = $4 where tenant_id = $1 and channel = $2 and address_hash = $3 and lifted_at is null and reason = 'stop_reply'",
-    [tx.tenantId, channel, addressHash, at],
+    'update suppression set lifted_at = $4 where tenant_id = $1 and channel = $2 and address_hash = $3 and lifted_at is null and reason = any($5)',
+    [tx.tenantId, channel, addressHash, at, reasons],
   );
   return rowCount === 1;
 }
@@ -170,6 +189,7 @@ export interface TouchRow {
   request_id: string;
   customer_id: string;
   company_id: string | null;
+  channel: string;
   class: string;
   at: Date;
 }
@@ -182,7 +202,7 @@ export async function touchesSince(
   since: Date,
 ): Promise<TouchRow[]> {
   const { rows } = await tx.query<TouchRow>(
-    'select request_id, customer_id, company_id, class, at from touch where tenant_id = $1 and (customer_id = any($2) or company_id = any($3)) and at > $4',
+    'select request_id, customer_id, company_id, channel, class, at from touch where tenant_id = $1 and (customer_id = any($2) or company_id = any($3)) and at > $4',
     [tx.tenantId, customerIds, companyIds, since],
   );
   return rows;

@@ -1,12 +1,23 @@
 import { addDays, instantOf, type LocalDate, localDate, weekday } from '../base/time.ts';
 import type { Window } from '../settings/schema.ts';
 
+/** A daily window that is closed on some dates. */
+export interface Hours extends Window {
+  closedOn?: (date: LocalDate) => boolean;
+}
+
+/** Hours that must be open in each of the zones. */
+export interface Opening {
+  zones: readonly string[];
+  window: Hours;
+}
+
 const DAY_MS = 86_400_000;
 /** Beyond this no instant suits all candidate zones. */
 const MAX_DAYS = 15;
 
 /** Whether the window is open at `instant`, read on the clock and calendar of `zone`. */
-export function isOpen(instant: Date, zone: string, window: Window): boolean {
+export function isOpen(instant: Date, zone: string, window: Hours): boolean {
   const today = localDate(instant, zone);
   // A window over midnight belongs to the day on which it opened.
   return [addDays(today, -1), today].some((date) => {
@@ -16,8 +27,8 @@ export function isOpen(instant: Date, zone: string, window: Window): boolean {
 }
 
 /** The window of one local date as instants; undefined on a day that has none. */
-function spanOf(date: LocalDate, zone: string, window: Window): { open: Date; close: Date } | undefined {
-  if (!window.days.includes(weekday(date))) return undefined;
+function spanOf(date: LocalDate, zone: string, window: Hours): { open: Date; close: Date } | undefined {
+  if (!window.days.includes(weekday(date)) || window.closedOn?.(date)) return undefined;
   const open = instantOf(date, window.open, zone);
   const close = instantOf(window.close <= window.open ? addDays(date, 1) : date, window.close, zone);
   return close > open ? { open, close } : undefined;
@@ -27,7 +38,7 @@ function spanOf(date: LocalDate, zone: string, window: Window): { open: Date; cl
  * The first instant at or after `ask` at which the window is open in `zone`. Computed from local dates each time, so a
  * change of clocks never shifts it; `close` itself is closed.
  */
-export function nextOpen(ask: Date, zone: string, window: Window): Date | undefined {
+export function nextOpen(ask: Date, zone: string, window: Hours): Date | undefined {
   const known = answers.get(window) ?? new Map<string, Date | undefined>();
   answers.set(window, known);
   const question = `${ask.getTime()} ${zone}`;
@@ -39,10 +50,10 @@ export function nextOpen(ask: Date, zone: string, window: Window): Date | undefi
 }
 
 /** A batch asks about the same moment in the same few zones again and again. */
-const answers = new WeakMap<Window, Map<string, Date | undefined>>();
+const answers = new WeakMap<Hours, Map<string, Date | undefined>>();
 const MOST_ANSWERS = 1000;
 
-function findOpen(ask: Date, zone: string, window: Window): Date | undefined {
+function findOpen(ask: Date, zone: string, window: Hours): Date | undefined {
   const today = localDate(ask, zone);
   for (let day = -1; day <= MAX_DAYS; day++) {
     const span = spanOf(addDays(today, day), zone, window);
@@ -56,11 +67,19 @@ function findOpen(ask: Date, zone: string, window: Window): Date | undefined {
  * The first instant at which the window is open in every one of the zones a person may be in.
  * @returns undefined when there is none in the next two weeks
  */
-export function nextOpenInAll(ask: Date, zones: readonly string[], window: Window): Date | undefined {
+export const nextOpenInAll = (ask: Date, zones: readonly string[], window: Hours): Date | undefined =>
+  nextOpenUnder(ask, [{ zones, window }]);
+
+/**
+ * The first instant at which every one of the windows is open in every one of its zones.
+ * @returns undefined when there is none in the next two weeks
+ */
+export function nextOpenUnder(ask: Date, openings: readonly Opening[]): Date | undefined {
   let candidate = ask;
-  for (let round = 0; round < zones.length * MAX_DAYS; round++) {
+  const pairs = openings.flatMap(({ zones, window }) => zones.map((zone) => ({ zone, window })));
+  for (let round = 0; round < pairs.length * MAX_DAYS; round++) {
     let later = candidate;
-    for (const zone of zones) {
+    for (const { zone, window } of pairs) {
       const open = nextOpen(later, zone, window);
       if (!open || open.getTime() - ask.getTime() > MAX_DAYS * DAY_MS) return undefined;
       later = open;
@@ -68,7 +87,7 @@ export function nextOpenInAll(ask: Date, zones: readonly string[], window: Windo
     if (later.getTime() === candidate.getTime()) return candidate;
     candidate = later;
   }
-  return undefined;
+  return pairs.length === 0 ? ask : undefined;
 }
 
 /**
@@ -91,7 +110,7 @@ export function addWorkingMinutes(from: Date, minutes: number, zone: string, hou
 }
 
 /** When the window that is open at `instant` closes. */
-function closeAfter(instant: Date, zone: string, window: Window): Date {
+function closeAfter(instant: Date, zone: string, window: Hours): Date {
   const today = localDate(instant, zone);
   for (const date of [addDays(today, -1), today]) {
     const span = spanOf(date, zone, window);

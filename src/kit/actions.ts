@@ -22,6 +22,7 @@ export const ACTION_KINDS = [
   'send_in_app',
   'place_call',
   'post_webhook',
+  'record_opt_out',
 ] as const;
 export type ActionKind = (typeof ACTION_KINDS)[number];
 
@@ -125,6 +126,11 @@ export const ACTION_INPUTS = {
   send_in_app: Type.Object({ to: Type.String(), text: Type.String() }),
   place_call: Type.Object({ to: Type.String(), text: Type.String() }),
   post_webhook: Type.Object({ type: text('Event type', 200), data: Type.Unknown() }),
+  record_opt_out: Type.Object({
+    channel: Type.Union([Type.Literal('email'), Type.Literal('sms'), Type.Literal('whatsapp')]),
+    address: text('Address or number of the person', 320),
+    contact: Type.Optional(text('Native id of the person', 200)),
+  }),
 } as const satisfies Record<ActionKind, TObject>;
 
 export type ActionInput<Kind extends ActionKind = ActionKind> = Static<(typeof ACTION_INPUTS)[Kind]>;

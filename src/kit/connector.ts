@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts';
-import type { ActionDefinition } from './actions.ts';
+import type { ActionDefinition, ActionKind } from './actions.ts';
 import type { Account, Auth, Secrets } from './auth.ts';
 import type { AppSecrets, VendorContext } from './context.ts';
 import type { ErrorTable } from './errors.ts';
@@ -54,11 +54,35 @@ export interface Connector {
   streams: readonly Stream[];
   webhooks?: Webhooks;
   actions: readonly ActionDefinition[];
+  /** How the platform is told that somebody wants no messages; a channel that is missing it cannot hold. */
+  optOut?: Partial<Record<OptOutChannel, OptOutHolding>>;
+  /** Words the platform answers by itself unless somebody switched that off: the hub does not answer a second time. */
+  answers?: Partial<Record<'sms' | 'whatsapp', readonly ('stop' | 'help')[]>>;
   files?: FileReader;
   /** Loads the simulation of the vendor. */
   sandbox: () => Promise<SandboxModule>;
   /** What a person should know before connecting. */
   notes?: readonly string[];
+}
+
+export type OptOutChannel = 'email' | 'sms' | 'whatsapp';
+
+/** An objection, as platforms are told of it. */
+export interface OptOutChoice {
+  channel: OptOutChannel;
+  address: string;
+  /** Native id of the person, when the platform has them. */
+  contact?: string;
+  /** Absent: everything on the channel. */
+  topic?: string;
+  at: Date;
+}
+
+/** The action that tells a platform of an objection. */
+export interface OptOutHolding {
+  kind: ActionKind;
+  /** @returns the action's input; undefined when this objection cannot be held (a topic it has no counterpart of) */
+  input: (choice: OptOutChoice, settings: Record<string, unknown>) => Record<string, unknown> | undefined;
 }
 
 export interface SandboxModule {

@@ -88,6 +88,7 @@ export const ENTITIES = {
       tags,
       email_opt_out: { type: 'boolean', title: 'Opted out of e-mail at the vendor' },
       sms_opt_out: { type: 'boolean', title: 'Opted out of text messages at the vendor' },
+      topic_opt_outs: { type: 'text[]', title: 'Topics opted out of at the vendor, as channel:topic' },
       external_ids: keys('Ids of the same person elsewhere, as system:id'),
     },
   },

@@ -24,6 +24,7 @@ const RULES: Record<JoinedKind, Record<string, Rule>> = {
     external_ids: { kind: 'union' },
     email_opt_out: { kind: 'any' },
     sms_opt_out: { kind: 'any' },
+    topic_opt_outs: { kind: 'union' },
     phone: newest,
     address_line: newest,
     city: newest,

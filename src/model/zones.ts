@@ -174,13 +174,24 @@ export function zonesOfCountry(country: string): string[] {
   return zones;
 }
 
+/** Code of a state or province by its code or name; undefined for anything else. */
+export function stateCode(country: string, region: string | null | undefined): string | undefined {
+  if (!region) return undefined;
+  const code = (country === 'US' ? US_NAMES[region.toLowerCase()] : undefined) ?? region.toUpperCase();
+  return REGION_ZONES[country]?.[code] ? code : undefined;
+}
+
+/** Codes of the states of a country in which a zone is observed; all of them when none is named, or none observes it. */
+export function statesIn(country: string, zone: string | undefined): string[] {
+  const states = Object.entries(REGION_ZONES[country] ?? {});
+  const there = zone ? states.filter(([, zones]) => zones.split(' ').includes(zone)) : [];
+  return (there.length > 0 ? there : states).map(([code]) => code);
+}
+
 function zonesOfAddress(country: string | null | undefined, region: string | null | undefined): string[] {
   if (!country) return [];
-  if (region && country in REGION_ZONES) {
-    const code = country === 'US' ? (US_NAMES[region.toLowerCase()] ?? region.toUpperCase()) : region.toUpperCase();
-    const known = REGION_ZONES[country]![code];
-    if (known) return known.split(' ');
-  }
+  const code = stateCode(country, region);
+  if (code) return REGION_ZONES[country]![code]!.split(' ');
   return zonesOfCountry(country);
 }
 
@@ -195,7 +206,7 @@ const byAreaCode = new Map<string, CountryCode>();
  * The country of a phone number (E.164). Most calling codes are one country's; among those that share +1 the area code
  * tells (North American Numbering Plan). Only the rest has to be parsed, which takes a hundred times as long.
  */
-function countryOfPhone(phone: string): CountryCode | undefined {
+export function countryOfPhone(phone: string): CountryCode | undefined {
   if (phone.startsWith('+1') && phone.length === 12) {
     const area = phone.slice(2, 5);
     const known = byAreaCode.get(area);

@@ -1,4 +1,5 @@
 import type { Tx } from '../base/database.ts';
+import { mergeConsents } from '../consent/merging.ts';
 import { stopRun } from './manual.ts';
 import type { SequencePorts } from './ports.ts';
 import type { RunRow } from './runs.ts';
@@ -64,29 +65,6 @@ export async function mergeRuns(
        and (o.copy_of is null or o.request_id < t.request_id)`,
     [tx.tenantId, survivor],
   );
-  await mergeConsents(tx, survivor, absorbed);
+  await mergeConsents(tx, survivor, absorbed, now);
   return moved;
-}
-
-/** Objections of either count for both. Whose a consent was is kept with it, so that it goes back to them alone. */
-async function mergeConsents(tx: Tx, survivor: string, absorbed: string): Promise<void> {
-  await tx.query(
-    `update consent set evidence = jsonb_set(evidence, '{of}', ('["' || customer_id::text || '"]')::jsonb)
-     where tenant_id = $1 and customer_id = any($2) and evidence -> 'of' is null`,
-    [tx.tenantId, [survivor, absorbed]],
-  );
-  await tx.query(
-    `insert into consent as c (tenant_id, customer_id, channel, topic, state, basis, source, evidence, recorded_at, expires_at)
-     select tenant_id, $3, channel, topic, state, basis, source, evidence, recorded_at, expires_at from consent where tenant_id = $1 and customer_id = $2
-     on conflict (tenant_id, customer_id, channel, topic) do update set state = excluded.state, basis = excluded.basis, source = excluded.source, evidence = excluded.evidence,
-       recorded_at = excluded.recorded_at, expires_at = excluded.expires_at where excluded.state = 'denied' and c.state = 'granted'`,
-    [tx.tenantId, absorbed, survivor],
-  );
-  await tx.query(
-    `update consent c set evidence = jsonb_set(c.evidence, '{of}', (c.evidence -> 'of') || (o.evidence -> 'of'))
-     from consent o where c.tenant_id = $1 and o.tenant_id = $1 and c.customer_id = $3 and o.customer_id = $2
-       and c.channel = o.channel and c.topic = o.topic and c.state = 'granted' and o.state = 'granted'`,
-    [tx.tenantId, absorbed, survivor],
-  );
-  await tx.query('delete from consent where tenant_id = $1 and customer_id = $2', [tx.tenantId, absorbed]);
 }

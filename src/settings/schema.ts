@@ -1,36 +1,20 @@
 import { type Static, type TSchema, Type } from 'typebox';
-import { words } from '../base/schema.ts';
+import { CONSENT_SETTINGS, DailyWindow } from './consent.ts';
 import { SCORE_SETTINGS } from './score.ts';
 
-const Time = Type.String({ pattern: '^([01]\\d|2[0-3]):[0-5]\\d$|^24:00$', description: 'HH:MM' });
+export {
+  type Cap,
+  CHANNELS,
+  type Channel,
+  CLASSES,
+  LANGUAGES,
+  type Language,
+  type MessageClass,
+  type Window,
+} from './consent.ts';
 
-/** When messages may reach a person, on the clock of where that person is. */
-const DailyWindow = Type.Object(
-  {
-    open: Time,
-    close: Time,
-    /** Monday 1 to Sunday 7. */
-    days: Type.Array(Type.Integer({ minimum: 1, maximum: 7 }), { minItems: 1, uniqueItems: true }),
-  },
-  { additionalProperties: false },
-);
-export type Window = Static<typeof DailyWindow>;
-
-/** The same for a member of staff. */
+/** The same as quiet hours for a member of staff. */
 export const WorkingHours = DailyWindow;
-
-const Cap = Type.Object(
-  {
-    messages: Type.Integer({ minimum: 0, description: '0 refuses every message; leave the cap out for no limit' }),
-    days: Type.Integer({ minimum: 1, maximum: 365, description: 'Length of the rolling window' }),
-    then: words(['defer', 'skip'], 'What happens to a message over the cap'),
-  },
-  { additionalProperties: false },
-);
-export type Cap = Static<typeof Cap>;
-
-export const CHANNELS = ['email', 'sms', 'whatsapp', 'chat', 'push', 'in_app', 'call'] as const;
-export type Channel = (typeof CHANNELS)[number];
 
 /** Every setting of a tenant, with its default. Nothing is configured elsewhere. */
 export const SETTINGS = {
@@ -61,29 +45,7 @@ export const SETTINGS = {
       replyTo: '',
     },
   },
-  quietHours: {
-    title: "When messages may go out, on the recipient's clock",
-    schema: Type.Object(
-      { default: DailyWindow, channels: Type.Partial(Type.Record(words(CHANNELS), DailyWindow)) },
-      { additionalProperties: false },
-    ),
-    // 47 CFR 64.1200(c)(1) allows 08-21; the stricter states (FL, MD, MA, AL, LA, MS) end at 20, so that is the default.
-    value: { default: { open: '08:00', close: '20:00', days: [1, 2, 3, 4, 5, 6, 7] }, channels: {} },
-  },
-  caps: {
-    title: 'How many marketing messages a person or company gets',
-    schema: Type.Object(
-      { marketing: Type.Array(Cap, { maxItems: 10 }), marketingPerCompany: Type.Array(Cap, { maxItems: 10 }) },
-      { additionalProperties: false },
-    ),
-    value: {
-      marketing: [
-        { messages: 1, days: 1, then: 'defer' },
-        { messages: 3, days: 7, then: 'defer' },
-      ],
-      marketingPerCompany: [],
-    },
-  },
+  ...CONSENT_SETTINGS,
   workingHours: {
     title: 'When staff work',
     schema: WorkingHours,
