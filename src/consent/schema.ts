@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox';
 import type { Tx } from '../base/database.ts';
-import { nullable, words } from '../base/schema.ts';
+import { nullable, ref, words } from '../base/schema.ts';
 import { CHANNELS, CLASSES } from '../settings/schema.ts';
 import { BASES } from './bases.ts';
 
@@ -55,8 +55,8 @@ const PassedOn = Type.Object({
 
 export const ConsentProof = Type.Object(
   {
-    present: Type.Array(ConsentView),
-    history: Type.Array(ConsentView),
+    present: Type.Array(ref(ConsentView)),
+    history: Type.Array(ref(ConsentView)),
     standing: Type.Array(Standing),
     wishes: Wishes,
     passedOn: Type.Array(PassedOn),

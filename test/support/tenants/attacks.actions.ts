@@ -42,6 +42,13 @@ function routeOf({ named }: Tenant, deps: Surroundings['deps'], kind: string) {
 
 const choice = { channel: 'email', address: 'ann@example.com', source: 'x', evidence: {}, at: NOW };
 
+/** What opting out needs of other rooms; each of them is attacked by itself. */
+const outside = (deps: Surroundings['deps']) => ({
+  hash: deps.hash,
+  cancelQueued: async () => ({ cancelled: 0, inFlight: 0 }),
+  tellPlatforms: async () => {},
+});
+
 /** Attacks on consent and on what goes out. */
 export const ACTIONS = [
   ...attacksOn('consent/store.ts', {
@@ -78,11 +85,12 @@ export const ACTIONS = [
     customerOfAddress: () => ['email', 'ann@example.com'],
   }),
   ...attacksOn('consent/optout.ts', {
-    optOut: (_victim, { deps }) => [
-      { hash: deps.hash, cancelQueued: async () => 0 },
-      { ...choice, scope: 'all', reason: 'x' },
+    optOut: (_victim, { deps }) => [outside(deps), { ...choice, scope: 'all', reason: 'x' }],
+    optOutPerson: ({ ids }, { deps }) => [
+      outside(deps),
+      { ...choice, customerId: ids.customer, class: 'marketing', topic: 'x', reason: 'x', actor: 'x' },
     ],
-    optIn: (_victim, { deps }) => [{ hash: deps.hash, cancelQueued: async () => 0 }, choice],
+    optIn: (_victim, { deps }) => [outside(deps), choice],
   }),
   ...attacksOn('actions/store.ts', {
     insertRequest: (victim) => [newRequest(victim), NOW],

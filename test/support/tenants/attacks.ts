@@ -4,6 +4,7 @@ import { CARE } from './attacks.care.ts';
 import { CLOCK } from './attacks.clock.ts';
 import { COMPLETENESS } from './attacks.completeness.ts';
 import { CONDITIONS } from './attacks.conditions.ts';
+import { CONSENT } from './attacks.consent.ts';
 import { EVENTS } from './attacks.events.ts';
 import { IDENTITY } from './attacks.identity.ts';
 import { MODEL } from './attacks.model.ts';
@@ -19,6 +20,7 @@ export const ATTACKS: ReadonlyMap<string, Attack> = new Map([
   ...ACTIONS,
   ...CARE,
   ...CLOCK,
+  ...CONSENT,
   ...COMPLETENESS,
   ...REMAP,
   ...IDENTITY,

@@ -164,6 +164,8 @@ export function peopleFacts(ids: Ids, { mark, zone, due }: Flavour): Facts {
       },
     ],
     contact_guard: [{ subject_id: ids.customer2 }],
+    contact_preference: [{ customer_id: ids.customer, paused_until: null, at_most_messages: 1, at_most_days: 30 }],
+    keyword_answer: [{ channel: 'sms', address_hash: Buffer.from('hash'), word: 'help', answered_at: LONG_AGO }],
     touch: [
       {
         request_id: ids.committed,
