@@ -2,16 +2,18 @@ import type { AccessDeps } from './access/identity.ts';
 import { apiKeyRoutes } from './access/key.routes.ts';
 import { accessRoutes } from './access/routes.ts';
 import type { ActionDeps } from './actions/deps.ts';
-import { optOutDeps, passedOn } from './actions/optouts.ts';
+import { channelsOf, choiceDeps, optOutDeps, passedOn } from './actions/optouts.ts';
 import { oversightRoutes } from './actions/oversight.routes.ts';
 import { actionRoutes } from './actions/routes.ts';
 import { standingOf } from './actions/standing.ts';
 import { templateProblem } from './actions/templates.ts';
 import { unfreeze } from './actions/transitions.ts';
+import { messagesTo } from './actions/why.ts';
 import { auditRoutes } from './audit/routes.ts';
 import type { Metrics } from './base/metrics.ts';
 import { connectionCareRoutes } from './connections/care.routes.ts';
 import { connectionRoutes } from './connections/routes.ts';
+import { recipientRoutes } from './consent/page.routes.ts';
 import { consentRoutes } from './consent/routes.ts';
 import type { App } from './http/app.ts';
 import { browserRoutes } from './http/browser.ts';
@@ -71,12 +73,16 @@ export async function apiRoutes(app: App, api: ApiDeps): Promise<void> {
   peopleRoutes(app, { db, clock, ports });
   holdRoutes(app, { db, clock, unfreeze, wake: (tenantId) => queue.wake('dispatch', { tenantId }) });
   templateRoutes(app, { db, clock, templateProblem });
+  consentRoutes(app, {
+    ...{ db, clock, passedOn, optOut: optOutDeps(deps) },
+    standing: (tx, customerId, now) => standingOf(deps, tx, customerId, now),
+  });
   actionRoutes(app, deps);
   oversightRoutes(app, deps);
   await browserRoutes(app, { ...deps, ...access, onConnected, secureCookies }, (inner) =>
-    consentRoutes(inner, {
-      ...{ db, clock, passedOn, optOut: optOutDeps(deps) },
-      standing: (tx, customerId, now) => standingOf(deps, tx, customerId, now),
+    recipientRoutes(inner, {
+      ...{ db, clock, choices: choiceDeps(deps), messages: messagesTo },
+      channels: (tx) => channelsOf(deps, tx),
     }),
   );
   await hookRoutes(app, { ...deps, metrics });

@@ -8,6 +8,7 @@ import { findStaff } from '../sequences/staff.ts';
 import type { TemplateRow } from '../sequences/store.ts';
 import { setting } from '../settings/store.ts';
 import type { Contexts } from './context.ts';
+import { withFooter } from './footer.ts';
 import { nativeIdOf, nativeStaffId, type Route } from './routing.ts';
 import type { RequestRow } from './store.ts';
 import { render, renderDeep, TemplateError, textToHtml } from './templates.ts';
@@ -45,7 +46,7 @@ export async function buildContent(deps: ContentDeps, tx: Tx, input: ContentInpu
         : plan.type === 'staff'
           ? await staffContent(deps, tx, input, plan)
           : plan.type === 'answer' || CUSTOMER_KINDS.includes(request.kind)
-            ? { ...(await unsubscribeLink(deps, tx, request)), ...plan.input }
+            ? { ...plan.input, ...(await marketingMail(deps, tx, input, plan.input)) }
             : await nativeContent(tx, input, plan.input);
   // What the platform adds to the kind's input is checked here: only now it is known where it happens.
   for (const schema of [ACTION_INPUTS[request.kind], input.route.action.extra]) {
@@ -81,12 +82,13 @@ async function messageContent(
     .replace(/\s+/g, ' ')
     .trim();
   if (subject === '') throw new TemplateError(`the text "${key}" has no subject for e-mail`);
+  const text = request.class === 'marketing' ? await withFooter(tx, body, links, person?.locale) : body;
   return {
     to: request.recipient,
     ...(person?.name ? { toName: person.name } : {}),
     subject,
-    text: body,
-    html: textToHtml(body),
+    text,
+    html: textToHtml(text),
     ...(request.class === 'marketing' ? { unsubscribeUrl: links.unsubscribe } : {}),
   };
 }
@@ -106,8 +108,15 @@ function pick(
   );
 }
 
+/** Where a recipient ends it, chooses, and reads why it came; one secret for all three. */
+export interface Links {
+  unsubscribe: string;
+  preferences: string;
+  why: string;
+}
+
 /** Links for one person, channel and topic; the same for ever, so that old mails keep working. */
-async function linksFor(deps: ContentDeps, tx: Tx, request: RequestRow): Promise<{ unsubscribe: string }> {
+async function linksFor(deps: ContentDeps, tx: Tx, request: RequestRow): Promise<Links> {
   const topic = request.topic ?? '*';
   const token = hmacSha256(deps.linkKey, `${tx.tenantId} ${request.customer_id} ${request.channel} ${topic}`).toString(
     'base64url',
@@ -121,14 +130,26 @@ async function linksFor(deps: ContentDeps, tx: Tx, request: RequestRow): Promise
       request.created_at,
     ],
   );
-  return { unsubscribe: `${deps.publicUrl}/u/${token}` };
+  return {
+    unsubscribe: `${deps.publicUrl}/u/${token}`,
+    preferences: `${deps.publicUrl}/p/${token}`,
+    why: `${deps.publicUrl}/w/${token}`,
+  };
 }
 
 /** Marketing by mail says how to end it, whoever wrote the text. */
-const unsubscribeLink = async (deps: ContentDeps, tx: Tx, request: RequestRow): Promise<Record<string, unknown>> =>
-  request.class === 'marketing' && request.channel === 'email'
-    ? { unsubscribeUrl: (await linksFor(deps, tx, request)).unsubscribe }
-    : {};
+async function marketingMail(
+  deps: ContentDeps,
+  tx: Tx,
+  { request, contexts }: ContentInput,
+  input: Record<string, unknown>,
+): Promise<Record<string, unknown>> {
+  if (request.class !== 'marketing' || request.channel !== 'email') return {};
+  const links = await linksFor(deps, tx, request);
+  const person = contexts.people.get(request.customer_id ?? '');
+  const text = typeof input.text === 'string' ? await withFooter(tx, input.text, links, person?.locale) : undefined;
+  return { unsubscribeUrl: links.unsubscribe, ...(text === undefined ? {} : { text }) };
+}
 
 /** What a native action is about, and who does it, in the ids of the platform. */
 async function about(tx: Tx, { request, route, contexts }: ContentInput): Promise<Record<string, string>> {

@@ -2,7 +2,6 @@ import { appendEvents } from '../audit/store.ts';
 import type { Tx } from '../base/database.ts';
 import { removeRoutes } from '../connections/coordinator.ts';
 import { type ConnectionRow, setConnectionState } from '../connections/store.ts';
-import { optIn, optOut } from '../consent/optout.ts';
 import { suppress } from '../consent/store.ts';
 import { keywordOf } from '../consent/words.ts';
 import type { HookEvent } from '../kit/index.ts';
@@ -11,7 +10,7 @@ import { acknowledge } from '../sequences/escalating.ts';
 import { escalationOfToken } from './content.ts';
 import type { ActionDeps } from './deps.ts';
 import { afterEnd } from './ending.ts';
-import { optOutDeps } from './optouts.ts';
+import { takeHelp, takeStart, takeStop } from './replies.ts';
 import { noteNativeState, type RequestRow, requestOfNative } from './store.ts';
 import { settleRequest, unfreeze } from './transitions.ts';
 
@@ -30,25 +29,13 @@ export async function takeEvent(
       return takeReceipt(deps, tx, connection, event, now);
     case 'opt_out':
     case 'opt_in': {
-      const evidence = { text: event.evidence, connection: connection.id, event: event.key };
-      if (event.type === 'opt_in')
-        return optIn(optOutDeps(deps), tx, {
-          channel: event.channel,
-          address: event.address,
-          source: connection.connector,
-          evidence,
-          at: now,
-        });
-      await optOut(optOutDeps(deps), tx, {
-        channel: event.channel,
-        address: event.address,
-        scope: 'all',
-        topic: event.topic,
-        reason: 'stop_reply',
+      const written = { channel: event.channel, address: event.address, text: event.evidence, connection, at: now };
+      const choice = {
         source: connection.connector,
-        evidence,
-        at: now,
-      });
+        evidence: { text: event.evidence, connection: connection.id, event: event.key },
+      };
+      if (event.type === 'opt_in') await takeStart(deps, tx, written, choice);
+      else await takeStop(deps, tx, written, { ...choice, topic: event.topic });
       return;
     }
     case 'acknowledge': {
@@ -154,30 +141,35 @@ export const unfreezeListener: ChangeListener = async (tx, changes, now) => {
   if (customers.length > 0) await unfreeze(tx, [...new Set(customers)], now);
 };
 
-/** An inbound text that is nothing but STOP or START counts as such, whoever delivered it. */
+/** An inbound text that is nothing but STOP, START or HELP counts as such, whoever delivered it. */
 export function keywordListener(deps: () => ActionDeps): ChangeListener {
   return async (tx, changes, now) => {
     for (const change of changes) {
       const { after } = change;
-      if (
-        change.kind !== 'activity' ||
-        change.op !== 'created' ||
-        change.origin !== 'live' ||
-        after?.direction !== 'in'
-      )
-        continue;
-      const word = keywordOf(String(after.body ?? ''));
+      if (change.kind !== 'activity' || change.op !== 'created' || change.origin !== 'live') continue;
+      if (after?.direction !== 'in' || after.automatic === true || !after.address) continue;
       const channel = String(after.channel ?? '');
-      if (!word || word === 'help' || !after.address || !['sms', 'whatsapp'].includes(channel)) continue;
-      const choice = {
-        channel,
-        address: String(after.address),
-        source: 'reply',
-        evidence: { text: after.body, activity: change.entity_id },
-        at: now,
-      };
-      if (word === 'stop') await optOut(optOutDeps(deps()), tx, { ...choice, scope: 'all', reason: 'stop_reply' });
-      else await optIn(optOutDeps(deps()), tx, choice);
+      const text = String(after.body ?? '');
+      // A mail says it in its subject or in all of its text.
+      const subject = channel === 'email' ? keywordOf(String(after.subject ?? '')) : undefined;
+      const word = keywordOf(text) ?? (subject === 'stop' ? subject : undefined);
+      if (!word || !['sms', 'whatsapp', 'email'].includes(channel)) continue;
+      const connection = await connectionOfActivity(tx, change.entity_id);
+      const written = { channel, address: String(after.address), text, connection, at: now };
+      const choice = { source: 'reply', evidence: { text: after.body ?? after.subject, activity: change.entity_id } };
+      if (word === 'help') await takeHelp(deps(), tx, written);
+      else if (word === 'stop') await takeStop(deps(), tx, written, choice);
+      else await takeStart(deps(), tx, written, choice);
     }
   };
+}
+
+async function connectionOfActivity(tx: Tx, entityId: string): Promise<{ id: string; connector: string } | undefined> {
+  const { rows } = await tx.query<{ id: string; connector: string }>(
+    `select c.id, c.connector from activity a join stream s on s.tenant_id = a.tenant_id and s.id = a.stream_id
+       join connection c on c.tenant_id = s.tenant_id and c.id = s.connection_id
+     where a.tenant_id = $1 and a.entity_id = $2 limit 1`,
+    [tx.tenantId, entityId],
+  );
+  return rows[0];
 }

@@ -1,16 +1,18 @@
 import type { Tx } from '../base/database.ts';
 import { newId } from '../base/ids.ts';
 import { listConnections } from '../connections/store.ts';
+import type { ChoiceDeps } from '../consent/choices.ts';
 import type { OptOutDeps, TellPlatforms } from '../consent/optout.ts';
 import type { ProofPorts } from '../consent/schema.ts';
 import type { OptOutChannel } from '../kit/index.ts';
+import { CHANNELS } from '../settings/schema.ts';
 import { loadPeople } from './context.ts';
 import type { ActionDeps } from './deps.ts';
 import { afterEnd } from './ending.ts';
-import { addressOf } from './plan.ts';
-import { nativeIdOf } from './routing.ts';
+import { addressOf, KIND_OF_CHANNEL } from './plan.ts';
+import { loadRoutes, nativeIdOf } from './routing.ts';
 import { insertRequest } from './store.ts';
-import { cancelRequests, countSending } from './transitions.ts';
+import { cancelRequests, countSending, recommit } from './transitions.ts';
 
 /** Who asked for what tells platforms of objections; the proof finds it by this. */
 const TELLING = 'consent:opt-out';
@@ -33,6 +35,9 @@ export const optOutDeps = (deps: ActionDeps): OptOutDeps => ({
   },
   tellPlatforms: (tx, what) => tellPlatforms(deps, tx, what),
 });
+
+/** The same for the preferences page, whose wishes must also reach what was let through and has not left yet. */
+export const choiceDeps = (deps: ActionDeps): ChoiceDeps => ({ ...optOutDeps(deps), lookAgain: recommit });
 
 /**
  * Plans, for each connection whose platform can hold it, the action that tells it of an objection. Told like anything
@@ -84,6 +89,12 @@ async function tellPlatforms(deps: ActionDeps, tx: Tx, what: Parameters<TellPlat
     planned = (await insertRequest(tx, request, what.at)) !== undefined || planned;
   }
   if (planned) await deps.queue.send(tx, 'dispatch', { tenantId: tx.tenantId });
+}
+
+/** Channels the business can write to people on, by the platforms that are connected. */
+export async function channelsOf(deps: ActionDeps, tx: Tx): Promise<string[]> {
+  const routes = await loadRoutes(tx, deps.registry);
+  return CHANNELS.filter((channel) => 'connection' in routes.of(KIND_OF_CHANNEL[channel]));
 }
 
 /** Which platforms were told of a person's objections, newest first. */

@@ -257,3 +257,12 @@ export async function unfreeze(tx: Tx, customerIds: readonly string[], now: Date
   );
   return rowCount;
 }
+
+/** Marketing to a customer that was let through and not handed over yet goes through the gate again. */
+export async function recommit(tx: Tx, customerId: string, now: Date): Promise<void> {
+  await tx.query(
+    `update action_request set state = 'planned', content = null, updated_at = $3, version = version + 1
+     where tenant_id = $1 and customer_id = $2 and state = 'committed' and class = 'marketing'`,
+    [tx.tenantId, customerId, now],
+  );
+}

@@ -226,3 +226,19 @@ export async function customerOfAddress(tx: Tx, channel: string, address: string
     ),
   )?.entity_id;
 }
+
+/**
+ * Notes that a word is answered at an address, unless it was answered lately: of two at once, one answers.
+ * @returns whether it is to be answered
+ */
+export async function noteAnswered(
+  tx: Tx,
+  answer: { channel: string; addressHash: Buffer; word: string; at: Date; notSince: Date },
+): Promise<boolean> {
+  const { rowCount } = await tx.query(
+    `insert into keyword_answer as k (tenant_id, channel, address_hash, word, answered_at) values ($1, $2, $3, $4, $5)
+     on conflict (tenant_id, channel, address_hash, word) do update set answered_at = excluded.answered_at where k.answered_at <= $6`,
+    [tx.tenantId, answer.channel, answer.addressHash, answer.word, answer.at, answer.notSince],
+  );
+  return rowCount === 1;
+}

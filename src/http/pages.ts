@@ -6,14 +6,23 @@ label { display: block; margin: .75rem 0 .25rem }
 input { width: 100%; box-sizing: border-box; padding: .5rem; font: inherit }
 button { margin-top: 1rem; padding: .5rem 1rem; font: inherit }
 .error { border-left: .25rem solid #c00; padding-left: .75rem }
+.done { border-left: .25rem solid #080; padding-left: .75rem }
+fieldset { margin: 1.5rem 0 0; padding: .5rem 1rem 1rem; border: 1px solid; min-width: 0 }
+.choice { display: flex; gap: .75rem; align-items: baseline; padding: .25rem 0 }
+.choice input { width: auto; flex: none }
+.hint { margin: .25rem 0 0; font-size: .9rem }
+h1, h2, p, li, legend { overflow-wrap: anywhere }
 `;
 
 export const escapeHtml = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 
-/** A page with a title; `body` is HTML whose variable parts are escaped already. */
-export const page = (title: string, body: string): string =>
-  `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>${escapeHtml(title)} - Rapport</title><link rel="stylesheet" href="/hub.css"></head><body><main><h1>${escapeHtml(title)}</h1>${body}</main></body></html>`;
+/**
+ * A page with a title; `body` is HTML whose variable parts are escaped already.
+ * @param options language of the page, and whose it is
+ */
+export const page = (title: string, body: string, options: { lang?: string; of?: string } = {}): string =>
+  `<!doctype html><html lang="${options.lang ?? 'en'}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>${escapeHtml(title)} - ${escapeHtml(options.of ?? 'Rapport')}</title><link rel="stylesheet" href="/hub.css"></head><body><main><h1>${escapeHtml(title)}</h1>${body}</main></body></html>`;
 
 /** What a person sees who opens the hub in a browser. */
 export function homePage(fresh: boolean, error?: string, values: Record<string, string> = {}): string {

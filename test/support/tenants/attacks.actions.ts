@@ -82,6 +82,7 @@ export const ACTIONS = [
     suppressionsOf: () => [[{ channel: 'email', hash: Buffer.from('hash') }]],
     touchesSince: ({ ids }) => [[ids.customer], [ids.company], new Date(0)],
     releaseTouch: ({ ids }) => [ids.committed],
+    noteAnswered: () => [{ channel: 'sms', addressHash: Buffer.from('hash'), word: 'help', at: NOW, notSince: NOW }],
     customerOfAddress: () => ['email', 'ann@example.com'],
   }),
   ...attacksOn('consent/optout.ts', {
@@ -132,6 +133,7 @@ export const ACTIONS = [
     countSending: ({ ids }) => [{ customerId: ids.customer }],
     cancelRequests: ({ ids }) => [{ customerId: ids.customer, reason: 'x', detail: 'x' }, NOW],
     unfreeze: ({ ids }) => [[ids.customer], NOW],
+    recommit: ({ ids }) => [ids.customer, NOW],
   }),
   ...attacksOn('actions/context.ts', {
     loadPeople: ({ ids }) => [[ids.customer]],
