@@ -70,6 +70,9 @@ export const CONSENT = [
   }),
   ...attacksOn('actions/optouts.ts', {
     passedOn: ({ ids }) => [ids.customer],
-    channelsOf: (_victim, { deps }) => [deps],
+    channelsOf: {
+      args: (_victim, { deps }) => [deps],
+      harmless: 'the platform of the facts carries no messages',
+    },
   }),
 ];

@@ -89,6 +89,10 @@ export function workFacts(ids: Ids, { mark, due, days }: Flavour): Facts {
         visit: 1,
         plan: { type: 'staff', what: 'chat', staffId: ids.staff, level: 0 },
       }),
+      asked(newId(), 'sent', {
+        ...{ idempotency_key: 'key-told', native_id: 'native-told', created_by: 'consent:opt-out' },
+        ...{ kind: 'send_email', channel: 'email', class: 'transactional', content: { subject: mark } },
+      }),
     ],
     action_attempt: [{ request_id: ids.sending, number: 1 }],
     escalation: [
