@@ -215,7 +215,7 @@ export const actions: readonly ActionDefinition[] = [
         : { method: 'POST', path: `${path}/unsubscribe-all`, query: { channel: 'EMAIL' } };
     },
     receipt: (_reply, _ctx, input) => ({
-      nativeId: `${input.subscription ?? 'all'}:${input.address}`,
+      nativeId: `${optOutProperty(input.subscription)}:${input.address}`,
       state: 'unsubscribed',
     }),
     // HubSpot itself sets the property of the contact; it comes back with the next webhook.
