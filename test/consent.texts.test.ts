@@ -7,7 +7,7 @@ import { EVENTS, eventIn } from '../src/consent/texts/events.ts';
 import { fill, languageOf, TEXTS } from '../src/consent/texts/index.ts';
 import { nextOpenUnder } from '../src/consent/windows.ts';
 import { answerLanguage, keywordOf, WORDS, wordIn } from '../src/consent/words.ts';
-import type { PersonPlace } from '../src/consent/zones.ts';
+import type { PersonPlace } from '../src/model/zones.ts';
 import { LANGUAGES, SETTINGS } from '../src/settings/schema.ts';
 
 /** Every text of a tree by its path, with the blanks in it. */

@@ -1,9 +1,9 @@
 import { isZone } from '../base/time.ts';
+import { countryOfPhone, type PersonPlace, stateCode, statesIn } from '../model/zones.ts';
 import type { MessageClass, SettingValue, Window } from '../settings/schema.ts';
 import { HOURS, type HoursRule } from './compliance.ts';
 import { isListedHoliday, isPublicHoliday } from './holidays.ts';
 import type { Hours } from './windows.ts';
-import { countryOfPhone, type PersonPlace, stateCode, statesIn } from '../model/zones.ts';
 
 /** Hours a region asks for, with where that is written. */
 export interface RegionHours {
@@ -13,7 +13,7 @@ export interface RegionHours {
 
 /** The country a person is in, by the best of what is known; undefined: nobody knows. */
 export const countryOf = (person: PersonPlace): string | undefined =>
-  person.country ?? countryOfPhone(person.phone) ?? person.company_country ?? undefined;
+  person.country ?? (person.phone ? countryOfPhone(person.phone) : undefined) ?? person.company_country ?? undefined;
 
 /**
  * The regions a person may be in: a country, and its states where they have hours of their own. Several mean that
