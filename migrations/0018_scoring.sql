@@ -100,7 +100,7 @@ create table score_state (
   tenant_id uuid not null,
   passed_on date not null,
   passed_at timestamptz not null,
-  -- Streams that had been read once when it passed: a whole history may have come in since.
+  -- Streams that had been read once and files that had been imported when it passed: a history may have come in since.
   streams_read int not null,
   customers int not null,
   rules int not null,

@@ -26,6 +26,7 @@ import { maintenanceQueues } from './maintenance.ts';
 import { openStore, type StoreOptions } from './open.ts';
 import { loadRegistry } from './registry.ts';
 import { schemas } from './schemas.ts';
+import { scoreQueues } from './scoring/jobs.ts';
 import { startRuns } from './sequences/engine.ts';
 import { bumpNextWake, sequenceQueues } from './sequences/jobs.ts';
 import { syncQueues } from './sync/jobs.ts';
@@ -37,6 +38,7 @@ import { triggerQueues } from './triggers/jobs.ts';
 const DUE: readonly DueKind[] = [
   { kind: 'sync', queue: 'sync', fallbackSeconds: 300 },
   { kind: 'link', queue: 'link', fallbackSeconds: 600 },
+  { kind: 'score', queue: 'score', fallbackSeconds: 3600 },
   { kind: 'detect', queue: 'detect', fallbackSeconds: 3600 },
   { kind: 'runs', queue: 'runs', fallbackSeconds: 600 },
   { kind: 'dispatch', queue: 'dispatch', fallbackSeconds: 300 },
@@ -111,6 +113,7 @@ export async function startHub(options: HubOptions): Promise<Hub> {
     ownerUrl,
     [
       ...syncQueues(late),
+      ...scoreQueues(late),
       ...triggerQueues(() => ({ db, clock, start, wake: (name, tenantId) => queue.wake(name, { tenantId }) })),
       ...sequenceQueues(() => ({ db, clock, ports })),
       ...actionQueues(late),

@@ -5,6 +5,9 @@ import { keywordListener, takeEvent, unfreezeListener } from './actions/events.t
 import { optOutDeps } from './actions/optouts.ts';
 import { consentImport } from './consent/imports.ts';
 import { partConsents } from './consent/parting.ts';
+import { replyListener } from './scoring/engagement.ts';
+import { scoreListener } from './scoring/jobs.ts';
+import { mergeScores, partScores } from './scoring/merging.ts';
 import { mergeCompanies, partCompanies } from './sequences/companies.ts';
 import { exitListener } from './sequences/exits.ts';
 import { mergeRuns } from './sequences/merging.ts';
@@ -26,16 +29,20 @@ export function listeners(late: () => ActionDeps, ports: SequencePorts): SyncLis
       exitListener(ports),
       unfreezeListener,
       awayListener,
+      replyListener,
+      scoreListener(late),
     ],
-    onMerge: async (tx, { kind, survivor, absorbed }) =>
-      kind === 'contact'
-        ? mergeRuns(ports, tx, survivor, absorbed, late().clock.now())
-        : mergeCompanies(tx, survivor, absorbed),
+    onMerge: async (tx, { kind, survivor, absorbed }) => {
+      if (kind === 'company') return mergeCompanies(tx, survivor, absorbed);
+      await mergeScores(tx, survivor, absorbed);
+      return mergeRuns(ports, tx, survivor, absorbed, late().clock.now());
+    },
     onUnmerge: async (tx, parted) => {
       if (parted.kind === 'company') return partCompanies(tx, parted);
       const { hash, clock } = late();
       await partConsents(hash, tx, parted, clock.now());
       await partRuns(tx, parted, clock.now());
+      await partScores(tx, parted.from, parted.revived);
     },
     event: (tx, connection, event, now) => takeEvent(late(), tx, connection, event, now),
     replay: (tx, { kind, reference }, now) =>

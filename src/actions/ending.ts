@@ -2,6 +2,7 @@ import type { AuditEntry } from '../audit/schema.ts';
 import { appendEvents } from '../audit/store.ts';
 import type { Tx } from '../base/database.ts';
 import { releaseTouch } from '../consent/store.ts';
+import { noteSent } from '../scoring/engagement.ts';
 import { actionEnded } from '../sequences/engine.ts';
 import type { ActionDeps } from './deps.ts';
 import { planNextChannel } from './plan.ts';
@@ -30,6 +31,7 @@ export async function afterEnds(deps: ActionDeps, tx: Tx, requests: readonly Req
     tx,
     requests.map((request) => eventOf(request, now)),
   );
+  await noteEngagement(deps, tx, requests, now);
   for (const request of requests) await tellRun(deps, tx, request, now);
 }
 
@@ -49,6 +51,34 @@ const eventOf = (request: RequestRow, now: Date): AuditEntry => ({
   },
   at: now,
 });
+
+/** Messages that reached a platform, for what customers do with them. */
+async function noteEngagement(deps: ActionDeps, tx: Tx, requests: readonly RequestRow[], now: Date): Promise<void> {
+  const sent = requests.filter(
+    ({ state, class: of, customer_id }) => state === 'sent' && of !== 'internal' && customer_id,
+  );
+  if (sent.length === 0) return;
+  const { rows } = await tx.query<{ id: string; connector: string }>(
+    'select id, connector from connection where tenant_id = $1 and id = any($2)',
+    [tx.tenantId, sent.map((request) => request.connection_id)],
+  );
+  const connectorOf = new Map(rows.map((row) => [row.id, row.connector]));
+  const tells = ({ connection_id, kind }: RequestRow): boolean =>
+    deps.registry
+      .find(connectorOf.get(connection_id ?? '') ?? '')
+      ?.actions.find((action) => action.kind === kind)
+      ?.follows?.includes('delivered') ?? false;
+  await noteSent(
+    tx,
+    sent.map((request) => ({
+      id: request.id,
+      customerId: request.customer_id!,
+      channel: request.channel,
+      tellsDelivery: tells(request),
+    })),
+    now,
+  );
+}
 
 /** The enrolment that waits for the request goes on. */
 async function tellRun(deps: ActionDeps, tx: Tx, request: RequestRow, now: Date): Promise<void> {

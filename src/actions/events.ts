@@ -6,6 +6,8 @@ import { suppress } from '../consent/store.ts';
 import { keywordOf } from '../consent/words.ts';
 import type { HookEvent } from '../kit/index.ts';
 import type { ChangeListener } from '../model/types.ts';
+import { noteOutcome } from '../scoring/engagement.ts';
+import { wakeScores } from '../scoring/jobs.ts';
 import { acknowledge } from '../sequences/escalating.ts';
 import { escalationOfToken } from './content.ts';
 import type { ActionDeps } from './deps.ts';
@@ -81,6 +83,11 @@ async function takeReceipt(
     { nativeId: event.nativeId, state: event.state, detail: event.detail ?? null },
     now,
   );
+  if (request.customer_id && request.class !== 'internal') {
+    const message = { id: request.id, customerId: request.customer_id, channel: request.channel };
+    await noteOutcome(tx, message, event.state, event.machine ?? false, now);
+    tx.afterCommit(() => wakeScores(deps, tx.tenantId));
+  }
   await appendEvents(tx, [
     {
       actor: `vendor:${connection.connector}`,

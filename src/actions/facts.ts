@@ -158,8 +158,7 @@ async function factsOf(
     pausedUntil: loaded.wishes.find((wish) => wish.customer_id === request.customer_id)?.paused_until ?? undefined,
     answers,
     hold: hold && holdFact(hold, loaded),
-    // A fact of its own with history; set by surveys and complaints.
-    unhappy: undefined,
+    unhappy: unhappyFact(request, loaded),
     freshness:
       facing && definition?.needs_fresh_billing
         ? (freshness.get(request.customer_id ?? '') ?? { ok: false, detail: 'Billing data was not checked.' })
@@ -186,6 +185,14 @@ function exitOf(exits: readonly ExitRule[], request: RequestRow, loaded: Loaded)
   if (exits.includes('invoices_settled') && loaded.settled.has(request.customer_id ?? ''))
     return EXIT_WORDS.invoices_settled;
   return undefined;
+}
+
+/** Bad answers and open complaints win over every score; a later good answer, time or a person ends it. */
+function unhappyFact(request: RequestRow, loaded: Loaded): string | undefined {
+  const unhappy = loaded.unhappy.get(request.customer_id ?? '');
+  if (!unhappy) return undefined;
+  const why = unhappy.reason === 'complaint' ? 'a complaint is open' : 'the latest answer to a survey was bad';
+  return `The customer is unhappy since ${unhappy.since}: ${why}. It goes out when that is settled or somebody clears it.`;
 }
 
 function holdFact(hold: HoldRow, loaded: Loaded): NonNullable<Facts['hold']> {

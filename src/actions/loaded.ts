@@ -11,6 +11,7 @@ import {
   touchesSince,
 } from '../consent/store.ts';
 import { type Ceased, ceasedCauses } from '../sequences/causes.ts';
+import { unhappyOf } from '../scoring/store.ts';
 import { settledCustomers } from '../sequences/exits.ts';
 import { type HoldRow, openHolds } from '../sequences/holds.ts';
 import { listTemplates, type TemplateRow } from '../sequences/store.ts';
@@ -49,6 +50,7 @@ export interface Loaded {
   settled: Set<string>;
   /** Enrolments of which what started them ceased. */
   ceased: Map<string, Ceased>;
+  unhappy: Awaited<ReturnType<typeof unhappyOf>>;
   /** Customers who wrote on WhatsApp within the last 24 hours. */
   inSession: Set<string>;
   touches: TouchRow[];
@@ -105,6 +107,7 @@ export async function loadFacts(deps: ActionDeps, tx: Tx, requests: readonly Req
       tx,
       requests.flatMap(({ run_id, customer_id }) => (run_id && customer_id ? [{ id: run_id, customer_id }] : [])),
     ),
+    unhappy: requests.some((request) => request.class === 'marketing') ? await unhappyOf(tx, customers) : new Map(),
     inSession: await wroteOnWhatsApp(
       tx,
       requests.filter((request) => request.kind === 'send_whatsapp').map((request) => request.customer_id),

@@ -50,6 +50,8 @@ export type HookEvent = EventBase &
         state: string;
         detail?: string;
         outcome?: 'delivered' | 'failed' | 'opted_out' | 'invalid_recipient';
+        /** Opened or clicked by a machine (a scanner of mail, a preview), as the vendor says. */
+        machine?: boolean;
       }
     | { type: 'opt_out' | 'opt_in'; channel: string; address: string; evidence: string; topic?: string }
     /** A staff member pressed a button of ours. `token` is the value we put into it. */

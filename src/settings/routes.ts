@@ -105,6 +105,9 @@ export function settingRoutes(app: App, deps: { db: Database; clock: Clock }): v
         ]);
         return { written, value };
       });
+      // Whatever is counted in days, and every score, is seen in the light of it.
+      if (key === 'score' || key === 'business')
+        await bumpDue({ query: deps.db.statement }, tenantId, 'score', deps.clock.now());
       tag(reply, version.written);
       return {
         key,

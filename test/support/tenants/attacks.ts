@@ -9,6 +9,7 @@ import { EVENTS } from './attacks.events.ts';
 import { IDENTITY } from './attacks.identity.ts';
 import { MODEL } from './attacks.model.ts';
 import { REMAP } from './attacks.remap.ts';
+import { SCORING } from './attacks.scoring.ts';
 import { SEQUENCES } from './attacks.sequences.ts';
 import type { Attack } from './functions.ts';
 
@@ -16,6 +17,7 @@ import type { Attack } from './functions.ts';
 export const ATTACKS: ReadonlyMap<string, Attack> = new Map([
   ...ACCESS,
   ...MODEL,
+  ...SCORING,
   ...SEQUENCES,
   ...ACTIONS,
   ...CARE,

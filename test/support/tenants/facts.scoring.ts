@@ -1,7 +1,10 @@
+import { SCORE_SETTINGS } from '../../../src/settings/score.ts';
 import { type Facts, type Flavour, type Ids, LONG_AGO } from './facts.ts';
 
 /** Scores of a business, what they were made of, and what people decided about its customers. */
-export function scoringFacts(ids: Ids, { mark }: Flavour): Facts {
+export function scoringFacts(ids: Ids, { mark, days }: Flavour): Facts {
+  const { value } = SCORE_SETTINGS.score;
+  const settings = { ...value, unhappy: { ...value.unhappy, complaintWords: [mark] } };
   const scored = {
     ...{
       customer_id: ids.customer,
@@ -19,9 +22,9 @@ export function scoringFacts(ids: Ids, { mark }: Flavour): Facts {
       { ...scored, day: '2026-02-01' },
       { ...scored, day: '2026-02-20' },
     ],
-    score_rules: [{ version: 1, formula: 1, settings: {}, sources: ['jobs'], kept: {} }],
+    score_rules: [{ version: 1, formula: 1, settings, sources: ['jobs'], kept: {} }],
     score_yardstick: [
-      { version: 1, month: '2026-02-01', kind: 'configured', payers: 3, target: 10_000, quantiles: null },
+      { version: 1, month: '2026-02-01', kind: 'configured', payers: days.length, target: 10_000, quantiles: null },
     ],
     score_state: [
       { passed_on: '2026-02-20', passed_at: LONG_AGO, streams_read: 0, customers: 1, rules: 1, yardstick: 1 },

@@ -1,0 +1,281 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { newId } from '../src/base/ids.ts';
+import { addDays, instantOf, localDate } from '../src/base/time.ts';
+import { scoreHistory } from '../src/scoring/history.ts';
+import { runScores } from '../src/scoring/jobs.ts';
+import { DAY, startTestHub, type TestHub } from './support/hub.ts';
+
+type Row = Record<string, any>;
+let hub: TestHub;
+const ZONE = 'America/New_York';
+beforeAll(async () => {
+  hub = await startTestHub({ connectors: ['csv'], zone: ZONE });
+});
+afterAll(() => hub?.stop());
+
+/** A business of its own, with what its customers did put into the tables. */
+async function business() {
+  const { tenantId, api } = await hub.otherTenant(`Business ${newId()}`);
+  const stream = newId();
+  const sql = async (text: string, ...values: unknown[]): Promise<Row[]> =>
+    (await hub.hub.db.tenant(tenantId, (tx) => tx.query<Row>(text, [tenantId, ...values]))).rows;
+  const put = async (table: string, row: Row): Promise<string> => {
+    const id = newId();
+    const all: Row = {
+      ...{ stream_id: stream, remote_id: id, entity_id: id, mapping_version: 'x', updated_at: hub.clock.now() },
+      ...row,
+    };
+    const names = Object.keys(all);
+    await sql(
+      `insert into ${table} (tenant_id, ${names.join(', ')}) values ($1, ${names.map((_name, at) => `$${at + 2}`).join(', ')})`,
+      ...names.map((name) => all[name]),
+    );
+    return id;
+  };
+  const customer = async (more: Row = {}): Promise<string> => {
+    const id = newId();
+    const all: Row = {
+      id,
+      name: 'x',
+      provenance: {},
+      sources: 1,
+      created_at: hub.clock.now(),
+      updated_at: hub.clock.now(),
+      ...more,
+    };
+    const names = Object.keys(all);
+    await sql(
+      `insert into customer (tenant_id, ${names.join(', ')}) values ($1, ${names.map((_name, at) => `$${at + 2}`).join(', ')})`,
+      ...names.map((name) => all[name]),
+    );
+    return id;
+  };
+  const today = (): string => localDate(hub.clock.now(), ZONE);
+  const job = (customer_id: string, daysAgo: number, more: Row = {}) =>
+    put('job', { customer_id, status: 'completed', completed_on: addDays(today(), -daysAgo), ...more });
+  const pay = (customer_id: string, amount: number | string, more: Row = {}) =>
+    put('payment', {
+      customer_id,
+      amount,
+      status: 'succeeded',
+      kind: 'payment',
+      paid_on: addDays(today(), -100),
+      ...more,
+    });
+  const answer = (customer_id: string, score: number | string, daysAgo: number, more: Row = {}) =>
+    put('survey_response', {
+      ...{ customer_id, score, kind: 'nps' },
+      answered_at: new Date(instantOf(addDays(today(), -daysAgo), '12:00', ZONE)),
+      ...more,
+    });
+  const message = (customer_id: string, n: number, more: Row = {}) =>
+    sql(
+      `insert into message_engagement (tenant_id, key, customer_id, channel, delivered_at, opened_at, clicked_at, replied_at, machine) values ($1, $2, $3, 'email', $4, $5, $6, $7, $8)`,
+      `m-${customer_id}-${n}`,
+      customer_id,
+      new Date(hub.clock.now().getTime() - 10 * DAY),
+      ...['opened_at', 'clicked_at', 'replied_at'].map((name) => more[name] ?? null),
+      more.machine ?? false,
+    );
+  const pass = (force = false) => runScores({ db: hub.hub.db, clock: hub.clock }, tenantId, force);
+  const scoreOfOne = async (id: string): Promise<Row> =>
+    (await sql('select * from customer_score where tenant_id = $1 and customer_id = $2', id))[0]!;
+  return { tenantId, api, sql, put, customer, job, pay, answer, message, pass, score: scoreOfOne, today };
+}
+
+type Business = Awaited<ReturnType<typeof business>>;
+
+test('score: the worked examples come out of stored facts', async () => {
+  const b = await business();
+  const [champion, fresh, lapsed, never] = [
+    await b.customer(),
+    await b.customer(),
+    await b.customer(),
+    await b.customer(),
+  ];
+  for (const days of [0, 10, 20, 30, 40, 364]) await b.job(champion, days);
+  await b.pay(champion, 13_000);
+  await b.pay(champion, 500, { kind: 'refund' });
+  await b.answer(champion, 3, 20);
+  await b.answer(champion, 10, 0);
+  for (let n = 0; n < 20; n++) await b.message(champion, n, n < 10 ? { clicked_at: hub.clock.now() } : {});
+  await b.job(fresh, 5);
+  await b.pay(fresh, 300);
+  await b.job(lapsed, 400);
+  await b.pay(lapsed, 8_200);
+  await b.answer(lapsed, 9, 420);
+  for (let n = 0; n < 15; n++)
+    await b.message(
+      lapsed,
+      n,
+      n === 0
+        ? { replied_at: hub.clock.now(), machine: true }
+        : n < 3
+          ? { opened_at: hub.clock.now() }
+          : n < 8
+            ? { clicked_at: hub.clock.now(), machine: true }
+            : {},
+    );
+  for (let n = 0; n < 6; n++) await b.message(never, n);
+  const result = await b.pass();
+  expect(result).toMatchObject({ scope: 'everybody', written: 4, kept: 4 });
+  const scores = await Promise.all([champion, fresh, lapsed, never].map(b.score));
+  expect(scores.map(({ score }) => score)).toEqual([99.17, 52.74, 41.31, 7]);
+  expect(scores.map(({ band }) => band)).toEqual(['strong', 'steady', 'steady', 'at_risk']);
+  expect(scores[0]).toMatchObject({ vip: true, spend: 12_500, jobs: 6, last_job_on: b.today() });
+});
+
+/** Rows of a table with what tells whether they were written anew. */
+const written = async (b: Business, table: string): Promise<Row[]> =>
+  b.sql(
+    `select t.*, t.xmin::text as xmin, t.ctid::text as ctid from ${table} t where tenant_id = $1 order by customer_id, day`,
+  );
+
+test('score: a second pass on the same day writes nothing, and a day on which nothing changed writes no history', async () => {
+  const b = await business();
+  const [steady, fading] = [await b.customer(), await b.customer()];
+  await b.job(steady, 2);
+  await b.job(fading, 200);
+  for (let n = 0; n < 30; n++) await b.pay(await b.customer(), 100 + n);
+  expect(await b.pass()).toMatchObject({ scope: 'everybody', written: 32, kept: 32 });
+  const before = [await written(b, 'customer_score'), await written(b, 'score_history')];
+  expect(await b.pass()).toMatchObject({ scope: 'none', written: 0 });
+  expect(await b.pass(true)).toMatchObject({ scope: 'everybody', written: 0, kept: 0 });
+  expect([await written(b, 'customer_score'), await written(b, 'score_history')]).toEqual(before);
+  hub.clock.advance(DAY);
+  // Only who fades is another the next day, and that is time passing: no history.
+  expect(await b.pass()).toMatchObject({ scope: 'everybody', written: 1, kept: 0 });
+});
+
+test('score: one changed customer comes out of the incremental way as out of a pass over everybody', async () => {
+  const b = await business();
+  const ids: string[] = [];
+  for (let n = 0; n < 25; n++) {
+    const id = await b.customer();
+    ids.push(id);
+    await b.job(id, n * 20);
+    await b.pay(id, 50 * n + 1, n % 5 === 0 ? { kind: 'refund' } : {});
+    if (n % 3 === 0) await b.answer(id, n % 11, n * 7);
+    await b.message(id, n, n % 2 === 0 ? { opened_at: hub.clock.now() } : {});
+  }
+  await b.pass();
+  hub.clock.advance(3_600_000);
+  const [one, two, three] = ids as [string, string, string];
+  await b.job(one, 1);
+  await b.pay(two, '123.45');
+  await b.put('ticket', {
+    customer_id: three,
+    status: 'open',
+    category: 'Service complaint',
+    source_created_at: hub.clock.now(),
+  });
+  await b.sql('update customer set deleted_at = now() where tenant_id = $1 and id = $2', ids[7]);
+  await b.sql('delete from customer where tenant_id = $1 and id = $2', ids[8]);
+  for (const id of [one, two, three, ids[7], ids[8]])
+    await b.sql("insert into customer_stale (tenant_id, reader, customer_id) values ($1, 'score', $2)", id);
+  const partly = await b.pass();
+  expect(partly).toMatchObject({ scope: 'some', written: 5, turned: 2 });
+  expect(await b.score(three)).toMatchObject({ unhappy: true, unhappy_reason: 'complaint' });
+  expect(await b.score(ids[7]!)).toMatchObject({ score: null, band: null, reason: 'deleted' });
+  expect(await b.score(ids[8]!)).toMatchObject({ score: null, reason: 'merged' });
+  // Everybody, from nothing: the same to the last bit.
+  const strip = (rows: Row[]) =>
+    rows.map(({ xmin, ctid, updated_at, ...row }) => row).filter((row) => row.reason !== 'merged');
+  const incremental = strip(await written(b, 'customer_score'));
+  await b.sql('delete from customer_score where tenant_id = $1');
+  await b.pass(true);
+  expect(strip(await written(b, 'customer_score'))).toEqual(incremental.map((row) => ({ ...row, day: b.today() })));
+});
+
+test('score: a row no score can be made of stops nobody else’s', async () => {
+  const b = await business();
+  const [good, bad] = [await b.customer(), await b.customer()];
+  await b.job(good, 0);
+  await b.pay(good, 10_000);
+  for (const completed_on of ['0001-01-01', '0044-03-15 BC', '-infinity', 'infinity', '9999-12-31'])
+    await b.put('job', { customer_id: bad, status: 'completed', completed_on });
+  for (const amount of ['NaN', 'Infinity', '-Infinity', `1${'0'.repeat(400)}`, `-1${'0'.repeat(400)}`])
+    await b.pay(bad, amount);
+  await b.pay(bad, 20, { paid_on: '0001-01-01' });
+  await b.pay(bad, 5, { paid_on: null });
+  await b.pay(bad, 1000, { currency: 'EUR' });
+  for (const score of ['NaN', '11', '-3']) await b.answer(bad, score, 1);
+  await b.answer(bad, 8, 1, { answered_at: '0001-01-01T00:00:00Z' });
+  await b.answer(bad, 8, 1, { answered_at: 'infinity' });
+  await b.answer(bad, 8, 1, { kind: 'custom' });
+  await b.answer(bad, 8, 1, { kind: null });
+  await b.sql(
+    'update customer set tags = array[null, \'x\'], custom = \'{"weight": "NaN"}\' where tenant_id = $1 and id = $2',
+    bad,
+  );
+  await b.pass();
+  expect(await b.score(bad)).toMatchObject({ last_job_on: null, jobs: 0, spend: 25, answer: null, recency: 0 });
+  expect((await b.score(good)).score).toBe(77.78);
+  // Long ago, but possible.
+  const old = await b.customer();
+  await b.put('job', { customer_id: old, status: 'completed', completed_on: '1901-05-05' });
+  await b.pass(true);
+  expect((await b.score(old)).recency).toBeCloseTo(0, 10);
+});
+
+test('score: what nothing ever delivered is left out for everybody; closed, deleted and test customers have no score', async () => {
+  const b = await business();
+  const id = await b.customer();
+  await b.pass();
+  expect(await b.score(id)).toMatchObject({ score: null, band: null, reason: null });
+  await b.job(id, 0);
+  expect(await b.pass()).toMatchObject({ scope: 'everybody' });
+  // Recency 100 with 0.35, frequency 25 with 0.2.
+  expect(await b.score(id)).toMatchObject({ score: 72.73, spending: null, sentiment: null, engagement: null });
+  const [closed, test] = [await b.customer({ status: 'inactive' }), await b.customer({ tags: ['VIP', 'Test'] })];
+  for (const other of [closed, test]) await b.job(other, 0);
+  // Money in invoices only: what is no longer open was paid.
+  await b.put('invoice', { customer_id: id, status: 'partial', total: 900, balance: 400, issued_on: b.today() });
+  await b.put('invoice', { customer_id: id, status: 'void', total: 900, balance: 0, issued_on: b.today() });
+  await b.pass(true);
+  expect((await b.score(id)).spend).toBe(500);
+  expect(await b.score(closed)).toMatchObject({ score: null, reason: 'closed', vip: false });
+  expect(await b.score(test)).toMatchObject({ score: null, reason: 'test' });
+});
+
+test('score: any past day comes out bit for bit from what was stored, over changes of facts, weights and yardstick', async () => {
+  const b = await business();
+  const id = await b.customer();
+  for (const days of [3, 100, 340, 350]) await b.job(id, days);
+  await b.pay(id, 750);
+  await b.answer(id, 9, 40);
+  await b.message(id, 1, { opened_at: hub.clock.now() });
+  for (let n = 1; n <= 25; n++) await b.pay(await b.customer(), n * 100);
+  const first = b.today();
+  const seen = new Map<string, Row>();
+  for (let n = 0; n < 45; n++) {
+    if (n === 12) await b.pay(id, '99.99');
+    if (n === 20) {
+      const { headers } = await b.api('GET', '/v1/settings/score');
+      const weights = { recency: 0.2, spend: 0.2, frequency: 0.2, sentiment: 0.2, engagement: 0.2 };
+      expect((await b.api('PUT', '/v1/settings/score', { weights }, { 'if-match': headers.get('etag')! })).status).toBe(
+        200,
+      );
+    }
+    await b.pass();
+    seen.set(b.today(), await b.score(id));
+    hub.clock.advance(DAY);
+  }
+  const days = await hub.hub.db.tenant(b.tenantId, (tx) => scoreHistory(tx, id, first, addDays(first, 44)));
+  expect(days).toHaveLength(45);
+  for (const { day, score, factors } of days) {
+    const then = seen.get(day)!;
+    expect([day, score, ...Object.values(factors)]).toEqual([
+      ...[day, then.score, then.recency, then.spending, then.frequency, then.sentiment, then.engagement],
+    ]);
+  }
+  const lines = await b.sql('select day from score_history where tenant_id = $1 and customer_id = $2', id);
+  expect(lines.length).toBeGreaterThan(4);
+  expect(lines.length).toBeLessThan(15);
+  // Frozen: what others paid within a month moved nothing.
+  const stored = await b.sql('select month, kind, payers from score_yardstick where tenant_id = $1 order by version');
+  expect(stored.map(({ kind, payers }) => [kind, payers])).toEqual([
+    ['payers', 26],
+    ['payers', 26],
+  ]);
+});
