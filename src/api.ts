@@ -22,6 +22,7 @@ import { systemRoutes } from './http/system.ts';
 import { mappingRoutes } from './mapping/routes.ts';
 import { identityRoutes } from './model/identity.routes.ts';
 import { modelRoutes } from './model/routes.ts';
+import { scoreRoutes } from './scoring/routes.ts';
 import { enrolmentRoutes } from './sequences/enrolment.routes.ts';
 import { holdRoutes } from './sequences/hold.routes.ts';
 import { peopleRoutes } from './sequences/people.routes.ts';
@@ -67,6 +68,7 @@ export async function apiRoutes(app: App, api: ApiDeps): Promise<void> {
   driftRoutes(app, deps);
   modelRoutes(app, { db, clock });
   identityRoutes(app, deps);
+  scoreRoutes(app, { db, clock });
   triggerRoutes(app, { db, clock });
   sequenceRoutes(app, { db, clock, ports, start });
   enrolmentRoutes(app, { db, clock, ports, start });

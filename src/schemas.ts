@@ -6,6 +6,7 @@ import * as consentSchema from './consent/schema.ts';
 import { ProblemDocument } from './http/problems.ts';
 import * as mappingSchema from './mapping/schema.ts';
 import * as modelSchema from './model/schema.ts';
+import * as scoringSchema from './scoring/schema.ts';
 import * as peopleSchema from './sequences/people.schema.ts';
 import * as sequenceSchema from './sequences/schema.ts';
 import * as quotaSchema from './sync/quota.schema.ts';
@@ -31,6 +32,7 @@ export const schemas = (): { $id: string }[] =>
     consentSchema,
     mappingSchema,
     modelSchema,
+    scoringSchema,
     peopleSchema,
     sequenceSchema,
     quotaSchema,

@@ -279,3 +279,246 @@ test('score: any past day comes out bit for bit from what was stored, over chang
     ['payers', 26],
   ]);
 });
+
+/** Change rows and audit events about one customer's score, oldest first. */
+const toldOf = async (b: Business, id: string) => ({
+  changes: (
+    await b.sql(
+      "select op, fields, before, after, origin, depth, entity_id from change where tenant_id = $1 and kind = 'score' and customer_id = $2 order by id",
+      id,
+    )
+  ).map(({ entity_id, ...row }) => ({ ...row, own: entity_id === id })),
+  events: (await b.sql('select action from audit_event where tenant_id = $1 and customer_id = $2 order by id', id)).map(
+    ({ action }) => action,
+  ),
+});
+
+test('score: the first scores of a business are news of nothing; a band that changes then is told once, with before and after', async () => {
+  const b = await business();
+  const id = await b.customer();
+  for (const days of [28, 100, 200, 300]) await b.job(id, days);
+  await b.answer(id, 9, 100);
+  await b.pass();
+  expect(await toldOf(b, id)).toEqual({ changes: [], events: [] });
+  const was = await b.score(id);
+  expect(was.band).toBe('strong');
+  await b.sql('update job set completed_on = completed_on - 200 where tenant_id = $1 and customer_id = $2', id);
+  await b.sql("insert into customer_stale (tenant_id, reader, customer_id) values ($1, 'score', $2)", id);
+  hub.clock.advance(60_000);
+  expect(await b.pass()).toMatchObject({ scope: 'some', turned: 1, told: true });
+  const is = await b.score(id);
+  const sides = { vip: false, unhappy: false };
+  const change = {
+    ...{ op: 'updated', fields: ['band', 'score'], origin: 'live', depth: 0, own: true },
+    before: { band: 'strong', score: was.score, ...sides },
+    after: { band: is.band, score: is.score, ...sides },
+  };
+  expect(await toldOf(b, id)).toEqual({ changes: [change], events: ['score.band_changed'] });
+  expect(
+    (await b.sql("select 1 from customer_stale where tenant_id = $1 and reader = 'segments' and customer_id = $2", id))
+      .length,
+  ).toBe(1);
+  await b.pass(true);
+  expect((await toldOf(b, id)).changes).toHaveLength(1);
+});
+
+test('score: new weights are told as a replay, which starts nothing, and a history that comes in is news of nothing', async () => {
+  const b = await business();
+  const id = await b.customer();
+  await b.job(id, 0);
+  await b.pass();
+  const { headers } = await b.api('GET', '/v1/settings/score');
+  const weights = { recency: 0, spend: 0, frequency: 1, sentiment: 0, engagement: 0 };
+  await b.api('PUT', '/v1/settings/score', { weights }, { 'if-match': headers.get('etag')! });
+  expect(await b.pass()).toMatchObject({ scope: 'everybody', turned: 1, told: false });
+  expect((await toldOf(b, id)).changes).toMatchObject([{ origin: 'replay', after: { band: 'at_risk', score: 25 } }]);
+  for (const days of [20, 40, 60]) await b.job(id, days);
+  await b.sql(
+    "insert into import_run (tenant_id, id, connection_id, object, file_name, state, started_at, alive_at, ended_at) values ($1, $2, $2, 'jobs', 'x', 'done', $3, $3, $3)",
+    newId(),
+    hub.clock.now(),
+  );
+  expect(await b.pass()).toMatchObject({ scope: 'everybody', written: 1, turned: 1, told: false });
+  expect((await b.score(id)).score).toBe(100);
+  expect((await toldOf(b, id)).changes).toHaveLength(1);
+});
+
+test('score: one becomes VIP at the 90th percentile of spend and stays it down to the 85th; a pin wins, and what others pay within the month moves nothing', async () => {
+  const b = await business();
+  const ids: string[] = [];
+  for (let n = 1; n <= 40; n++) {
+    const id = await b.customer();
+    ids.push(id);
+    for (const days of [1, 2, 3, 4]) await b.job(id, days);
+    await b.pay(id, n * 100);
+  }
+  await b.pass();
+  const [yardstick] = await b.sql('select * from score_yardstick where tenant_id = $1');
+  expect(yardstick).toMatchObject({ kind: 'payers', payers: 40, target: 3610 });
+  const vips = async (): Promise<number[]> => {
+    const rows = await b.sql('select customer_id from customer_score where tenant_id = $1 and vip');
+    return rows.map((row) => ids.indexOf(row.customer_id) + 1).sort((x, y) => x - y);
+  };
+  expect(await vips()).toEqual([37, 38, 39, 40]);
+  // One hundred less leaves 3,600, between the ranks: still VIP. 3,500 more for somebody at 100: not yet one.
+  await b.pay(ids[36]!, 100, { kind: 'refund' });
+  await b.pay(ids[0]!, 3_400);
+  await b.pass(true);
+  expect(await vips()).toEqual([37, 38, 39, 40]);
+  await b.pay(ids[36]!, 300, { kind: 'refund' });
+  await b.pay(ids[0]!, 200);
+  await b.pass(true);
+  expect(await vips()).toEqual([1, 38, 39, 40]);
+  expect((await toldOf(b, ids[36]!)).events).toEqual(['vip.lost']);
+  expect((await toldOf(b, ids[0]!)).events).toContain('vip.gained');
+  expect((await b.sql('select target from score_yardstick where tenant_id = $1')).map(({ target }) => target)).toEqual([
+    3610,
+  ]);
+  // By hand, in both directions; whoever saw an older state is told so.
+  const pin = (id: string, vip: boolean, version: number) =>
+    b.api('PUT', `/v1/customers/${id}/vip`, { vip }, { 'if-match': `"${version}"` });
+  expect((await pin(ids[1]!, true, 0)).status).toBe(200);
+  expect((await pin(ids[39]!, false, 0)).status).toBe(200);
+  expect((await pin(ids[39]!, true, 0)).status).toBe(412);
+  await b.pass();
+  expect(await vips()).toEqual([1, 2, 38, 39]);
+  expect((await toldOf(b, ids[1]!)).events).toEqual(['vip.pinned', 'vip.gained']);
+  const freed = await b.api('DELETE', `/v1/customers/${ids[39]}/vip`, undefined, { 'if-match': '"1"' });
+  expect(freed.body).toMatchObject({ pinned: null, version: 2 });
+  await b.pass();
+  expect(await vips()).toEqual([1, 2, 38, 39, 40]);
+});
+
+test('score: unhappy wins over a high score at the gate, and ends by a good answer, by time or by a person', async () => {
+  const b = await business();
+  const people: string[] = [];
+  for (let n = 0; n < 4; n++) {
+    const id = await b.customer();
+    people.push(id);
+    for (const days of [1, 2, 3, 4]) await b.job(id, days);
+    await b.pay(id, 20_000);
+  }
+  const [better, older, cleared, complaining] = people as [string, string, string, string];
+  for (const id of [better, older, cleared]) await b.answer(id, 6, 1);
+  await b.put('ticket', {
+    customer_id: complaining,
+    status: 'open',
+    category: 'Reklamation Heizung',
+    source_created_at: hub.clock.now(),
+  });
+  await b.pass();
+  for (const id of people) expect(await b.score(id)).toMatchObject({ band: 'strong', unhappy: true });
+  const gate = async (id: string, kind: string): Promise<string | undefined> => {
+    const { unhappyOf } = await import('../src/scoring/store.ts');
+    return (await hub.hub.db.tenant(b.tenantId, (tx) => unhappyOf(tx, [id]))).get(id)?.reason === kind
+      ? kind
+      : undefined;
+  };
+  expect([await gate(better, 'detractor'), await gate(complaining, 'complaint')]).toEqual(['detractor', 'complaint']);
+  await b.answer(better, 7, 0);
+  const clear = (id: string, version: number) =>
+    b.api(
+      'POST',
+      `/v1/customers/${id}/unhappy/clear`,
+      { reason: 'Called; all is well.' },
+      { 'if-match': `"${version}"` },
+    );
+  hub.clock.advance(60_000);
+  expect((await clear(cleared, 0)).status).toBe(200);
+  await b.pass(true);
+  const unhappy = async (): Promise<boolean[]> => Promise.all(people.map(async (id) => (await b.score(id)).unhappy));
+  expect(await unhappy()).toEqual([false, true, false, true]);
+  expect((await toldOf(b, cleared)).events).toEqual(['customer.unhappy_cleared', 'customer.unhappy_ended']);
+  // A later bad answer counts again, whatever was cleared; the old one and the complaint fade.
+  hub.clock.advance(89 * DAY);
+  await b.answer(cleared, 2, 0, { answered_at: hub.clock.now() });
+  await b.pass();
+  expect(await unhappy()).toEqual([false, false, true, true]);
+  await b.sql("update ticket set status = 'closed' where tenant_id = $1");
+  await b.pass(true);
+  expect((await b.score(complaining)).unhappy).toBe(false);
+});
+
+test('score: a source that fell silent keeps its last values and says since when; files never grow stale', async () => {
+  const b = await business();
+  const [stream, file] = [newId(), newId()];
+  const id = await b.customer();
+  for (const [stream_id, state] of [
+    [stream, 'waiting'],
+    [file, 'off'],
+  ])
+    await b.sql(
+      "insert into stream (tenant_id, id, connection_id, name, state, phase, last_complete_at) values ($1, $2, $2, 'jobs', $3, 'incremental', $4)",
+      ...[stream_id, state, hub.clock.now()],
+    );
+  await b.put('job', {
+    customer_id: id,
+    stream_id: stream,
+    status: 'completed',
+    completed_on: addDays(b.today(), -100),
+  });
+  await b.answer(id, 10, 0, { stream_id: file });
+  await b.pass();
+  const [day, before] = [b.today(), await b.score(id)];
+  hub.clock.advance(60 * DAY);
+  await b.pass();
+  const after = await b.score(id);
+  expect(after).toMatchObject({ recency: before.recency, frequency: before.frequency });
+  expect(after.sentiment).toBeLessThan(before.sentiment);
+  const told = (await b.api('GET', `/v1/customers/${id}/score`)).body;
+  expect(told.factors.find(({ factor }: Row) => factor === 'recency')).toMatchObject({
+    staleSince: day,
+    staleDays: 60,
+  });
+  await b.sql('update stream set last_complete_at = $3 where tenant_id = $1 and id = $2', stream, hub.clock.now());
+  await b.pass(true);
+  expect((await b.score(id)).recency).toBeLessThan(before.recency);
+});
+
+test('score: the explanation adds up: points to the score, differences of factors to the difference of days, and the yardstick apart', async () => {
+  const b = await business();
+  const id = await b.customer();
+  for (const days of [3, 100, 340]) await b.job(id, days);
+  await b.pay(id, 750);
+  await b.answer(id, 9, 40);
+  for (let n = 1; n <= 25; n++) await b.pay(await b.customer(), n * 100);
+  // Into the middle of a month, so that no yardstick changes meanwhile.
+  hub.clock.set(instantOf(`${addDays(b.today(), 40).slice(0, 7)}-15`, '12:00', ZONE));
+  await b.pass();
+  hub.clock.advance(DAY);
+  await b.pay(id, 400);
+  await b.sql("insert into customer_stale (tenant_id, reader, customer_id) values ($1, 'score', $2)", id);
+  await b.pass();
+  const { body } = await b.api('GET', `/v1/customers/${id}/score`);
+  const sum = (values: number[]): number => values.reduce((total, value) => total + value, 0);
+  expect(body).toMatchObject({ scoredOn: 4, of: 5, band: expect.any(String) });
+  expect(sum(body.factors.map(({ points }: Row) => points))).toBeCloseTo(body.score, 1);
+  expect(sum(body.factors.map(({ weight }: Row) => weight))).toBeCloseTo(1, 9);
+  expect(sum(body.factors.map(({ points, gap }: Row) => points + gap))).toBeCloseTo(100, 1);
+  const [yesterday] = body.since;
+  expect(yesterday).toMatchObject({ day: addDays(b.today(), -1), yardstick: 0 });
+  expect(yesterday.factors.spend).toBeGreaterThan(1);
+  expect(sum(Object.values(yesterday.factors))).toBeCloseTo(yesterday.total, 9);
+  expect(yesterday.total).toBeCloseTo(yesterday.to - yesterday.from, 1);
+  // The change it promises is the change that comes.
+  const { change } = body.factors.find(({ factor }: Row) => factor === 'recency');
+  expect(change.what).toBe('a job this month');
+  await b.job(id, 0);
+  await b.pass(true);
+  expect((await b.score(id)).score).toBeCloseTo(body.score + change.effect, 6);
+  // A month on the yardstick is another one: its part stands apart, and all of it still adds up.
+  for (let n = 0; n < 25; n++) await b.pay(await b.customer(), 90_000);
+  hub.clock.advance(20 * DAY);
+  await b.pass();
+  const later = (await b.api('GET', `/v1/customers/${id}/score`)).body.since.at(-1);
+  hub.clock.advance(11 * DAY);
+  await b.pass();
+  expect(later.yardstick).toBeLessThan(-1);
+  expect(sum(Object.values(later.factors as Record<string, number>)) + later.yardstick).toBeCloseTo(later.total, 9);
+  const history = await b.api(
+    'GET',
+    `/v1/customers/${id}/score/history?from=${addDays(b.today(), -5)}&to=${b.today()}`,
+  );
+  expect(history.body.items).toHaveLength(6);
+  expect(history.body.items.at(-1).score).toBe((await b.score(id)).score);
+});

@@ -1,7 +1,7 @@
 import type { Tx } from '../base/database.ts';
 import { addDays, daysBetween, type LocalDate } from '../base/time.ts';
 import { loadRules, type RulesRow, type YardstickRow } from './context.ts';
-import type { Inputs } from './formula.ts';
+import { type Band, bandOf, type Inputs } from './formula.ts';
 import { type DayInputs, type DayScore, recompute } from './recompute.ts';
 import { historyRows, type ScoreRow } from './store.ts';
 import { loadYardsticks } from './yardstick.ts';
@@ -10,6 +10,7 @@ import { loadYardsticks } from './yardstick.ts';
 export interface HistoryDay extends DayScore {
   /** The line of history it follows from: of the day itself, or of the last one before. */
   row: ScoreRow;
+  band: Band | null;
 }
 
 export const inputsOfRow = (row: ScoreRow): Inputs => ({
@@ -73,6 +74,10 @@ export async function scoreHistory(tx: Tx, customerId: string, from: LocalDate, 
     while (at + 1 < rows.length && rows[at + 1]!.day <= day) at += 1;
     days.push({ day, row: rows[at]! });
   }
-  const found = await onDays(tx, days, await loadVersions(tx, rows));
-  return found.map((one, n) => ({ ...one, row: days[n]!.row }));
+  const versions = await loadVersions(tx, rows);
+  const found = await onDays(tx, days, versions);
+  return found.map((one, n) => {
+    const { row } = days[n]!;
+    return { ...one, row, band: bandOf(one.score, versions.rules.get(row.rules)!.settings.bands) };
+  });
 }

@@ -1,5 +1,5 @@
 import { appendEvents } from '../audit/store.ts';
-import { one, type Tx } from '../base/database.ts';
+import type { Tx } from '../base/database.ts';
 import { newId } from '../base/ids.ts';
 import type { LocalDate } from '../base/time.ts';
 import { appendChanges } from '../model/changes.ts';
@@ -65,12 +65,12 @@ const CHUNK = 1000;
 export async function scorePass(tx: Tx, now: Date, force = false): Promise<PassResult> {
   // Planned for the tables as they are: a plan kept from when they were empty would read all of them.
   await tx.query('set local plan_cache_mode = force_custom_plan');
-  const state = await lockState(tx);
+  const state = await lockState(tx, now);
   const context = await loadContext(tx, now);
   const rules = await ensureRules(tx, context, now);
   const { loading, loaded } = await history(tx, state);
-  const newDay = state?.passed_on !== context.day;
-  const everybody = force || !state || newDay || rules !== state.rules || (loaded && !loading);
+  const newDay = state.passed_on !== context.day;
+  const everybody = force || newDay || rules !== state.rules || (loaded && !loading);
   const frozen = everybody ? undefined : await frozenYardstick(tx, monthOf(context.day));
   const yardstick = frozen ?? (await ensureYardstick(tx, context, loaded, now));
   if (everybody || yardstick.version !== state.yardstick)
@@ -87,7 +87,7 @@ async function scoreEverybody(
   context: Context,
   rules: number,
   yardstick: YardstickRow,
-  state: StateRow | undefined,
+  state: StateRow,
   historic: boolean,
   now: Date,
 ): Promise<Omit<PassResult, 'loading'>> {
@@ -95,7 +95,7 @@ async function scoreEverybody(
   await tx.query("delete from customer_stale where tenant_id = $1 and reader = 'score'", [tx.tenantId]);
   // The first scores of a business, and those of a history that came in, are news of nothing. New rules change scores
   // without anybody having done anything: told, but nothing starts because of it.
-  const first = !state || state.customers === 0;
+  const first = state.customers === 0;
   const origin: Origin = first || historic ? 'backfill' : state.rules === rules ? 'live' : 'replay';
   const result = await write(tx, context, rules, yardstick, { known: !first, origin }, now);
   const { rows } = await tx.query<{ n: number }>(
@@ -222,14 +222,21 @@ function eventsOf(row: Turned): { action: string; data: Record<string, unknown> 
   return events;
 }
 
-/** The state of the passes, locked: one pass at a time. */
-async function lockState(tx: Tx): Promise<StateRow | undefined> {
-  return one(
-    await tx.query<StateRow>(
-      'select passed_on, passed_at, streams_read, customers, rules, yardstick from score_state where tenant_id = $1 for update',
-      [tx.tenantId],
-    ),
+/**
+ * The state of the passes, locked: one pass at a time. Before the first there is one of no day, so that two first ones
+ * wait for each other, too.
+ */
+async function lockState(tx: Tx, now: Date): Promise<StateRow> {
+  await tx.query(
+    `insert into score_state (tenant_id, passed_on, passed_at, streams_read, customers, rules, yardstick)
+     values ($1, '-infinity', $2, 0, 0, 0, 0) on conflict do nothing`,
+    [tx.tenantId, now],
   );
+  const { rows } = await tx.query<StateRow>(
+    'select passed_on, passed_at, streams_read, customers, rules, yardstick from score_state where tenant_id = $1 for update',
+    [tx.tenantId],
+  );
+  return rows[0]!;
 }
 
 /** Histories that came in until now: streams read once, and files. */
@@ -243,11 +250,11 @@ async function historiesRead(tx: Tx): Promise<number> {
 }
 
 /** Whether a first load or an import is under way, and whether one came to its end since the last pass. */
-async function history(tx: Tx, state: StateRow | undefined): Promise<{ loading: boolean; loaded: boolean }> {
+async function history(tx: Tx, state: StateRow): Promise<{ loading: boolean; loaded: boolean }> {
   const { rows } = await tx.query<{ loading: boolean }>(
     `select exists (select from stream where tenant_id = $1 and phase = 'initial' and state = 'running')
          or exists (select from import_run where tenant_id = $1 and ended_at is null and state = 'running') as loading`,
     [tx.tenantId],
   );
-  return { loading: rows[0]!.loading, loaded: state !== undefined && (await historiesRead(tx)) > state.streams_read };
+  return { loading: rows[0]!.loading, loaded: (await historiesRead(tx)) > state.streams_read };
 }

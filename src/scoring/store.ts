@@ -115,7 +115,10 @@ export async function unhappyOf(
 /** The day of the last pass over everybody. */
 export async function passedOn(tx: Tx): Promise<LocalDate | undefined> {
   return one(
-    await tx.query<{ passed_on: LocalDate }>('select passed_on from score_state where tenant_id = $1', [tx.tenantId]),
+    await tx.query<{ passed_on: LocalDate }>(
+      "select passed_on from score_state where tenant_id = $1 and passed_on > '-infinity'",
+      [tx.tenantId],
+    ),
   )?.passed_on;
 }
 

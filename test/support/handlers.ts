@@ -2,6 +2,7 @@ import { actionQueues } from '../../src/actions/jobs.ts';
 import type { QueueDefinition } from '../../src/base/queue.ts';
 import type { Hub } from '../../src/hub.ts';
 import { maintenanceQueues } from '../../src/maintenance.ts';
+import { scoreQueues } from '../../src/scoring/jobs.ts';
 import { sequenceQueues } from '../../src/sequences/jobs.ts';
 import { syncQueues } from '../../src/sync/jobs.ts';
 import { triggerQueues } from '../../src/triggers/jobs.ts';
@@ -12,6 +13,7 @@ export type Job = Record<string, string>;
 export function queuesOf(hub: Hub, deps = hub.deps): QueueDefinition[] {
   return [
     ...syncQueues(() => deps),
+    ...scoreQueues(() => deps),
     ...triggerQueues(() => ({
       db: deps.db,
       clock: deps.clock,

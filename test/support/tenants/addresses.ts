@@ -64,6 +64,8 @@ export const BODIES: Record<string, (ids: Ids) => unknown> = {
   'POST /v1/merges/{id}/undo': () => ({ reason: 'Stolen' }),
   'POST /v1/merge-suggestions/{id}/refuse': () => ({ reason: 'Stolen' }),
   'POST /v1/customers/{id}/consent': () => ({ channel: 'email', state: 'denied', evidence: 'Stolen' }),
+  'PUT /v1/customers/{id}/vip': () => ({ vip: true }),
+  'POST /v1/customers/{id}/unhappy/clear': () => ({ reason: 'Stolen' }),
   'PUT /v1/settings/{key}': () => ({ name: 'Stolen' }),
   'PUT /v1/templates/{key}/{channel}/{locale}': () => ({ body: 'Stolen' }),
   'PUT /v1/kill-switches/{scope}': () => ({ reason: 'Stolen' }),
