@@ -52,7 +52,7 @@ export async function noteSent(tx: Tx, messages: readonly SentMessage[], now: Da
   await markStale(
     tx,
     'score',
-    messages.map(({ customerId }) => customerId),
+    messages.map(({ customerId }) => ({ customerId, depth: 0 })),
   );
 }
 
@@ -84,7 +84,7 @@ export async function noteOutcome(
          else e.machine or (e.opened_at is null and e.clicked_at is null) end`,
     [tx.tenantId, keyOf(message.id), message.customerId, message.channel, meaning, machine, now],
   );
-  if (rowCount > 0) await markStale(tx, 'score', [message.customerId]);
+  if (rowCount > 0) await markStale(tx, 'score', [{ customerId: message.customerId, depth: 0 }]);
 }
 
 /** What a customer writes on a channel answers the last message there, if that is not long ago. */

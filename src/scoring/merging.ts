@@ -18,7 +18,7 @@ export async function mergeScores(tx: Tx, survivor: string, absorbed: string): P
      where s.vip is null`,
     [tx.tenantId, absorbed, survivor],
   );
-  await markStale(tx, 'score', [survivor, absorbed]);
+  await bothStale(tx, survivor, absorbed);
 }
 
 /** One customer became two: messages go where their requests went. */
@@ -28,5 +28,12 @@ export async function partScores(tx: Tx, from: string, revived: string): Promise
      where e.tenant_id = $1 and e.customer_id = $2 and r.tenant_id = $1 and r.customer_id = $3 and e.key = 'request:' || r.id::text`,
     [tx.tenantId, from, revived],
   );
-  await markStale(tx, 'score', [from, revived]);
+  await bothStale(tx, from, revived);
 }
+
+const bothStale = (tx: Tx, one: string, other: string): Promise<void> =>
+  markStale(
+    tx,
+    'score',
+    [one, other].map((customerId) => ({ customerId, depth: 0 })),
+  );

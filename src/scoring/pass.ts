@@ -3,7 +3,7 @@ import type { Tx } from '../base/database.ts';
 import { newId } from '../base/ids.ts';
 import type { LocalDate } from '../base/time.ts';
 import { appendChanges } from '../model/changes.ts';
-import { takeStale } from '../model/stale.ts';
+import { type Stale, takeEverybody, takeStale } from '../model/stale.ts';
 import type { Change, Origin } from '../model/types.ts';
 import { type Context, ensureRules, loadContext, type YardstickRow } from './context.ts';
 import { FORMULA_VERSION } from './formula.ts';
@@ -68,17 +68,19 @@ export async function scorePass(tx: Tx, now: Date, force = false): Promise<PassR
   const state = await lockState(tx, now);
   const context = await loadContext(tx, now);
   const rules = await ensureRules(tx, context, now);
-  const { loading, loaded } = await history(tx, state);
+  const asked = await takeEverybody(tx, 'score');
+  const { loading, loaded: more } = await history(tx, state);
+  const loaded = asked || more;
   const newDay = state.passed_on !== context.day;
-  const everybody = force || newDay || rules !== state.rules || (loaded && !loading);
+  const everybody = force || newDay || rules !== state.rules || asked || (more && !loading);
   const frozen = everybody ? undefined : await frozenYardstick(tx, monthOf(context.day));
   const yardstick = frozen ?? (await ensureYardstick(tx, context, loaded, now));
   if (everybody || yardstick.version !== state.yardstick)
     return { ...(await scoreEverybody(tx, context, rules, yardstick, state, loading || loaded, now)), loading };
-  const ids = await takeStale(tx, 'score', BATCH);
-  if (ids.length === 0)
+  const stale = await takeStale(tx, 'score', BATCH);
+  if (stale.length === 0)
     return { scope: 'none', day: context.day, written: 0, kept: 0, turned: 0, told: false, loading };
-  const result = await write(tx, context, rules, yardstick, { known: true, origin: 'live' }, now, ids);
+  const result = await write(tx, context, rules, yardstick, { known: true, origin: 'live' }, now, stale);
   return { ...result, scope: 'some', loading };
 }
 
@@ -119,8 +121,9 @@ async function write(
   yardstick: YardstickRow,
   telling: { known: boolean; origin: Origin },
   now: Date,
-  ids?: readonly string[],
+  stale?: readonly Stale[],
 ): Promise<Omit<PassResult, 'loading' | 'scope'>> {
+  const ids = stale?.map(({ customerId }) => customerId);
   const writing: Writing = {
     ...{ formula: FORMULA_VERSION, rules, yardstick: yardstick.version, now },
     vip: vipSpend(context, yardstick),
@@ -132,7 +135,7 @@ async function write(
   const counts = rows.find((row) => row.customer_id === null)!;
   const turned = rows.filter((row) => row.customer_id !== null);
   const tells = telling.known && telling.origin !== 'backfill';
-  if (tells) await tell(tx, turned, telling.origin, now);
+  if (tells) await tell(tx, turned, stale ?? [], telling.origin, now);
   return {
     day: context.day,
     written: counts.written + left.rowCount,
@@ -160,12 +163,19 @@ export function vipSpend(
 }
 
 /** Appends a change and the audit events for customers whose band, VIP or unhappiness is another. */
-async function tell(tx: Tx, turned: readonly Turned[], origin: Origin, now: Date): Promise<void> {
+async function tell(
+  tx: Tx,
+  turned: readonly Turned[],
+  stale: readonly Stale[],
+  origin: Origin,
+  now: Date,
+): Promise<void> {
+  const depths = new Map(stale.map(({ customerId, depth }) => [customerId, depth]));
   for (let at = 0; at < turned.length; at += CHUNK) {
     const some = turned.slice(at, at + CHUNK);
     await appendChanges(
       tx,
-      some.map((row) => changeOf(row, origin, now)),
+      some.map((row) => changeOf(row, depths.get(row.customer_id) ?? 0, origin, now)),
     );
     await appendEvents(
       tx,
@@ -183,7 +193,7 @@ async function tell(tx: Tx, turned: readonly Turned[], origin: Origin, now: Date
   }
 }
 
-function changeOf(row: Turned, origin: Origin, now: Date): Change {
+function changeOf(row: Turned, depth: number, origin: Origin, now: Date): Change {
   const { band, vip, unhappy, score } = row;
   const after = { band, vip, unhappy, score };
   const before = {
@@ -203,7 +213,7 @@ function changeOf(row: Turned, origin: Origin, now: Date): Change {
     before: row.known ? before : null,
     after,
     origin,
-    depth: 0,
+    depth,
     occurred_at: now,
     received_at: now,
   };

@@ -183,7 +183,7 @@ export async function saveStanding(
       ],
     ),
   );
-  if (row) await markStale(tx, 'score', [customerId]);
+  if (row) await markStale(tx, 'score', [{ customerId, depth: 0 }]);
   return row?.version;
 }
 
