@@ -522,3 +522,28 @@ test('score: the explanation adds up: points to the score, differences of factor
   expect(history.body.items).toHaveLength(6);
   expect(history.body.items.at(-1).score).toBe((await b.score(id)).score);
 });
+
+test('score: the list is sorted, paged without gaps and filtered, and a cursor nobody handed out is refused', async () => {
+  const b = await business();
+  for (let n = 0; n < 7; n++) await b.job(await b.customer(), n < 3 ? 5 : 300);
+  await b.pass();
+  const all: string[] = [];
+  for (let cursor = ''; ; ) {
+    const { body } = await b.api('GET', `/v1/scores?limit=2${cursor}`);
+    all.push(...body.items.map((item: Row) => `${item.score} ${item.customerId}`));
+    if (body.next === null) break;
+    cursor = `&cursor=${body.next}`;
+  }
+  expect(new Set(all).size).toBe(7);
+  expect(all).toEqual([...all].sort((x, y) => Number(y.split(' ')[0]) - Number(x.split(' ')[0]) || (x < y ? 1 : -1)));
+  expect((await b.api('GET', '/v1/scores?sort=score&limit=1')).body.items[0].score).toBe(
+    Number(all.at(-1)!.split(' ')[0]),
+  );
+  expect((await b.api('GET', '/v1/scores?band=strong')).body.items).toHaveLength(3);
+  expect((await b.api('GET', '/v1/scores?vip=true')).body.items).toEqual([]);
+  expect((await b.api('GET', '/v1/scores?cursor=eA')).status).toBe(400);
+  // Read-only: there is no way to write a score.
+  const id = all[0]!.split(' ')[1];
+  for (const method of ['PUT', 'PATCH', 'POST'])
+    expect((await b.api(method, `/v1/customers/${id}/score`, { score: 1 })).status).toBe(404);
+});

@@ -2,12 +2,11 @@ import { type Static, Type } from 'typebox';
 import { appendEvents } from '../audit/store.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Database, Tx } from '../base/database.ts';
-import { invalid, notFound, Problem, stale } from '../base/errors.ts';
-import { isId } from '../base/ids.ts';
+import { invalid, notFound, stale } from '../base/errors.ts';
 import { words } from '../base/schema.ts';
 import { addDays, daysBetween, localDate } from '../base/time.ts';
 import type { App } from '../http/app.ts';
-import { caller, expectedVersion, IdParams, PageQuery, pageOf, ref, tag } from '../http/helpers.ts';
+import { caller, cursorId, expectedVersion, IdParams, PageQuery, pageOf, ref, tag, toPage } from '../http/helpers.ts';
 import { findCustomer } from '../model/store.ts';
 import { tenantZone } from '../settings/store.ts';
 import { shown } from './asof.ts';
@@ -57,17 +56,6 @@ async function living(tx: Tx, id: string): Promise<string> {
   return row.id;
 }
 
-/** Where a list goes on: behind a score and a customer. @throws Problem for anything we did not hand out */
-function place(cursor: string | undefined): { score: number; id: string } | undefined {
-  if (cursor === undefined) return undefined;
-  const [score, id] = Buffer.from(cursor, 'base64url').toString().split(' ');
-  if (!score || !Number.isFinite(Number(score)) || !isId(id))
-    throw new Problem(400, 'bad_cursor', 'This cursor was not handed out by this hub.', {
-      fix: 'Use the value of `next` as it is, or start without a cursor.',
-    });
-  return { score: Number(score), id: id as string };
-}
-
 /** Scores, read-only; by hand are only the VIP pin and the end of being unhappy. */
 export function scoreRoutes(app: App, deps: { db: Database; clock: Clock }): void {
   app.get(
@@ -79,7 +67,7 @@ export function scoreRoutes(app: App, deps: { db: Database; clock: Clock }): voi
         summary: 'Customers by their relationship score',
         querystring: Type.Object({
           ...PageQuery.properties,
-          sort: words(['-score', 'score'], 'Best first (-score) or worst first'),
+          sort: Type.Optional(words(['-score', 'score'], 'Best first (-score, the default) or worst first')),
           band: Type.Optional(words(BANDS)),
           vip: Type.Optional(Type.Boolean()),
           unhappy: Type.Optional(Type.Boolean()),
@@ -89,7 +77,7 @@ export function scoreRoutes(app: App, deps: { db: Database; clock: Clock }): voi
     },
     async (request) => {
       const { cursor, limit, sort, band, vip, unhappy } = request.query;
-      const after = place(cursor);
+      const after = cursorId(cursor);
       const rows = await deps.db.tenant(caller(request).tenantId, (tx) =>
         listScores(tx, {
           best: sort !== 'score',
@@ -100,11 +88,11 @@ export function scoreRoutes(app: App, deps: { db: Database; clock: Clock }): voi
           ...(after ? { after } : {}),
         }),
       );
-      const kept = rows.slice(0, limit);
-      const last = kept.at(-1);
-      const next =
-        rows.length > limit && last ? Buffer.from(`${last.score} ${last.customer_id}`).toString('base64url') : null;
-      return { items: kept.map(toLine), next };
+      return toPage(
+        rows.map((row) => ({ ...row, id: row.customer_id })),
+        limit,
+        toLine,
+      );
     },
   );
 

@@ -60,7 +60,8 @@ export interface ScoreFilter {
   unhappy?: boolean;
   /** Best first, or worst first. */
   best: boolean;
-  after?: { score: number; id: string };
+  /** Goes on behind this customer. */
+  after?: string;
   limit: number;
 }
 
@@ -84,17 +85,9 @@ export async function listScores(tx: Tx, filter: ScoreFilter): Promise<ListedSco
     `select s.customer_id, s.score, s.band, s.vip, s.unhappy, s.recency, s.spending, s.frequency, s.sentiment, s.engagement, c.name
      from customer_score s join customer c on c.tenant_id = s.tenant_id and c.id = s.customer_id
      where s.tenant_id = $1 and s.score is not null and ($2::text is null or s.band = $2) and ($3::boolean is null or s.vip = $3)
-       and ($4::boolean is null or s.unhappy = $4) and ($5::float8 is null or (s.score, s.customer_id) ${filter.best ? '<' : '>'} ($5, $6::uuid))
-     order by s.score ${filter.best ? 'desc' : 'asc'}, s.customer_id ${filter.best ? 'desc' : 'asc'} limit $7`,
-    [
-      tx.tenantId,
-      filter.band ?? null,
-      filter.vip ?? null,
-      filter.unhappy ?? null,
-      filter.after?.score ?? null,
-      filter.after?.id ?? null,
-      filter.limit,
-    ],
+       and ($4::boolean is null or s.unhappy = $4) and ($5::uuid is null or (s.score, s.customer_id) ${filter.best ? '<' : '>'} ((select a.score from customer_score a where a.tenant_id = $1 and a.customer_id = $5), $5))
+     order by s.score ${filter.best ? 'desc' : 'asc'}, s.customer_id ${filter.best ? 'desc' : 'asc'} limit $6`,
+    [tx.tenantId, filter.band ?? null, filter.vip ?? null, filter.unhappy ?? null, filter.after ?? null, filter.limit],
   );
   return rows;
 }
