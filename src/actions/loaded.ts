@@ -10,8 +10,8 @@ import {
   type TouchRow,
   touchesSince,
 } from '../consent/store.ts';
-import { type Ceased, ceasedCauses } from '../sequences/causes.ts';
 import { unhappyOf } from '../scoring/store.ts';
+import { type Ceased, ceasedCauses } from '../sequences/causes.ts';
 import { settledCustomers } from '../sequences/exits.ts';
 import { type HoldRow, openHolds } from '../sequences/holds.ts';
 import { listTemplates, type TemplateRow } from '../sequences/store.ts';
