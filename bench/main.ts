@@ -14,6 +14,7 @@ const BENCHES: Record<string, () => Promise<Result>> = {
   sandbox: async () => (await import('./sandbox.ts')).sandbox(),
   mapping: async () => (await import('./mapping.ts')).mapping(),
   dispatch: async () => (await import('./dispatch.ts')).dispatch(),
+  segments: async () => (await import('./segments.ts')).segments(),
   fairness: async () => (await import('./fairness.ts')).fairness(),
 };
 

@@ -23,6 +23,7 @@ import { mappingRoutes } from './mapping/routes.ts';
 import { identityRoutes } from './model/identity.routes.ts';
 import { modelRoutes } from './model/routes.ts';
 import { scoreRoutes } from './scoring/routes.ts';
+import { segmentRoutes } from './segments/routes.ts';
 import { enrolmentRoutes } from './sequences/enrolment.routes.ts';
 import { holdRoutes } from './sequences/hold.routes.ts';
 import { peopleRoutes } from './sequences/people.routes.ts';
@@ -69,6 +70,7 @@ export async function apiRoutes(app: App, api: ApiDeps): Promise<void> {
   modelRoutes(app, { db, clock });
   identityRoutes(app, deps);
   scoreRoutes(app, { db, clock });
+  segmentRoutes(app, { db, clock, wake: (tenantId) => queue.wake('segments', { tenantId }) });
   triggerRoutes(app, { db, clock });
   sequenceRoutes(app, { db, clock, ports, start });
   enrolmentRoutes(app, { db, clock, ports, start });

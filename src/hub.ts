@@ -30,6 +30,7 @@ import { scoreQueues } from './scoring/jobs.ts';
 import { startRuns } from './sequences/engine.ts';
 import { bumpNextWake, sequenceQueues } from './sequences/jobs.ts';
 import { syncQueues } from './sync/jobs.ts';
+import { segmentQueues } from './segments/jobs.ts';
 import { prepareStreams } from './sync/run.ts';
 import type { StartRuns } from './triggers/detect.ts';
 import { triggerQueues } from './triggers/jobs.ts';
@@ -40,6 +41,7 @@ const DUE: readonly DueKind[] = [
   { kind: 'link', queue: 'link', fallbackSeconds: 600 },
   { kind: 'score', queue: 'score', fallbackSeconds: 3600 },
   { kind: 'detect', queue: 'detect', fallbackSeconds: 3600 },
+  { kind: 'segments', queue: 'segments', fallbackSeconds: 3600 },
   { kind: 'runs', queue: 'runs', fallbackSeconds: 600 },
   { kind: 'dispatch', queue: 'dispatch', fallbackSeconds: 300 },
   { kind: 'reconcile', queue: 'reconcile', fallbackSeconds: 120 },
@@ -115,6 +117,7 @@ export async function startHub(options: HubOptions): Promise<Hub> {
       ...syncQueues(late),
       ...scoreQueues(late),
       ...triggerQueues(() => ({ db, clock, start, wake: (name, tenantId) => queue.wake(name, { tenantId }) })),
+      ...segmentQueues(() => ({ db, clock, wake: (name, tenantId) => queue.wake(name, { tenantId }) })),
       ...sequenceQueues(() => ({ db, clock, ports })),
       ...actionQueues(late),
       ...maintenanceQueues(() => ({ db, clock })),

@@ -14,6 +14,7 @@ import { mergeRuns } from './sequences/merging.ts';
 import { partRuns } from './sequences/parting.ts';
 import type { SequencePorts } from './sequences/ports.ts';
 import { staffFromOwners } from './sequences/staff.ts';
+import { mergeMembers, partMembers } from './segments/membership.ts';
 import type { SyncListeners } from './sync/deps.ts';
 
 /**
@@ -35,12 +36,14 @@ export function listeners(late: () => ActionDeps, ports: SequencePorts): SyncLis
     onMerge: async (tx, { kind, survivor, absorbed }) => {
       if (kind === 'company') return mergeCompanies(tx, survivor, absorbed);
       await mergeScores(tx, survivor, absorbed);
+      await mergeMembers(tx, survivor, absorbed);
       return mergeRuns(ports, tx, survivor, absorbed, late().clock.now());
     },
     onUnmerge: async (tx, parted) => {
       if (parted.kind === 'company') return partCompanies(tx, parted);
       const { hash, clock } = late();
       await partConsents(hash, tx, parted, clock.now());
+      await partMembers(tx, parted.from, parted.revived, clock.now());
       await partRuns(tx, parted, clock.now());
       await partScores(tx, parted.from, parted.revived);
     },

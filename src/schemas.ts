@@ -7,6 +7,7 @@ import { ProblemDocument } from './http/problems.ts';
 import * as mappingSchema from './mapping/schema.ts';
 import * as modelSchema from './model/schema.ts';
 import * as scoringSchema from './scoring/schema.ts';
+import * as segmentSchema from './segments/schema.ts';
 import * as peopleSchema from './sequences/people.schema.ts';
 import * as sequenceSchema from './sequences/schema.ts';
 import * as quotaSchema from './sync/quota.schema.ts';
@@ -34,6 +35,7 @@ export const schemas = (): { $id: string }[] =>
     modelSchema,
     scoringSchema,
     peopleSchema,
+    segmentSchema,
     sequenceSchema,
     quotaSchema,
     remapSchema,

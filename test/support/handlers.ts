@@ -3,6 +3,7 @@ import type { QueueDefinition } from '../../src/base/queue.ts';
 import type { Hub } from '../../src/hub.ts';
 import { maintenanceQueues } from '../../src/maintenance.ts';
 import { scoreQueues } from '../../src/scoring/jobs.ts';
+import { segmentQueues } from '../../src/segments/jobs.ts';
 import { sequenceQueues } from '../../src/sequences/jobs.ts';
 import { syncQueues } from '../../src/sync/jobs.ts';
 import { triggerQueues } from '../../src/triggers/jobs.ts';
@@ -18,6 +19,11 @@ export function queuesOf(hub: Hub, deps = hub.deps): QueueDefinition[] {
       db: deps.db,
       clock: deps.clock,
       start: hub.start,
+      wake: (name, tenantId) => deps.queue.wake(name, { tenantId }),
+    })),
+    ...segmentQueues(() => ({
+      db: deps.db,
+      clock: deps.clock,
       wake: (name, tenantId) => deps.queue.wake(name, { tenantId }),
     })),
     ...sequenceQueues(() => ({ db: deps.db, clock: deps.clock, ports: deps.ports })),

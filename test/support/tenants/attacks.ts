@@ -10,6 +10,7 @@ import { IDENTITY } from './attacks.identity.ts';
 import { MODEL } from './attacks.model.ts';
 import { REMAP } from './attacks.remap.ts';
 import { SCORING } from './attacks.scoring.ts';
+import { SEGMENTS } from './attacks.segments.ts';
 import { SEQUENCES } from './attacks.sequences.ts';
 import type { Attack } from './functions.ts';
 
@@ -28,4 +29,5 @@ export const ATTACKS: ReadonlyMap<string, Attack> = new Map([
   ...IDENTITY,
   ...CONDITIONS,
   ...EVENTS,
+  ...SEGMENTS,
 ]);

@@ -52,6 +52,8 @@ export const newIds = () => {
     'mergeEvent',
     'suggestion',
     'breaker',
+    'segment',
+    'timedSegment',
   ] as const;
   return Object.fromEntries(names.map((name) => [name, newId()])) as Record<(typeof names)[number], string>;
 };

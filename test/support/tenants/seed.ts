@@ -5,6 +5,7 @@ import { clockFacts } from './facts.clock.ts';
 import { completenessFacts } from './facts.completeness.ts';
 import { coordinatorFacts, peopleFacts } from './facts.people.ts';
 import { scoringFacts } from './facts.scoring.ts';
+import { segmentFacts } from './facts.segments.ts';
 import { documentFacts, sourceFacts } from './facts.sources.ts';
 import { type Facts, type Flavour, LONG_AGO, newIds } from './facts.ts';
 import { workFacts } from './facts.work.ts';
@@ -53,6 +54,7 @@ export function newTenant(catalog: Catalog, kind: 'victim' | 'attacker'): Tenant
     ...documentFacts(ids, flavour),
     ...workFacts(ids, flavour),
     ...scoringFacts(ids, flavour),
+    ...segmentFacts(ids),
     ...coordinatorFacts(ids, flavour),
   };
   const given = (table: string): Row[] => (facts[table] ?? [{}]).slice(0, kind === 'victim' ? undefined : 1);

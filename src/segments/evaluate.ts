@@ -1,0 +1,129 @@
+import { one, type Tx } from '../base/database.ts';
+import { messageOf } from '../base/errors.ts';
+import { addDays, instantOf, localDate } from '../base/time.ts';
+import { datesOnEarth } from '../conditions/calendar.ts';
+import { takeEverybody, takeStale } from '../model/stale.ts';
+import { setting } from '../settings/store.ts';
+import { type Evaluation, evaluate, type Outcome, type Scope } from './membership.ts';
+import { askedFor, inOrder } from './order.ts';
+import { allSegments, noteEvaluated, noteSwept, type SegmentRow } from './store.ts';
+
+/** Customers looked at in one transaction. */
+const BATCH = 1000;
+
+const NOTHING: Outcome = { entered: 0, left: 0, moved: [], told: 0 };
+
+/** Looks at one segment; one that cannot be evaluated says why and holds nobody else up. */
+async function look(tx: Tx, segment: SegmentRow, scope: Scope, how: Evaluation): Promise<Outcome> {
+  await tx.query('savepoint segment');
+  try {
+    const outcome = await evaluate(tx, segment, scope, how);
+    await tx.query('release savepoint segment');
+    if (outcome.moved.length > 0 || segment.problem !== null || scope.kind === 'all')
+      await noteEvaluated(tx, segment.id, { problem: null, ...counted(scope, outcome), now: how.now });
+    return outcome;
+  } catch (error) {
+    if (['40001', '40P01'].includes((error as { code?: string }).code ?? '')) throw error;
+    await tx.query('rollback to savepoint segment');
+    const problem = `It could not be evaluated: ${messageOf(error)}`;
+    await noteEvaluated(tx, segment.id, { problem, ...counted(scope, NOTHING), now: how.now });
+    return NOTHING;
+  }
+}
+
+const counted = (scope: Scope, outcome: Outcome): { whole: boolean; grown: number } => ({
+  whole: scope.kind === 'all',
+  grown: outcome.entered - outcome.left,
+});
+
+async function how(tx: Tx, now: Date, silent: boolean): Promise<Evaluation> {
+  const { zone, currency } = await setting(tx, 'business');
+  return { now, zone, currency, silent };
+}
+
+/** Everybody is looked at for segments that are new or changed, or for all when a load came in. @returns how many were */
+export async function evaluateWhole(tx: Tx, now: Date): Promise<number> {
+  const everything = await takeEverybody(tx, 'segments');
+  const segments = inOrder(await allSegments(tx));
+  const anew = new Set(segments.filter((one) => everything || one.evaluated_at === null).map(({ id }) => id));
+  // Who asks for one that is looked at anew may get other members by it.
+  for (const segment of segments) if (askedFor(segment.condition).some((id) => anew.has(id))) anew.add(segment.id);
+  const evaluation = await how(tx, now, true);
+  for (const segment of segments) if (anew.has(segment.id)) await look(tx, segment, { kind: 'all' }, evaluation);
+  return anew.size;
+}
+
+/**
+ * Looks at customers of whom something changed, and at those whose change of membership has lasted long enough.
+ * @returns how many customers were looked at (0 when there are none left), and of how many changes others are told
+ */
+export async function evaluateChanged(tx: Tx, now: Date): Promise<{ looked: number; told: number }> {
+  const segments = inOrder(await allSegments(tx));
+  const depths = new Map((await takeStale(tx, 'segments', BATCH)).map((stale) => [stale.customerId, stale.depth]));
+  for (const { customer_id, depth } of await lasted(tx, now, BATCH))
+    depths.set(customer_id, Math.max(depths.get(customer_id) ?? 0, depth));
+  if (depths.size === 0) return { looked: 0, told: 0 };
+  const evaluation = await how(tx, now, false);
+  let told = 0;
+  for (const segment of segments) told += (await look(tx, segment, { kind: 'customers', depths }, evaluation)).told;
+  return { looked: depths.size, told };
+}
+
+async function lasted(tx: Tx, now: Date, limit: number): Promise<{ customer_id: string; depth: number }[]> {
+  const { rows } = await tx.query<{ customer_id: string; depth: number }>(
+    'select customer_id, max(depth) as depth from segment_pending where tenant_id = $1 and due_at <= $2 group by customer_id order by customer_id limit $3',
+    [tx.tenantId, now, limit],
+  );
+  return rows;
+}
+
+/**
+ * Where a day began since the last look, the conditions that hang on the day are looked at for the people there.
+ * @returns of how many changes others are told
+ */
+export async function evaluateTurned(tx: Tx, now: Date): Promise<number> {
+  const segments = inOrder(await allSegments(tx));
+  const evaluation = await how(tx, now, false);
+  let told = 0;
+  for (const segment of segments) {
+    if (!segment.timed || segment.evaluated_at === null) continue;
+    const since = segment.swept_at ?? segment.evaluated_at;
+    const zones = turnedBetween(since, now);
+    const without = localDate(since, evaluation.zone) !== localDate(now, evaluation.zone);
+    if (zones.length === 0 && !without) continue;
+    const { moved, told: some } = await look(tx, segment, { kind: 'zones', zones, without }, evaluation);
+    told += some;
+    await noteSwept(tx, segment.id, now);
+    // Those who moved may belong into segments that ask for this one.
+    const depths = new Map(moved.map((id) => [id, 0]));
+    if (depths.size > 0)
+      for (const other of segments)
+        if (askedFor(other.condition).includes(segment.id))
+          told += (await look(tx, other, { kind: 'customers', depths }, evaluation)).told;
+  }
+  return told;
+}
+
+/** Zones in which another date has come. */
+function turnedBetween(since: Date, now: Date): string[] {
+  const before = new Map([...datesOnEarth(since)].flatMap(([date, zones]) => zones.map((zone) => [zone, date])));
+  return [...datesOnEarth(now)].flatMap(([date, zones]) => zones.filter((zone) => before.get(zone) !== date));
+}
+
+/** When segments have to be looked at next without any change: a wait is over, or somewhere a day begins. */
+export async function nextLook(tx: Tx, now: Date): Promise<Date | undefined> {
+  const { zone } = await setting(tx, 'business');
+  const row = one(
+    await tx.query<{ due: Date | null; timed: boolean }>(
+      `select (select min(due_at) from segment_pending where tenant_id = $1) as due,
+         exists (select 1 from segment where tenant_id = $1 and timed) as timed`,
+      [tx.tenantId],
+    ),
+  )!;
+  const quarter = 15 * 60_000;
+  const midnight = instantOf(addDays(localDate(now, zone), 1), '00:00', zone);
+  // Zones differ by quarters of an hour; most days begin on the hour.
+  const hour = new Date(Math.ceil((now.getTime() + 1) / (4 * quarter)) * 4 * quarter);
+  const times = [...(row.due ? [row.due] : []), ...(row.timed ? [hour < midnight ? hour : midnight] : [])];
+  return times.sort((a, b) => a.getTime() - b.getTime())[0];
+}
