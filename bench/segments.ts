@@ -20,10 +20,20 @@ const AIM = 1.3;
 /** Conditions as businesses write them, each with other figures. */
 const conditions = (n: number): unknown[] => [
   { field: 'customer.tags', has_any: [`tag-${n}`] },
-  { all: [{ field: 'customer.city', is: `City ${n}` }, { count: 'job', where: { field: 'job.status', is: 'completed' }, at_least: 2 }] },
+  {
+    all: [
+      { field: 'customer.city', is: `City ${n}` },
+      { count: 'job', where: { field: 'job.status', is: 'completed' }, at_least: 2 },
+    ],
+  },
   { latest: 'job.completed_on', more_than_ago: { days: 30 + n } },
   { sum: 'invoice.balance', above: 100 * n },
-  { all: [{ exists: 'invoice', where: { field: 'invoice.due_on', more_than_ago: { days: n } } }, { not: { field: 'customer.country', is: 'DE' } }] },
+  {
+    all: [
+      { exists: 'invoice', where: { field: 'invoice.due_on', more_than_ago: { days: n } } },
+      { not: { field: 'customer.country', is: 'DE' } },
+    ],
+  },
 ];
 
 /** Customers with three jobs and two invoices each, written by set-based statements: how they came is not measured. */
@@ -81,10 +91,16 @@ export async function segments(): Promise<Result> {
     await tenant(async (tx) => {
       for (let n = 0; n < SEGMENTS; n++) {
         const condition = conditions(Math.floor(n / 5) + 1)[n % 5]!;
-        await insertSegment(tx, { name: `Segment ${n}`, condition, settleMinutes: 0, timed: n % 5 === 2 }, 'bench', new Date());
+        await insertSegment(
+          tx,
+          { name: `Segment ${n}`, condition, settleMinutes: 0, timed: n % 5 === 2 },
+          'bench',
+          new Date(),
+        );
       }
     });
-    for (const table of ['customer', 'job', 'invoice']) await hub.db.statement(`analyze ${table}`).catch(() => undefined);
+    for (const table of ['customer', 'job', 'invoice'])
+      await hub.db.statement(`analyze ${table}`).catch(() => undefined);
     const since = performance.now();
     await tenant((tx) => evaluateWhole(tx, new Date()));
     whole = performance.now() - since;
@@ -104,13 +120,19 @@ export async function segments(): Promise<Result> {
     await hub.stop();
     remove();
   }
-  const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
+  const median = (values: readonly number[]): number =>
+    [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
   const [few, many, none] = [median(raw.few_ms!), median(raw.many_ms!), median(raw.none_ms!)];
   const proportional = ratio(many / MANY, few / FEW);
   return {
     name: 'segments',
     what: `${SEGMENTS} segments over ${CUSTOMERS} customers with three jobs and two invoices each (written set-based): everybody once, then ${FEW} and ${MANY} changed customers.`,
-    figures: { whole_ms: Math.round(whole), few_ms: Math.round(few), many_ms: Math.round(many), none_ms: Math.round(none) },
+    figures: {
+      whole_ms: Math.round(whole),
+      few_ms: Math.round(few),
+      many_ms: Math.round(many),
+      none_ms: Math.round(none),
+    },
     ratios: { manyByFewEach: proportional, fewByWhole: ratio(few, whole) },
     aim: `a changed customer among ${MANY} takes at most ${AIM} times as long as among ${FEW}`,
     met: proportional <= AIM,

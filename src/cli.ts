@@ -15,6 +15,7 @@ const { identityCommands } = await import('./cli/identity.ts');
 const { operateCommands } = await import('./cli/operate.ts');
 const { proofCommands } = await import('./cli/proof.ts');
 const { remapCommands } = await import('./cli/remap.ts');
+const { segmentCommands } = await import('./cli/segments.ts');
 
 // Whoever read our output has enough of it (`rapport audit export | head`): that is no failure of ours.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -50,6 +51,7 @@ operateCommands(program);
 dataCommands(program);
 remapCommands(program);
 identityCommands(program);
+segmentCommands(program);
 careCommands(program);
 proofCommands(program);
 

@@ -8,13 +8,13 @@ import { partConsents } from './consent/parting.ts';
 import { replyListener } from './scoring/engagement.ts';
 import { scoreListener } from './scoring/jobs.ts';
 import { mergeScores, partScores } from './scoring/merging.ts';
+import { mergeMembers, partMembers } from './segments/membership.ts';
 import { mergeCompanies, partCompanies } from './sequences/companies.ts';
 import { exitListener } from './sequences/exits.ts';
 import { mergeRuns } from './sequences/merging.ts';
 import { partRuns } from './sequences/parting.ts';
 import type { SequencePorts } from './sequences/ports.ts';
 import { staffFromOwners } from './sequences/staff.ts';
-import { mergeMembers, partMembers } from './segments/membership.ts';
 import type { SyncListeners } from './sync/deps.ts';
 
 /**

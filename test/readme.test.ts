@@ -10,6 +10,7 @@ import { identityCommands } from '../src/cli/identity.ts';
 import { operateCommands } from '../src/cli/operate.ts';
 import { proofCommands } from '../src/cli/proof.ts';
 import { remapCommands } from '../src/cli/remap.ts';
+import { segmentCommands } from '../src/cli/segments.ts';
 import { scopesOf } from '../src/connections/oauth.ts';
 import type { Connector, OAuth2 } from '../src/kit/index.ts';
 import { loadRegistry } from '../src/registry.ts';
@@ -71,6 +72,7 @@ test('readme: every command, script, file and address that is named exists', asy
     identityCommands,
     careCommands,
     remapCommands,
+    segmentCommands,
     proofCommands,
   ])
     add(program);

@@ -1,8 +1,7 @@
 import type { Tx } from '../base/database.ts';
 import { invalid } from '../base/errors.ts';
-import { catalogueOf } from '../conditions/seen.ts';
-import { readCondition } from '../conditions/read.ts';
 import { dependenciesOf } from '../conditions/depends.ts';
+import { checkCondition } from '../conditions/check.ts';
 import { inOrder, SegmentCircle } from './order.ts';
 import { allSegments, type SegmentDraft } from './store.ts';
 
@@ -19,7 +18,8 @@ export async function draftOf(
   input: { name: string; condition: unknown; settleMinutes?: number },
   id?: string,
 ): Promise<SegmentDraft> {
-  const condition = readCondition(input.condition, await catalogueOf(tx));
+  const { condition, problems } = checkCondition(input.condition);
+  if (!condition) throw invalid('The condition cannot be like this.', problems.map(({ path, message }) => ({ path: `condition.${path}`, message })));
   const all = await allSegments(tx);
   const draft = { id: id ?? 'new', name: input.name, condition };
   try {

@@ -87,9 +87,22 @@ export async function evaluate(tx: Tx, segment: SegmentRow, scope: Scope, how: E
   const settled = how.silent || segment.settle_minutes === 0 ? rest : await lasting(tx, segment, scope, rest, how);
   if (how.silent) await forgetPending(tx, segment.id, scope);
   const left = await leave(tx, segment, [...gone, ...settled.filter((row) => !row.inside)], how.now);
-  const entered = await enter(tx, segment, settled.filter((row) => row.inside), how.now);
+  const entered = await enter(
+    tx,
+    segment,
+    settled.filter((row) => row.inside),
+    how.now,
+  );
   const away = new Set(gone.map((row) => row.customer_id));
-  const told = how.silent ? [] : changesOf(segment, scope, entered, left.filter((id) => !away.has(id)), how.now);
+  const told = how.silent
+    ? []
+    : changesOf(
+        segment,
+        scope,
+        entered,
+        left.filter((id) => !away.has(id)),
+        how.now,
+      );
   await appendChanges(tx, told);
   return { entered: entered.length, left: left.length, moved: [...entered, ...left], told: told.length };
 }

@@ -1,11 +1,15 @@
-import { dependenciesOf } from '../conditions/depends.ts';
-import type { Condition } from '../conditions/types.ts';
 import type { SegmentRow } from './store.ts';
 
 type Asking = Pick<SegmentRow, 'id' | 'name' | 'condition'>;
 
-/** The segments a condition asks for. */
-export const askedFor = (condition: unknown): readonly string[] => dependenciesOf(condition as Condition).segments;
+/** The segments a condition asks for. Of one that can no longer be compiled, too: it must not hold the others up. */
+export function askedFor(condition: unknown): string[] {
+  if (Array.isArray(condition)) return condition.flatMap(askedFor);
+  if (condition === null || typeof condition !== 'object') return [];
+  return Object.entries(condition).flatMap(([key, value]) =>
+    key === 'segment' && typeof value === 'string' ? [value] : askedFor(value),
+  );
+}
 
 /**
  * Segments in an order in which each comes after those its condition asks for.

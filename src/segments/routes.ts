@@ -1,35 +1,20 @@
 import { Type } from 'typebox';
-import { appendEvents } from '../audit/store.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Database, Tx } from '../base/database.ts';
-import { conflict, notFound, stale } from '../base/errors.ts';
-import { describeCondition } from '../conditions/describe.ts';
-import type { Condition } from '../conditions/types.ts';
+import { notFound } from '../base/errors.ts';
 import type { App } from '../http/app.ts';
 import { caller, cursorId, expectedVersion, IdParams, PageQuery, pageOf, ref, tag, toPage } from '../http/helpers.ts';
 import { findCustomer } from '../model/store.ts';
-import { draftOf } from './draft.ts';
+import { changeSegment, createSegment, listedSegment, removeSegment } from './manage.ts';
 import { Membership, Segment, SegmentInput, SegmentMember } from './schema.ts';
-import {
-  allSegments,
-  deleteSegment,
-  findSegment,
-  insertSegment,
-  membershipsOf,
-  membersOf,
-  nameTaken,
-  type SegmentRow,
-  updateSegment,
-} from './store.ts';
-import { usersOf } from './users.ts';
-
-const names = (rows: readonly SegmentRow[]): ReadonlyMap<string, string> => new Map(rows.map((row) => [row.id, row.name]));
+import { sentenceOf } from './sentence.ts';
+import { allSegments, membershipsOf, membersOf, type SegmentRow } from './store.ts';
 
 const toSegment = (row: SegmentRow, all: readonly SegmentRow[]) => ({
   id: row.id,
   name: row.name,
   condition: row.condition,
-  sentence: describeCondition(row.condition as Condition, { segments: names(all) }),
+  sentence: sentenceOf(row.condition, all),
   settleMinutes: row.settle_minutes,
   size: row.evaluated_at ? row.size : null,
   evaluatedAt: row.evaluated_at?.toISOString() ?? null,
@@ -38,17 +23,13 @@ const toSegment = (row: SegmentRow, all: readonly SegmentRow[]) => ({
   version: row.version,
 });
 
-const taken = (name: string) =>
-  conflict(`There is a segment "${name}" already.`, 'Choose another name, or change that segment.');
-
 /** Groups of customers by a condition, who is in them, and since when. */
 export function segmentRoutes(
   app: App,
   deps: { db: Database; clock: Clock; wake: (tenantId: string) => Promise<unknown> },
 ): void {
   const shown = async (tx: Tx, id: string) => {
-    const row = await findSegment(tx, id);
-    if (!row || row.trigger_id) throw notFound('segment', id);
+    const row = await listedSegment(tx, id);
     return { row, view: toSegment(row, await allSegments(tx)) };
   };
 
@@ -95,16 +76,9 @@ export function segmentRoutes(
     },
     async (request, reply) => {
       const { tenantId, actor } = caller(request);
-      const { row, view } = await deps.db.tenant(tenantId, async (tx) => {
-        const now = deps.clock.now();
-        const draft = await draftOf(tx, request.body);
-        const id = await insertSegment(tx, draft, actor, now);
-        if (!id) throw taken(draft.name);
-        await appendEvents(tx, [
-          { actor, action: 'segment.created', subject: { kind: 'segment', id }, data: { ...draft }, at: now },
-        ]);
-        return shown(tx, id);
-      });
+      const { row, view } = await deps.db.tenant(tenantId, async (tx) =>
+        shown(tx, (await createSegment(tx, request.body, actor, deps.clock.now())).id),
+      );
       await deps.wake(tenantId);
       tag(reply, row.version);
       return reply.code(201).send(view);
@@ -118,7 +92,8 @@ export function segmentRoutes(
       schema: {
         tags: ['segments'],
         summary: 'Change a segment',
-        description: 'With another condition everybody is looked at anew; who enters or leaves by that triggers nothing.',
+        description:
+          'With another condition everybody is looked at anew; who enters or leaves by that triggers nothing.',
         params: IdParams,
         body: Type.Partial(SegmentInput, { additionalProperties: false }),
         response: { 200: ref(Segment) },
@@ -128,27 +103,8 @@ export function segmentRoutes(
       const { tenantId, actor } = caller(request);
       const expected = expectedVersion(request);
       const { row, view } = await deps.db.tenant(tenantId, async (tx) => {
-        const now = deps.clock.now();
-        const { row: before } = await shown(tx, request.params.id);
-        const draft = await draftOf(
-          tx,
-          { name: before.name, condition: before.condition, settleMinutes: before.settle_minutes, ...request.body },
-          before.id,
-        );
-        if (await nameTaken(tx, draft.name, before.id)) throw taken(draft.name);
-        const anew = JSON.stringify(draft.condition) !== JSON.stringify(before.condition);
-        if (!(await updateSegment(tx, before.id, { ...draft, anew, expected, now }))) throw stale('segment');
-        const was = { name: before.name, condition: before.condition, settleMinutes: before.settle_minutes };
-        await appendEvents(tx, [
-          {
-            actor,
-            action: 'segment.changed',
-            subject: { kind: 'segment', id: before.id },
-            data: { before: was, after: { ...draft } },
-            at: now,
-          },
-        ]);
-        return shown(tx, before.id);
+        const meta = { expected, actor, at: deps.clock.now() };
+        return shown(tx, (await changeSegment(tx, request.params.id, request.body, meta)).id);
       });
       await deps.wake(tenantId);
       tag(reply, row.version);
@@ -168,22 +124,7 @@ export function segmentRoutes(
     },
     async (request, reply) => {
       const { tenantId, actor } = caller(request);
-      await deps.db.tenant(tenantId, async (tx) => {
-        const { row } = await shown(tx, request.params.id);
-        const users = await usersOf(tx, row.id);
-        if (users.length > 0)
-          throw conflict(`"${row.name}" is used by ${users.join(', ')}.`, 'Change or remove those first.');
-        await deleteSegment(tx, row.id);
-        await appendEvents(tx, [
-          {
-            actor,
-            action: 'segment.deleted',
-            subject: { kind: 'segment', id: row.id },
-            data: { name: row.name, condition: row.condition },
-            at: deps.clock.now(),
-          },
-        ]);
-      });
+      await deps.db.tenant(tenantId, (tx) => removeSegment(tx, request.params.id, actor, deps.clock.now()));
       return reply.code(204).send();
     },
   );

@@ -34,6 +34,16 @@ export const SEGMENTS = [
     evaluateTurned: () => [NOW],
     nextLook: () => [NOW],
   }),
+  ...attacksOn('segments/manage.ts', {
+    listedSegment: { args: ({ ids }) => [ids.timedSegment], refuses: /no segment/ },
+    segmentNamed: ({ ids }) => [ids.timedSegment],
+    createSegment: ({ ids }) => [{ name: 'x', condition: { segment: ids.timedSegment } }, 'x', NOW],
+    changeSegment: {
+      args: ({ ids }) => [ids.timedSegment, { settleMinutes: 7 }, { expected: 1, actor: 'x', at: NOW }],
+      refuses: /no segment/,
+    },
+    removeSegment: { args: ({ ids }) => [ids.timedSegment, 'x', NOW], refuses: /no segment/ },
+  }),
   ...attacksOn('segments/draft.ts', {
     draftOf: ({ ids }) => [{ name: 'x', condition: { segment: ids.segment } }, ids.timedSegment],
   }),
