@@ -1,7 +1,7 @@
 import type { Tx } from '../base/database.ts';
 import { invalid } from '../base/errors.ts';
-import { dependenciesOf } from '../conditions/depends.ts';
 import { checkCondition } from '../conditions/check.ts';
+import { dependenciesOf } from '../conditions/depends.ts';
 import { inOrder, SegmentCircle } from './order.ts';
 import { allSegments, type SegmentDraft } from './store.ts';
 
@@ -19,7 +19,11 @@ export async function draftOf(
   id?: string,
 ): Promise<SegmentDraft> {
   const { condition, problems } = checkCondition(input.condition);
-  if (!condition) throw invalid('The condition cannot be like this.', problems.map(({ path, message }) => ({ path: `condition.${path}`, message })));
+  if (!condition)
+    throw invalid(
+      'The condition cannot be like this.',
+      problems.map(({ path, message }) => ({ path: `condition.${path}`, message })),
+    );
   const all = await allSegments(tx);
   const draft = { id: id ?? 'new', name: input.name, condition };
   try {

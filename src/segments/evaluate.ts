@@ -1,5 +1,5 @@
+import { attempt } from '../base/attempt.ts';
 import { one, type Tx } from '../base/database.ts';
-import { messageOf } from '../base/errors.ts';
 import { addDays, instantOf, localDate } from '../base/time.ts';
 import { datesOnEarth } from '../conditions/calendar.ts';
 import { takeEverybody, takeStale } from '../model/stale.ts';
@@ -15,20 +15,15 @@ const NOTHING: Outcome = { entered: 0, left: 0, moved: [], told: 0 };
 
 /** Looks at one segment; one that cannot be evaluated says why and holds nobody else up. */
 async function look(tx: Tx, segment: SegmentRow, scope: Scope, how: Evaluation): Promise<Outcome> {
-  await tx.query('savepoint segment');
-  try {
-    const outcome = await evaluate(tx, segment, scope, how);
-    await tx.query('release savepoint segment');
-    if (outcome.moved.length > 0 || segment.problem !== null || scope.kind === 'all')
-      await noteEvaluated(tx, segment.id, { problem: null, ...counted(scope, outcome), now: how.now });
-    return outcome;
-  } catch (error) {
-    if (['40001', '40P01'].includes((error as { code?: string }).code ?? '')) throw error;
-    await tx.query('rollback to savepoint segment');
-    const problem = `It could not be evaluated: ${messageOf(error)}`;
-    await noteEvaluated(tx, segment.id, { problem, ...counted(scope, NOTHING), now: how.now });
-    return NOTHING;
-  }
+  let outcome = NOTHING;
+  const failure = await attempt(tx, async () => {
+    outcome = await evaluate(tx, segment, scope, how);
+  });
+  const problem = failure === undefined ? null : `It could not be evaluated: ${failure}`;
+  if (failure !== undefined) outcome = NOTHING;
+  if (outcome.moved.length > 0 || segment.problem !== problem || scope.kind === 'all')
+    await noteEvaluated(tx, segment.id, { problem, ...counted(scope, outcome), now: how.now });
+  return outcome;
 }
 
 const counted = (scope: Scope, outcome: Outcome): { whole: boolean; grown: number } => ({

@@ -79,7 +79,8 @@ export async function changeSegment(
 export async function removeSegment(tx: Tx, id: string, actor: string, at: Date): Promise<void> {
   const row = await listedSegment(tx, id);
   const users = await usersOf(tx, id);
-  if (users.length > 0) throw conflict(`"${row.name}" is used by ${users.join(', ')}.`, 'Change or remove those first.');
+  if (users.length > 0)
+    throw conflict(`"${row.name}" is used by ${users.join(', ')}.`, 'Change or remove those first.');
   await deleteSegment(tx, id);
   await appendEvents(tx, [
     {

@@ -1,11 +1,12 @@
 import { appendEvents } from '../audit/store.ts';
+import { isPassing } from '../base/attempt.ts';
 import type { Database, Tx } from '../base/database.ts';
 import { messageOf } from '../base/errors.ts';
 import { addDays, instantOf, type LocalDate, localDate } from '../base/time.ts';
 import { localZones } from '../model/local-zones.ts';
 import { triggerDefinition } from './catalogue.ts';
 import { fire, type StartRuns } from './detect.ts';
-import { isPassing } from './parked.ts';
+
 import { CATCH_UP_DAYS, type Candidate, type DetectEnv, type TriggerDefinition } from './schema.ts';
 import { findTrigger, insertOccurrences, knownKeys, noteChecked, type TriggerRow } from './store.ts';
 

@@ -1,10 +1,12 @@
 import { appendEvents } from '../audit/store.ts';
+import { attempt } from '../base/attempt.ts';
 import type { Tx } from '../base/database.ts';
 import type { Change, ChangeKind } from '../model/types.ts';
 import { setting, tenantZone } from '../settings/store.ts';
 import { triggerDefinition } from './catalogue.ts';
 import { asTheyStand } from './events.ts';
 import { attempt, parkChange } from './parked.ts';
+import { parkChange } from './parked.ts';
 import type { Candidate, DetectEnv } from './schema.ts';
 import {
   insertOccurrences,

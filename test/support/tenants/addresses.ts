@@ -9,7 +9,7 @@ export const RESOURCES: Record<string, (ids: Ids) => string> = {
   parked: (ids) => ids.parked,
   triggers: (ids) => ids.trigger,
   sequences: (ids) => ids.sequence,
-  segments: (ids) => ids.timedSegment,
+  segments: (ids) => ids.openSegment,
   enrolments: (ids) => ids.run,
   staff: (ids) => ids.staff,
   escalations: (ids) => ids.escalation,

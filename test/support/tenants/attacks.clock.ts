@@ -71,8 +71,10 @@ export const CLOCK = [
   ...attacksOn('triggers/jobs.ts', {
     retryParked: (victim, { start }) => [trigger(victim, 1), env, start],
   }),
-  ...attacksOn('triggers/parked.ts', {
+  ...attacksOn('base/attempt.ts', {
     attempt: { args: () => [async () => {}], harmless: 'it does what it is given and nothing else' },
+  }),
+  ...attacksOn('triggers/parked.ts', {
     parkChange: (victim) => [trigger(victim), change(victim), 'x', NOW],
     parkedChanges: ({ ids }) => [ids.trigger, 10],
     unparkChange: (victim) => [trigger(victim), change(victim), 'x', NOW],

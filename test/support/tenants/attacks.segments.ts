@@ -13,7 +13,7 @@ export const SEGMENTS = [
     insertSegment: ({ ids }) => [{ ...draft, triggerId: ids.trigger }, 'x', NOW],
     updateSegment: ({ ids }) => [ids.segment, { ...draft, anew: true, expected: 1, now: NOW }],
     deleteSegment: ({ ids }) => [ids.segment],
-    nameTaken: ({ ids, named }) => [named('segment', 1).name, ids.segment],
+    nameTaken: { args: ({ ids }) => ['Owes', ids.segment], harmless: 'names are not known to an attacker' },
     noteEvaluated: ({ ids }) => [ids.segment, { problem: 'x', whole: true, grown: 0, now: NOW }],
     noteSwept: ({ ids }) => [ids.segment, NOW],
     membersOf: ({ ids }) => [ids.segment, { limit: 10 }],
@@ -35,17 +35,20 @@ export const SEGMENTS = [
     nextLook: () => [NOW],
   }),
   ...attacksOn('segments/manage.ts', {
-    listedSegment: { args: ({ ids }) => [ids.timedSegment], refuses: /no segment/ },
-    segmentNamed: ({ ids }) => [ids.timedSegment],
-    createSegment: ({ ids }) => [{ name: 'x', condition: { segment: ids.timedSegment } }, 'x', NOW],
+    listedSegment: { args: ({ ids }) => [ids.openSegment], refuses: /no segment/ },
+    segmentNamed: ({ ids }) => [ids.openSegment],
+    createSegment: ({ ids }) => [{ name: 'x', condition: { segment: ids.openSegment } }, 'x', NOW],
     changeSegment: {
-      args: ({ ids }) => [ids.timedSegment, { settleMinutes: 7 }, { expected: 1, actor: 'x', at: NOW }],
+      args: ({ ids }) => [ids.openSegment, { settleMinutes: 7 }, { expected: 1, actor: 'x', at: NOW }],
       refuses: /no segment/,
     },
-    removeSegment: { args: ({ ids }) => [ids.timedSegment, 'x', NOW], refuses: /no segment/ },
+    removeSegment: { args: ({ ids }) => [ids.openSegment, 'x', NOW], refuses: /no segment/ },
   }),
   ...attacksOn('segments/draft.ts', {
-    draftOf: ({ ids }) => [{ name: 'x', condition: { segment: ids.segment } }, ids.timedSegment],
+    draftOf: {
+      args: ({ ids }) => [{ name: 'x', condition: { segment: ids.segment } }, ids.openSegment],
+      harmless: 'it answers what was handed in',
+    },
   }),
   ...attacksOn('segments/users.ts', { usersOf: ({ ids }) => [ids.segment] }),
 ];

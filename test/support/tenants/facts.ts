@@ -53,7 +53,7 @@ export const newIds = () => {
     'suggestion',
     'breaker',
     'segment',
-    'timedSegment',
+    'openSegment',
   ] as const;
   return Object.fromEntries(names.map((name) => [name, newId()])) as Record<(typeof names)[number], string>;
 };

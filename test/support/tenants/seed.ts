@@ -54,7 +54,7 @@ export function newTenant(catalog: Catalog, kind: 'victim' | 'attacker'): Tenant
     ...documentFacts(ids, flavour),
     ...workFacts(ids, flavour),
     ...scoringFacts(ids, flavour),
-    ...segmentFacts(ids),
+    ...segmentFacts(ids, flavour),
     ...coordinatorFacts(ids, flavour),
   };
   const given = (table: string): Row[] => (facts[table] ?? [{}]).slice(0, kind === 'victim' ? undefined : 1);
