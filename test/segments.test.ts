@@ -245,6 +245,52 @@ test('segments: who is deleted leaves without a word; two who become one are in 
   expect((await told(id)).length).toBe(before);
 });
 
+test('segments: a trigger of a condition of its own fires when somebody comes to match, and again after they did not', async () => {
+  const pia = await person('pia', { tags: ['slow'] });
+  const wrong = await hub.api('POST', '/v1/triggers', {
+    name: 'custom',
+    settings: { condition: { field: 'customer.city', above: 3 } },
+  });
+  expect(wrong.status).toBe(422);
+  expect(wrong.body.fields[0].path).toContain('settings.condition');
+  const trigger = await must('POST', '/v1/triggers', {
+    name: 'custom',
+    title: 'Slow payer',
+    settings: { condition: tagged('slow'), settleMinutes: 0 },
+    enabled: true,
+  });
+  await hub.settle();
+  const fired = async (): Promise<string[]> =>
+    (await must('GET', `/v1/occurrences?trigger=custom`)).items.map((one: { customerId: string }) => one.customerId);
+  const set = (...tags: string[]) =>
+    tell('contact.upserted', { id: 'pia', name: 'pia', email: 'pia@example.com', tags });
+  expect(await fired()).toEqual([]);
+  await set('fast');
+  await hub.advance(MINUTE);
+  await set('slow');
+  expect(await fired()).toEqual([pia]);
+  await set('slow', 'other');
+  expect(await fired()).toEqual([pia]);
+  await hub.advance(MINUTE);
+  await set();
+  await hub.advance(MINUTE);
+  await set('slow');
+  expect(await fired()).toEqual([pia, pia]);
+  // It is nobody's segment, and goes with its trigger.
+  const own = async () =>
+    (
+      await hub.hub.db.tenant(hub.tenantId, (tx) =>
+        tx.query('select 1 from segment where tenant_id = $1 and trigger_id = $2', [tx.tenantId, trigger.id]),
+      )
+    ).rowCount;
+  expect((await must('GET', '/v1/segments')).items.map((one: { name: string }) => one.name)).not.toContain(
+    'Slow payer',
+  );
+  expect(await own()).toBe(1);
+  expect((await hub.api('DELETE', `/v1/triggers/${trigger.id}`)).status).toBe(204);
+  expect(await own()).toBe(0);
+});
+
 test('segments: another business sees none of it', async () => {
   const id = await segment('Private', tagged('private'));
   const { api } = await hub.otherTenant();

@@ -3,10 +3,8 @@ import { invalid } from '../base/errors.ts';
 import { checkCondition } from '../conditions/check.ts';
 import { dependenciesOf } from '../conditions/depends.ts';
 import { inOrder, SegmentCircle } from './order.ts';
+import { SETTLE_MINUTES } from './schema.ts';
 import { allSegments, type SegmentDraft } from './store.ts';
-
-/** Minutes a change of membership must last, where nobody says otherwise: long enough for two systems to agree. */
-export const SETTLE_MINUTES = 5;
 
 /**
  * What somebody wrote, checked, as it is stored.

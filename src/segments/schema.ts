@@ -1,6 +1,9 @@
 import { Type } from 'typebox';
 import { nullable } from '../base/schema.ts';
 
+/** Minutes a change of membership must last, where nobody says otherwise: long enough for two systems to agree. */
+export const SETTLE_MINUTES = 5;
+
 export const Segment = Type.Object(
   {
     id: Type.String({ format: 'uuid' }),
@@ -25,7 +28,7 @@ export const SegmentInput = Type.Object(
       Type.Integer({
         minimum: 0,
         maximum: 10_080,
-        default: 5,
+        default: SETTLE_MINUTES,
         description:
           'Minutes a change of membership must last before anybody is told: a customer who leaves and comes back within them never left',
       }),

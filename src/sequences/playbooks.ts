@@ -8,6 +8,7 @@ import type { Tx } from '../base/database.ts';
 import { bumpDue } from '../base/due.ts';
 import { invalid, notFound } from '../base/errors.ts';
 import { triggerDefinition } from '../triggers/catalogue.ts';
+import { keepTrigger } from '../triggers/keep.ts';
 import { insertTrigger, triggersOfSequence, updateTrigger } from '../triggers/store.ts';
 import { type Definition, Playbook } from './schema.ts';
 import {
@@ -194,13 +195,10 @@ export async function switchSequence(
     const known = triggerDefinition(wanted.name);
     const settings = { ...(known.defaults as Record<string, unknown>), ...wanted.settings };
     const own = present.find((trigger) => trigger.name === wanted.name);
-    if (!own)
-      await insertTrigger(
-        tx,
-        { name: wanted.name, title: known.title, settings, sequence_id: sequence.id, enabled: true },
-        now,
-      );
-    else if (!own.enabled)
+    if (!own) {
+      const made = { name: wanted.name, title: known.title, settings, sequence_id: sequence.id, enabled: true };
+      await keepTrigger(tx, await insertTrigger(tx, made, now), { by, now });
+    } else if (!own.enabled)
       await updateTrigger(tx, own.id, {
         title: own.title,
         settings: own.settings,

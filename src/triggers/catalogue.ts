@@ -7,6 +7,7 @@ import { accountReactivated } from './catalogue/account-reactivated.ts';
 import { accountSuspended } from './catalogue/account-suspended.ts';
 import { manual, reminderUnanswered } from './catalogue/asked.ts';
 import { crmFlag } from './catalogue/crm-flag.ts';
+import { custom } from './catalogue/custom.ts';
 import { customerUnhappy } from './catalogue/customer-unhappy.ts';
 import { dealLost } from './catalogue/deal-lost.ts';
 import { dealStageChanged } from './catalogue/deal-stage-changed.ts';
@@ -71,6 +72,7 @@ export const CATALOGUE: readonly TriggerDefinition[] = [
   segmentEntered,
   segmentLeft,
   reminderUnanswered,
+  custom,
   manual,
 ];
 

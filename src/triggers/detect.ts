@@ -5,7 +5,6 @@ import type { Change, ChangeKind } from '../model/types.ts';
 import { setting, tenantZone } from '../settings/store.ts';
 import { triggerDefinition } from './catalogue.ts';
 import { asTheyStand } from './events.ts';
-import { attempt, parkChange } from './parked.ts';
 import { parkChange } from './parked.ts';
 import type { Candidate, DetectEnv } from './schema.ts';
 import {

@@ -8,6 +8,7 @@ import type { App } from '../http/app.ts';
 import { caller, cursorId, expectedVersion, IdParams, PageQuery, pageOf, ref, tag, toPage } from '../http/helpers.ts';
 import { findSequence } from '../sequences/store.ts';
 import { CATALOGUE, triggerDefinition } from './catalogue.ts';
+import { dropTrigger, keepTrigger } from './keep.ts';
 import { Occurrence, settingsErrors, Trigger, TriggerInput } from './schema.ts';
 import {
   deleteTrigger,
@@ -147,6 +148,7 @@ export function triggerRoutes(app: App, deps: { db: Database; clock: Clock }): v
           },
           deps.clock.now(),
         );
+        await keepTrigger(tx, id, { by: actor, now: deps.clock.now() });
         // What happens today counts from now on: it is looked for at once, not with the next round.
         if (enabled) await bumpDue(tx, tenantId, 'detect', deps.clock.now());
         await appendEvents(tx, [
@@ -195,6 +197,7 @@ export function triggerRoutes(app: App, deps: { db: Database; clock: Clock }): v
           now: deps.clock.now(),
         };
         if (!(await updateTrigger(tx, before.id, change))) throw stale('trigger');
+        await keepTrigger(tx, before.id, { by: actor, now: change.now });
         if (change.enabled) await bumpDue(tx, tenantId, 'detect', change.now);
         await appendEvents(tx, [
           {
@@ -224,6 +227,7 @@ export function triggerRoutes(app: App, deps: { db: Database; clock: Clock }): v
     async (request, reply) => {
       const { tenantId, actor } = caller(request);
       await deps.db.tenant(tenantId, async (tx) => {
+        await dropTrigger(tx, request.params.id);
         if (!(await deleteTrigger(tx, request.params.id))) throw notFound('trigger', request.params.id);
         await appendEvents(tx, [
           {

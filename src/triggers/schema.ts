@@ -99,6 +99,14 @@ export interface TriggerDefinition<Settings extends TObject = TObject> {
    * past, or because a trigger that reads changes has a part that only time brings about.
    */
   due?: (tx: Tx, from: LocalDate, to: LocalDate, settings: Static<Settings>, env: DetectEnv) => Promise<Candidate[]>;
+  /** Keeps what the trigger needs beside its row, whenever it was made or changed. */
+  keep?: (
+    tx: Tx,
+    trigger: { id: string; title: string; settings: Static<Settings> },
+    meta: { by: string; now: Date },
+  ) => Promise<void>;
+  /** Removes that again. */
+  drop?: (tx: Tx, triggerId: string) => Promise<void>;
   /** What the schema cannot say of settings. Answers what is wrong, by path, in words. */
   check?: (settings: Static<Settings>) => { path: string; message: string }[];
 }

@@ -44,6 +44,24 @@ export const SEGMENTS = [
     },
     removeSegment: { args: ({ ids }) => [ids.openSegment, 'x', NOW], refuses: /no segment/ },
   }),
+  ...attacksOn('segments/own.ts', {
+    keepOwnSegment: ({ ids }) => [
+      { id: ids.trigger, title: 'x', settings: { condition: draft.condition, settleMinutes: 9 } },
+      { by: 'x', now: NOW },
+    ],
+    dropOwnSegment: ({ ids }) => [ids.trigger],
+    enteredBetween: ({ ids }) => [
+      ids.segment,
+      { from: '2026-01-01', to: '2026-03-02', zone: 'UTC', customerId: undefined },
+    ],
+  }),
+  ...attacksOn('triggers/keep.ts', {
+    keepTrigger: {
+      args: ({ ids }) => [ids.trigger, { by: 'x', now: NOW }],
+      harmless: 'a trigger of invoices keeps nothing beside its row',
+    },
+    dropTrigger: { args: ({ ids }) => [ids.trigger], harmless: 'a trigger of invoices keeps nothing beside its row' },
+  }),
   ...attacksOn('segments/draft.ts', {
     draftOf: {
       args: ({ ids }) => [{ name: 'x', condition: { segment: ids.segment } }, ids.openSegment],
