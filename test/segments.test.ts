@@ -102,8 +102,7 @@ test('segments: a change that does not last is no change', async () => {
   expect(await told(id)).toEqual(['eve entered']);
 });
 
-test.todo('segments: what hangs on the day', () => {});
-test.skip('segments: what hangs on the day is looked at where the day begins', async () => {
+test('segments: what hangs on the day is looked at where the day begins', async () => {
   await person('ada', { timezone: 'Pacific/Auckland' });
   await person('lea', { timezone: 'America/Los_Angeles' });
   for (const [at, who] of ['ada', 'lea'].entries())

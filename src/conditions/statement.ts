@@ -17,7 +17,7 @@ export interface CompileEnv {
 }
 
 /** Whether the column `customer.local_zone` is there; without it everybody's day is the business's. */
-const LOCAL_ZONES: boolean = false;
+const LOCAL_ZONES: boolean = true;
 
 /** A predicate being written: its parameters, and the days of the customer it is about. */
 export class Statement {
