@@ -100,14 +100,16 @@ test('native: a deal that comes into a stage becomes a task at the CRM, once, an
   await change('deals', id, { amount: '900' });
   // The stage is called otherwise from now on; nothing moves.
   const stage = crm().state.pipelines.deals![0]!.stages.find((one) => one.id === 'contractsent')!;
-  stage.label = 'Contract out';
-  story.clock.advance(2 * 3_600_000);
-  await story.settle();
-  await change('deals', id, { amount: '950' });
+  for (const label of ['Contract out', 'Contract sent']) {
+    stage.label = label;
+    await story.must('POST', `/v1/connections/${story.connections.hubspot.id}/sync`, { streams: ['deal_stages'] });
+    await story.settle();
+    await change('deals', id, { amount: `${label.length}` });
+    expect(await story.rows('select stage from deal where tenant_id = $1 and remote_id = $2', id)).toEqual([
+      { stage: label },
+    ]);
+  }
   expect(await started(ann, 'deal.stage_changed')).toBe(1);
-  stage.label = 'Contract sent';
-  story.clock.advance(2 * 3_600_000);
-  await story.settle();
   await change('deals', id, { dealstage: 'appointmentscheduled' });
   await change('deals', id, { dealstage: 'contractsent' });
   expect(await started(ann, 'deal.stage_changed')).toBe(2);
@@ -191,6 +193,17 @@ test('merge: what fired for one of two customers has fired for both, and a tag t
   const one = { ...ann, id: survivor };
   await says(one, 'b2', 'And on Mondays?');
   expect(await started(one, 'interest.shown')).toBe(1);
+  expect(await started(one, 'tag.added')).toBe(1);
+});
+
+test('merge: two who turn out to be one by what another system tells are tagged no more than they were', async () => {
+  const kim = { id: 'kim', name: 'Kim Lee', email: 'kim@home.example' };
+  const lee = { id: 'lee', name: 'Kim Lee', email: 'kim@work.example', tags: ['gold'] };
+  for (const record of [kim, lee]) await tell('contact.upserted', record as never, record);
+  await tell('contact.upserted', kim as never, { ...kim, emails: [kim.email, lee.email] });
+  const [one, ...more] = (await story.must('GET', '/v1/customers?search=kim')).items;
+  expect(more).toEqual([]);
+  expect(one.tags).toEqual(['gold']);
   expect(await started(one, 'tag.added')).toBe(1);
 });
 
