@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { localDate } from '../src/base/time.ts';
+import { simulate } from '../src/sequences/simulate.ts';
 import { DAY, MINUTE } from './support/hub.ts';
-import { beginStory, type Customer, type Row, type Story } from './support/story.ts';
+import { beginStory, type Customer, type Row, type Story, ZONE } from './support/story.ts';
 
 let story: Story;
 
@@ -205,6 +207,29 @@ test('merge: two who turn out to be one by what another system tells are tagged 
   expect(more).toEqual([]);
   expect(one.tags).toEqual(['gold']);
   expect(await started(one, 'tag.added')).toBe(1);
+});
+
+test('companies: what is known of a company starts for the person who has been with it longest', async () => {
+  const firm = { id: 'firm', name: 'Glass & Sons', domain: 'glass.example' };
+  await tell('company.upserted', firm as never, firm);
+  const people = ['first', 'second'].map((id) => ({ id, name: id, email: `${id}@glass.example`, company_id: 'firm' }));
+  for (const person of people) await tell('contact.upserted', person as never, person);
+  await tell('company.upserted', firm as never, { ...firm, tags: ['Gold'] });
+  const [first, second] = await story.rows(
+    "select id from customer where tenant_id = $1 and email like '%@glass.example' order by email",
+  );
+  expect(await found(first as Customer, 'tag.added')).toMatchObject([
+    { subject: { kind: 'company', label: 'Glass & Sons' } },
+  ]);
+  expect(await found(second as Customer, 'tag.added')).toEqual([]);
+});
+
+test('rehearsal: a business is shown what its own triggers would have found', async () => {
+  const ann = await story.customer();
+  await tell('job.upserted', ann, { id: 'shown', title: 'Shown', kind: 'installation', status: 'completed' });
+  const day = localDate(story.clock.now(), ZONE);
+  const rows = await story.hub.db.tenant(story.tenantId, (tx) => simulate(tx, day, day, story.clock.now()));
+  expect(rows).toContainEqual(expect.objectContaining({ trigger: 'job.completed', subject: 'job Shown' }));
 });
 
 test('invoices: the first one is the first over all systems; drafts, voided ones and copies are none', async () => {

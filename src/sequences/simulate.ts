@@ -1,6 +1,7 @@
 import type { Tx } from '../base/database.ts';
 import { addDays, type LocalDate } from '../base/time.ts';
 import { analyse, analysedTriggers, type DetectedRow } from '../triggers/analyse.ts';
+import { listTriggers } from '../triggers/store.ts';
 import { shippedPlaybooks } from './playbooks.ts';
 import type { Definition } from './schema.ts';
 import { listSequences, loadDefinition } from './store.ts';
@@ -20,11 +21,18 @@ async function rehearsed(tx: Tx): Promise<Definition[]> {
   return own.length > 0 ? own : [...shippedPlaybooks().values()].map((playbook) => playbook.sequence);
 }
 
-const NAMES = ['invoice.overdue', 'invoice.paid', 'payment.failed'];
+/** What every business is shown, whether it switched anything on or not. */
+const ALWAYS = ['invoice.overdue', 'invoice.paid', 'payment.failed'];
+
+/** Triggers of a rehearsal: those, and whatever the business has switched on that stored facts can tell of. */
+async function rehearsedTriggers(tx: Tx): ReturnType<typeof analysedTriggers> {
+  const own = (await listTriggers(tx, true)).map(({ name }) => name);
+  return analysedTriggers(tx, [...new Set([...ALWAYS, ...own])]);
+}
 
 /** What the triggers find as of one day: what that day makes due, and what a missed day or two before would still count. */
 export async function detectAsOf(tx: Tx, asOf: LocalDate, catchUpDays: number, now: Date): Promise<DetectedRow[]> {
-  const rows = await analyse(tx, await analysedTriggers(tx, NAMES), addDays(asOf, -catchUpDays), asOf, now);
+  const rows = await analyse(tx, await rehearsedTriggers(tx), addDays(asOf, -catchUpDays), asOf, now);
   return rows.map(({ customerId: _customer, ...row }) => row);
 }
 
@@ -33,7 +41,7 @@ export async function detectAsOf(tx: Tx, asOf: LocalDate, catchUpDays: number, n
  * paid in time. Writes and sends nothing.
  */
 export async function simulate(tx: Tx, from: LocalDate, to: LocalDate, now: Date): Promise<DetectedRow[]> {
-  const found = await analyse(tx, await analysedTriggers(tx, NAMES), from, to, now);
+  const found = await analyse(tx, await rehearsedTriggers(tx), from, to, now);
   const rows: DetectedRow[] = found.map(({ customerId: _customer, ...row }) => row);
   for (const definition of await rehearsed(tx)) {
     const starts = found.filter(
