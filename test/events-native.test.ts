@@ -47,7 +47,7 @@ beforeAll(async () => {
   await trigger('tag.added', { tags: ['Gold'] });
   await trigger('crm.flag', { kind: 'contact', field: 'job_title', operator: 'equals', to: ['Buyer'] });
   await trigger('job.completed', { kinds: ['installation', 'order'], nativeStatuses: ['signed off'] });
-  await trigger('customer.unhappy');
+  for (const name of ['customer.unhappy', 'vip.gained', 'vip.lost']) await trigger(name);
   story.clock.advance(MINUTE);
 });
 
@@ -222,6 +222,17 @@ test('companies: what is known of a company starts for the person who has been w
     { subject: { kind: 'company', label: 'Glass & Sons' } },
   ]);
   expect(await found(second as Customer, 'tag.added')).toEqual([]);
+});
+
+test('scores: whoever is pinned as a VIP became one, and whoever is pinned as none is one no longer', async () => {
+  const ann = await story.customer();
+  const path = `/v1/customers/${ann.id}/vip`;
+  for (const vip of [true, false]) {
+    const version = await story.version(`/v1/customers/${ann.id}/score`);
+    await story.must('PUT', path, { vip }, version);
+    await story.settle();
+  }
+  for (const name of ['vip.gained', 'vip.lost']) expect(await started(ann, name), name).toBe(1);
 });
 
 test('rehearsal: a business is shown what its own triggers would have found', async () => {
