@@ -15,6 +15,7 @@ const BENCHES: Record<string, () => Promise<Result>> = {
   mapping: async () => (await import('./mapping.ts')).mapping(),
   dispatch: async () => (await import('./dispatch.ts')).dispatch(),
   segments: async () => (await import('./segments.ts')).segments(),
+  score: async () => (await import('./score.ts')).score(),
   fairness: async () => (await import('./fairness.ts')).fairness(),
 };
 

@@ -16,6 +16,7 @@ const { operateCommands } = await import('./cli/operate.ts');
 const { proofCommands } = await import('./cli/proof.ts');
 const { remapCommands } = await import('./cli/remap.ts');
 const { segmentCommands } = await import('./cli/segments.ts');
+const { scoreCommands } = await import('./cli/score.ts');
 
 // Whoever read our output has enough of it (`rapport audit export | head`): that is no failure of ours.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -49,6 +50,7 @@ the environment; see the README. A command that fails says why and ends with cod
 connectCommands(program);
 operateCommands(program);
 dataCommands(program);
+scoreCommands(program);
 remapCommands(program);
 identityCommands(program);
 segmentCommands(program);

@@ -11,6 +11,7 @@ import { operateCommands } from '../src/cli/operate.ts';
 import { proofCommands } from '../src/cli/proof.ts';
 import { remapCommands } from '../src/cli/remap.ts';
 import { segmentCommands } from '../src/cli/segments.ts';
+import { scoreCommands } from '../src/cli/score.ts';
 import { scopesOf } from '../src/connections/oauth.ts';
 import type { Connector, OAuth2 } from '../src/kit/index.ts';
 import { loadRegistry } from '../src/registry.ts';
@@ -18,7 +19,14 @@ import { loadRegistry } from '../src/registry.ts';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const read = (file: string): string => readFileSync(path.join(ROOT, file), 'utf8');
 const README = read('README.md');
-const DOCS = ['README.md', 'docs/mapping.md', 'docs/operations.md', 'docs/triggers.md', 'docs/write-a-connector.md'];
+const DOCS = [
+  'README.md',
+  'docs/mapping.md',
+  'docs/operations.md',
+  'docs/score.md',
+  'docs/triggers.md',
+  'docs/write-a-connector.md',
+];
 
 /** What the README says about a platform, from its definition. */
 function row(connector: Connector): string {
@@ -69,6 +77,7 @@ test('readme: every command, script, file and address that is named exists', asy
     connectCommands,
     operateCommands,
     dataCommands,
+    scoreCommands,
     identityCommands,
     careCommands,
     remapCommands,

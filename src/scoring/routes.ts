@@ -16,15 +16,7 @@ import { type HistoryDay, scoreHistory } from './history.ts';
 import { wakeScores } from './jobs.ts';
 import { CustomerScore, ScoreDay, ScoreLine, Standing } from './schema.ts';
 import { factorsOfRow, findStanding, type ListedScore, listScores, type StandingRow, saveStanding } from './store.ts';
-import { toCustomerScore } from './view.ts';
-
-const toStanding = (row: StandingRow): Static<typeof Standing> => ({
-  pinned: row.vip,
-  pinnedBy: row.vip_by,
-  unhappyClearedAt: row.cleared_at?.toISOString() ?? null,
-  unhappyClearedBy: row.cleared_by,
-  version: row.version,
-});
+import { toCustomerScore, toStanding } from './view.ts';
 
 const toLine = (row: ListedScore): Static<typeof ScoreLine> => ({
   customerId: row.customer_id,

@@ -3,6 +3,16 @@ import { daysBetween } from '../base/time.ts';
 import type { Delta, Explanation, FactorLine } from './explain.ts';
 import { FACTORS, round2 } from './formula.ts';
 import type { CustomerScore, Standing } from './schema.ts';
+import type { StandingRow } from './store.ts';
+
+/** What people decided about a customer, as the API shows it. */
+export const toStanding = (row: StandingRow): Static<typeof Standing> => ({
+  pinned: row.vip,
+  pinnedBy: row.vip_by,
+  unhappyClearedAt: row.cleared_at?.toISOString() ?? null,
+  unhappyClearedBy: row.cleared_by,
+  version: row.version,
+});
 
 const WHY_NOT: Readonly<Record<string, string>> = {
   deleted: 'The customer was deleted.',
