@@ -73,12 +73,16 @@ export async function takeEverybody(tx: Tx, reader: Reader): Promise<boolean> {
 /** Takes customers a reader has to look at again, in the order of their ids; another worker's are passed over. */
 export async function takeStale(tx: Tx, reader: Reader, limit: number): Promise<Stale[]> {
   const { rows } = await tx.query<{ customer_id: string; depth: number }>(
-    `delete from customer_stale where tenant_id = $1 and reader = $2 and customer_id in (
-       select customer_id from customer_stale where tenant_id = $1 and reader = $2 and customer_id <> $4 order by customer_id limit $3 for update skip locked)
-     returning customer_id, depth`,
+    `select customer_id, depth from customer_stale where tenant_id = $1 and reader = $2 and customer_id <> $4
+     order by customer_id limit $3 for update skip locked`,
     [tx.tenantId, reader, limit, EVERYBODY],
   );
-  return rows
-    .map((row) => ({ customerId: row.customer_id, depth: row.depth }))
-    .sort((a, b) => (a.customerId < b.customerId ? -1 : 1));
+  // Two statements: of one, Postgres may look through all rows for each it takes.
+  if (rows.length > 0)
+    await tx.query('delete from customer_stale where tenant_id = $1 and reader = $2 and customer_id = any($3)', [
+      tx.tenantId,
+      reader,
+      rows.map((row) => row.customer_id),
+    ]);
+  return rows.map((row) => ({ customerId: row.customer_id, depth: row.depth }));
 }

@@ -4,6 +4,7 @@ import { addDays, instantOf, localDate } from '../base/time.ts';
 import { datesOnEarth } from '../conditions/calendar.ts';
 import { takeEverybody, takeStale } from '../model/stale.ts';
 import { setting } from '../settings/store.ts';
+import { planAnew } from '../sync/ingest.ts';
 import { type Evaluation, evaluate, type Outcome, type Scope } from './membership.ts';
 import { askedFor, inOrder } from './order.ts';
 import { allSegments, noteEvaluated, noteSwept, type SegmentRow } from './store.ts';
@@ -31,7 +32,9 @@ const counted = (scope: Scope, outcome: Outcome): { whole: boolean; grown: numbe
   grown: outcome.entered - outcome.left,
 });
 
+/** For a transaction that looks at many: its statements are planned for the tables as they are. */
 async function how(tx: Tx, now: Date, silent: boolean): Promise<Evaluation> {
+  await planAnew(tx);
   const { zone, currency } = await setting(tx, 'business');
   return { now, zone, currency, silent };
 }
