@@ -82,5 +82,5 @@ function basisOf(row: Sent, history: readonly ConsentRow[], language: Language, 
 /** Where a consent came from, without naming anybody. */
 function sourceOf(source: string): keyof PageTexts['sources'] {
   if (source === 'page' || source === 'form' || source === 'platform') return source;
-  return /^(user|key|system|import)/.test(source) ? 'staff' : 'reply';
+  return /^(user|api_key|system|import)/.test(source) ? 'staff' : 'reply';
 }
