@@ -78,6 +78,16 @@ test('opt-outs: an unsubscribe here is told to HubSpot, once, and its echo chang
   ]);
 });
 
+test('opt-outs: the echo of what was told does not undo that somebody changed their mind meanwhile', async () => {
+  const ann = await consenting();
+  await refuse(ann);
+  await grant(ann, 'email');
+  await dispatch(story);
+  await story.settle();
+  expect([told(ann), optedOut(ann)]).toEqual([['hs_email_optout'], 'true']);
+  expect(await verdict((await offer(ann)).id)).toBe('sent');
+});
+
 test('opt-outs: a platform that is away is told when it is back', async () => {
   const ann = await consenting();
   story.vendors.hubspot.server.faults.add({
@@ -170,6 +180,10 @@ test('words: STOP on WhatsApp is confirmed once within five minutes, in the lang
   await writes(ann, 'STOP', 'sms');
   expect(answersTo(ann)).toHaveLength(1);
   expect(await verdict((await offer(ann, 'send_sms')).id)).toBe('skipped suppressed');
+  // It is told twice, as an event and with the message: the second does not take the answer back.
+  const bob = await consenting();
+  await writes(bob, 'STOP');
+  expect(answersTo(bob)).toEqual(['Bright Glass: you will get no more messages here. Reply START to get them again.']);
 });
 
 test('words: a confirmation that is late is not sent at all', async () => {

@@ -178,6 +178,9 @@ test('preferences: everything ends with one button, and one topic can be taken b
   await grant(ann, 'email', { topic: 'service' });
   const [, all] = (await open(p)).forms;
   const after = await sendForm(p, all!);
+  // HubSpot is told, and its echo is there before they change their mind, or after.
+  await dispatch(story);
+  await story.settle();
   for (const kind of ['send_email', 'send_sms'])
     expect(await verdict((await offer(ann, kind)).id), kind).toBe('skipped suppressed');
   const form = after.forms[0]!;

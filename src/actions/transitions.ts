@@ -206,9 +206,11 @@ interface Facing {
   class?: 'marketing' | 'transactional' | undefined;
 }
 
+// The answer to a STOP is not taken back by reading the same STOP a second time.
 const FACING = `class <> 'internal' and ($2::uuid[] is null or run_id = any($2))
        and ($3::uuid is null and $4::text is null or customer_id = $3 or lower(recipient) = lower($4)) and ($5::text is null or channel = $5)
-       and ($6::text is null or topic = $6) and ($7::text is null or class = $7)`;
+       and ($6::text is null or topic = $6) and ($7::text is null or class = $7)
+       and plan ->> 'type' <> 'answer'`;
 
 const facing = (tx: Tx, where: Facing): unknown[] => [
   tx.tenantId,

@@ -32,7 +32,12 @@ export function consentImport(deps: OptOutDeps): ChangeListener {
   return async (tx, changes, now) => {
     for (const field of Object.keys(FIELDS) as Field[]) {
       const about = changes.filter(
-        (change) => change.kind === 'contact' && change.op !== 'deleted' && change.fields.includes(field),
+        (change) =>
+          change.kind === 'contact' &&
+          change.op !== 'deleted' &&
+          // What we told a platform comes back later than the person may have changed their mind here.
+          change.origin !== 'echo' &&
+          change.fields.includes(field),
       );
       if (about.length === 0) continue;
       await noteTakenBack(tx, about, field, now);
