@@ -20,8 +20,10 @@ import { browserRoutes } from './http/browser.ts';
 import { hookRoutes } from './http/hooks.ts';
 import { systemRoutes } from './http/system.ts';
 import { mappingRoutes } from './mapping/routes.ts';
+import { dateRoutes } from './model/dates.routes.ts';
 import { identityRoutes } from './model/identity.routes.ts';
 import { modelRoutes } from './model/routes.ts';
+import { privacyRoutes } from './privacy/routes.ts';
 import { scoreRoutes } from './scoring/routes.ts';
 import { segmentRoutes } from './segments/routes.ts';
 import { enrolmentRoutes } from './sequences/enrolment.routes.ts';
@@ -68,6 +70,7 @@ export async function apiRoutes(app: App, api: ApiDeps): Promise<void> {
   remapRoutes(app, deps);
   driftRoutes(app, deps);
   modelRoutes(app, { db, clock });
+  dateRoutes(app, deps);
   identityRoutes(app, deps);
   scoreRoutes(app, { db, clock });
   segmentRoutes(app, { db, clock, wake: (tenantId) => queue.wake('segments', { tenantId }) });
@@ -83,6 +86,7 @@ export async function apiRoutes(app: App, api: ApiDeps): Promise<void> {
   });
   actionRoutes(app, deps);
   oversightRoutes(app, deps);
+  privacyRoutes(app, deps);
   await browserRoutes(app, { ...deps, ...access, onConnected, secureCookies }, (inner) =>
     recipientRoutes(inner, {
       ...{ db, clock, choices: choiceDeps(deps), messages: messagesTo },

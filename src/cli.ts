@@ -13,6 +13,7 @@ const { connectCommands } = await import('./cli/connect.ts');
 const { dataCommands } = await import('./cli/data.ts');
 const { identityCommands } = await import('./cli/identity.ts');
 const { operateCommands } = await import('./cli/operate.ts');
+const { privacyCommands } = await import('./cli/privacy.ts');
 const { proofCommands } = await import('./cli/proof.ts');
 const { remapCommands } = await import('./cli/remap.ts');
 const { segmentCommands } = await import('./cli/segments.ts');
@@ -55,6 +56,7 @@ remapCommands(program);
 identityCommands(program);
 segmentCommands(program);
 careCommands(program);
+privacyCommands(program);
 proofCommands(program);
 
 // The list shows the first line of each; `rapport <command> --help` shows all of it.

@@ -24,6 +24,7 @@ import { createHttpClient } from './kit/http.ts';
 import { listeners } from './listeners.ts';
 import { maintenanceQueues } from './maintenance.ts';
 import { openStore, type StoreOptions } from './open.ts';
+import { privacyQueues } from './privacy/jobs.ts';
 import { loadRegistry } from './registry.ts';
 import { schemas } from './schemas.ts';
 import { scoreQueues } from './scoring/jobs.ts';
@@ -46,6 +47,7 @@ const DUE: readonly DueKind[] = [
   { kind: 'dispatch', queue: 'dispatch', fallbackSeconds: 300 },
   { kind: 'reconcile', queue: 'reconcile', fallbackSeconds: 120 },
   { kind: 'seal', queue: 'seal', fallbackSeconds: 60 },
+  { kind: 'erase', queue: 'erase', fallbackSeconds: 600 },
   { kind: 'purge', queue: 'purge', fallbackSeconds: 86_400 },
 ];
 
@@ -120,6 +122,7 @@ export async function startHub(options: HubOptions): Promise<Hub> {
       ...segmentQueues(() => ({ db, clock, wake: (name, tenantId) => queue.wake(name, { tenantId }) })),
       ...sequenceQueues(() => ({ db, clock, ports })),
       ...actionQueues(late),
+      ...privacyQueues(late),
       ...maintenanceQueues(() => ({ db, clock })),
     ],
     log,

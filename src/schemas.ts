@@ -6,6 +6,7 @@ import * as consentSchema from './consent/schema.ts';
 import { ProblemDocument } from './http/problems.ts';
 import * as mappingSchema from './mapping/schema.ts';
 import * as modelSchema from './model/schema.ts';
+import * as privacySchema from './privacy/schema.ts';
 import * as scoringSchema from './scoring/schema.ts';
 import * as segmentSchema from './segments/schema.ts';
 import * as peopleSchema from './sequences/people.schema.ts';
@@ -36,6 +37,7 @@ export const schemas = (): { $id: string }[] =>
     scoringSchema,
     peopleSchema,
     segmentSchema,
+    privacySchema,
     sequenceSchema,
     quotaSchema,
     remapSchema,

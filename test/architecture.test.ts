@@ -40,6 +40,7 @@ const ORDER = [
   'sequences',
   'actions',
   'http',
+  'privacy',
 ];
 const rank = (file: string): number => {
   const room = file.split('/')[1]!;

@@ -8,6 +8,7 @@ import { connectCommands } from '../src/cli/connect.ts';
 import { dataCommands } from '../src/cli/data.ts';
 import { identityCommands } from '../src/cli/identity.ts';
 import { operateCommands } from '../src/cli/operate.ts';
+import { privacyCommands } from '../src/cli/privacy.ts';
 import { proofCommands } from '../src/cli/proof.ts';
 import { remapCommands } from '../src/cli/remap.ts';
 import { scoreCommands } from '../src/cli/score.ts';
@@ -24,6 +25,7 @@ const DOCS = [
   'docs/mapping.md',
   'docs/operations.md',
   'docs/score.md',
+  'docs/privacy.md',
   'docs/triggers.md',
   'docs/write-a-connector.md',
 ];
@@ -82,6 +84,7 @@ test('readme: every command, script, file and address that is named exists', asy
     careCommands,
     remapCommands,
     segmentCommands,
+    privacyCommands,
     proofCommands,
   ])
     add(program);
@@ -89,7 +92,7 @@ test('readme: every command, script, file and address that is named exists', asy
   const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
   for (const file of DOCS) {
     const text = read(file);
-    for (const [, name, rest] of text.matchAll(/(?:`|npx |exec hub )rapport ([a-z]+)([^`\n#]*)/g)) {
+    for (const [, name, rest] of text.matchAll(/(?:`|npx |exec hub )rapport ([a-z]+(?:-[a-z]+)*)([^`\n#]*)/g)) {
       expect(known.has(name!), `${file}: rapport ${name}`).toBe(true);
       for (const [option] of rest!.matchAll(/--[a-z-]+/g))
         expect(known.get(name!)!.helpInformation(), `${file}: rapport ${name} ${option}`).toContain(option);

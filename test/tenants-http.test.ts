@@ -71,7 +71,11 @@ function call(api: Api, operation: Operation): Promise<Answer> {
   const needs = (wanted: string): boolean => operation.parameters.some(({ name }) => name === wanted);
   const platform = operation.path.includes('{connector}');
   const needed = needs('reason') ? `?${REASON}` : platform && needs('connectionId') ? `?connectionId=${id}` : '';
-  const path = operation.path.replace('{id}', id).replace('{stream}', 'contacts').replace('{connector}', 'hubspot');
+  const path = operation.path
+    .replace('{id}', id)
+    .replace('{stream}', 'contacts')
+    .replace('{connector}', 'hubspot')
+    .replace('{kind}', 'birthday');
   return api(operation.method, `${path}${needed}`, BODIES[operation.name]?.(victim.ids), { 'if-match': '"1"' });
 }
 

@@ -232,9 +232,10 @@ test('tenants: the role is nothing but itself: no owner, no member, no privilege
     );
     expect(owned.rowCount, catalogTable).toBe(0);
   }
-  // Functions that run as their owner would be a way around.
+  // Functions that run as their owner would be a way around. The one there is looks at the tenant itself, and can do
+  // nothing but take the body out of a sealed event, which the chain has to tell.
   const definers = await owner.query(
     "select proname from pg_proc p join pg_namespace n on n.oid = p.pronamespace where prosecdef and n.nspname not in ('pg_catalog', 'information_schema')",
   );
-  expect(definers.rows).toEqual([]);
+  expect(definers.rows).toEqual([{ proname: 'redact_audit' }]);
 });

@@ -1,5 +1,6 @@
 import type { Database } from '../base/database.ts';
 import { sha256 } from '../base/ids.ts';
+import { newRedactions, noteRedactions, untoldRedaction } from './redaction.ts';
 import type { AuditEvent, AuditVerification } from './schema.ts';
 import { type AuditRow, lastSealed, sealEvents, sealedEvents, unsealedEvents } from './store.ts';
 
@@ -21,6 +22,11 @@ export function canonicalJson(value: unknown): string {
 /** The chain of a tenant starts from this value, so that chains cannot be exchanged. */
 const genesis = (tenantId: string): Buffer => sha256(`rapport audit ${tenantId}`);
 
+/** What stands in place of a body that was taken out. */
+const TAKEN_OUT = canonicalJson({ erased: true });
+
+const digestOf = (data: unknown): Buffer => sha256(canonicalJson(data));
+
 function hashOf(previous: Buffer, seq: number, row: AuditRow): Buffer {
   const content = canonicalJson([
     seq,
@@ -31,7 +37,8 @@ function hashOf(previous: Buffer, seq: number, row: AuditRow): Buffer {
     row.subject_kind,
     row.subject_id,
     row.customer_id,
-    row.data,
+    // The digest in place of the data: what is said of a person can be taken out, and the chain still be verified.
+    row.data_digest ? { digest: row.data_digest.toString('hex') } : row.data,
   ]);
   return sha256(Buffer.concat([previous, Buffer.from(content)]));
 }
@@ -52,8 +59,9 @@ export async function sealAudit(db: Database, tenantId: string): Promise<number>
       let seq = last?.seq ?? 0;
       const seals = open.map((row) => {
         seq += 1;
-        const hash = hashOf(previous, seq, row);
-        const seal = { id: row.id, seq, previousHash: previous, hash };
+        const digest = digestOf(row.data);
+        const hash = hashOf(previous, seq, { ...row, data_digest: digest });
+        const seal = { id: row.id, seq, previousHash: previous, hash, digest };
         previous = hash;
         return seal;
       });
@@ -79,9 +87,11 @@ export async function verifyAudit(
   let previous = genesis(tenantId);
   let seq = 0;
   let met = keptHead === undefined;
+  const redactions = newRedactions();
   for (;;) {
     const rows = await db.tenant(tenantId, (tx) => sealedEvents(tx, seq, BATCH));
     for (const row of rows) {
+      noteRedactions(redactions, row);
       const broken = faultOf(row, seq + 1, previous);
       if (broken)
         return {
@@ -97,6 +107,8 @@ export async function verifyAudit(
     onProgress?.(seq);
     if (rows.length === BATCH) continue;
     const head = seq > 0 ? previous.toString('hex') : null;
+    const untold = untoldRedaction(redactions);
+    if (untold) return { ok: false, events: seq, head, broken: untold };
     if (met) return { ok: true, events: seq, head };
     return { ok: false, events: seq, head, broken: { seq: seq + 1, reason: CUT_OFF } };
   }
@@ -107,6 +119,12 @@ const CUT_OFF = 'the kept head is not in the chain; events at its end were cut o
 function faultOf(row: AuditRow, expectedSeq: number, previous: Buffer): string | undefined {
   if (row.seq !== expectedSeq) return `event ${expectedSeq} is missing; the next one is ${row.seq}`;
   if (!row.previous_hash?.equals(previous)) return `event ${row.id} does not follow the one before it`;
+  if (row.redacted_by && canonicalJson(row.data) !== TAKEN_OUT)
+    return `event ${row.id} was changed after it was written`;
+  // One sealed over its data itself cannot be computed again without it: its hash stands in the event that tells of it.
+  if (row.redacted_by && !row.data_digest) return undefined;
+  if (!row.redacted_by && row.data_digest && !row.data_digest.equals(digestOf(row.data)))
+    return `event ${row.id} was changed after it was written`;
   if (!row.hash?.equals(hashOf(previous, expectedSeq, row))) return `event ${row.id} was changed after it was written`;
   return undefined;
 }
@@ -121,6 +139,8 @@ export const toAuditEvent = (row: AuditRow): AuditEvent => ({
   subjectId: row.subject_id,
   customerId: row.customer_id,
   data: row.data,
+  dataDigest: row.data_digest?.toString('hex') ?? null,
+  redactedBy: row.redacted_by,
   seq: row.seq,
   previousHash: row.previous_hash?.toString('hex') ?? null,
   hash: row.hash?.toString('hex') ?? null,

@@ -13,12 +13,18 @@ export const AuditEvent = Type.Object(
     subjectId: Type.String(),
     customerId: Type.Union([Type.String({ format: 'uuid' }), Type.Null()]),
     data: Type.Record(Type.String(), Type.Unknown()),
+    dataDigest: Type.Union([Type.String(), Type.Null()], {
+      description: 'SHA-256 in hex of the data as canonical JSON; the hash covers it in place of the data',
+    }),
+    redactedBy: Type.Union([Type.String({ format: 'uuid' }), Type.Null()], {
+      description: 'The event that tells why the data was taken out; null for one that is as it was written',
+    }),
     seq: Type.Union([Type.Integer(), Type.Null()], {
       description: 'Place in the chain; null for the moment until it is sealed',
     }),
     previousHash: Type.Union([Type.String(), Type.Null()]),
     hash: Type.Union([Type.String(), Type.Null()], {
-      description: 'SHA-256 in hex over the previous hash and this event',
+      description: 'SHA-256 in hex over the previous hash and this event, with the digest of its data',
     }),
   },
   { $id: 'AuditEvent' },
@@ -40,6 +46,8 @@ export type AuditVerification = Static<typeof AuditVerification>;
 
 /** What a room reports. Bodies carry no secrets. */
 export interface AuditEntry {
+  /** Where something refers to the event; made when it is missing. */
+  id?: string;
   actor: string;
   action: string;
   subject: { kind: string; id: string };

@@ -14,6 +14,9 @@ export interface AuditRow {
   seq: number | null;
   previous_hash: Buffer | null;
   hash: Buffer | null;
+  /** Null for events sealed before there were digests: their hash covers the data itself. */
+  data_digest: Buffer | null;
+  redacted_by: string | null;
 }
 
 const COLUMNS = [
@@ -27,12 +30,13 @@ const COLUMNS = [
   { name: 'data', type: 'jsonb' },
 ];
 
-const ALL = 'id, at, actor, action, subject_kind, subject_id, customer_id, data, seq, previous_hash, hash';
+const ALL =
+  'id, at, actor, action, subject_kind, subject_id, customer_id, data, seq, previous_hash, hash, data_digest, redacted_by';
 
 /** Appends events in the transaction they tell of. */
 export async function appendEvents(tx: Tx, entries: readonly AuditEntry[]): Promise<void> {
   const rows = entries.map((entry) => ({
-    id: newId(),
+    id: entry.id ?? newId(),
     at: entry.at,
     actor: entry.actor,
     action: entry.action,
@@ -94,11 +98,11 @@ export async function unsealedEvents(tx: Tx, limit: number): Promise<AuditRow[]>
 
 export async function sealEvents(
   tx: Tx,
-  seals: readonly { id: string; seq: number; previousHash: Buffer; hash: Buffer }[],
+  seals: readonly { id: string; seq: number; previousHash: Buffer; hash: Buffer; digest: Buffer }[],
 ): Promise<void> {
   await tx.query(
-    `update audit_event e set seq = i.seq, previous_hash = decode(i.previous, 'hex'), hash = decode(i.hash, 'hex')
-     from unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[]) as i(id, seq, previous, hash)
+    `update audit_event e set seq = i.seq, previous_hash = decode(i.previous, 'hex'), hash = decode(i.hash, 'hex'), data_digest = decode(i.digest, 'hex')
+     from unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[]) as i(id, seq, previous, hash, digest)
      where e.tenant_id = $1 and e.id = i.id and e.seq is null`,
     [
       tx.tenantId,
@@ -106,6 +110,7 @@ export async function sealEvents(
       seals.map((seal) => seal.seq),
       seals.map((seal) => seal.previousHash.toString('hex')),
       seals.map((seal) => seal.hash.toString('hex')),
+      seals.map((seal) => seal.digest.toString('hex')),
     ],
   );
 }

@@ -12,7 +12,7 @@ const LISTED = 200;
 const BY_HAND = 'by hand';
 
 /** @throws Problem unless exactly one customer is meant */
-async function customerId(hub: Hub, tenantId: string, text: string): Promise<string> {
+export async function customerId(hub: Hub, tenantId: string, text: string): Promise<string> {
   const found = await hub.db.tenant(tenantId, (tx) => lookUpCustomer(tx, text));
   if (found.length === 0)
     throw new Problem(404, 'not_found', `Nobody is known as "${text}".`, { fix: 'Try the e-mail address or the id.' });

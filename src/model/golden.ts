@@ -1,5 +1,6 @@
 import type { Row } from '../base/database.ts';
 import { type Category, entityDefinition, type JoinedKind } from '../kit/index.ts';
+import type { Override } from './overrides.ts';
 
 /** How the value of one field is chosen among the sources that have one. */
 type Rule =
@@ -53,12 +54,14 @@ export interface Source {
   category: Category;
 }
 
-/** Which source won a field and why. */
+/** Which source won a field and why. What was set by hand has no stream: `record` says who knew it, the customer or staff. */
 export interface Provenance {
-  stream: string;
+  stream: string | null;
   record: string;
   rule: string;
 }
+
+const BY_HAND = 'set by hand';
 
 export interface Golden {
   values: Row;
@@ -100,8 +103,9 @@ const has = (value: unknown): boolean =>
  * The golden row of an entity. A source without a value for a field takes no part in it, so an emptier source never
  * erases what another knows; the only source of a field may empty it.
  * @param sources rows of live records, at least one
+ * @param overrides what was set by hand, the newest first: it counts before every source until it is taken back
  */
-export function golden(kind: JoinedKind, sources: readonly Source[]): Golden {
+export function golden(kind: JoinedKind, sources: readonly Source[], overrides: readonly Override[] = []): Golden {
   const ordered = [...sources].sort(
     (a, b) =>
       time(b) - time(a) ||
@@ -110,7 +114,7 @@ export function golden(kind: JoinedKind, sources: readonly Source[]): Golden {
       String(a.row.stream_id).localeCompare(String(b.row.stream_id)),
   );
   const result: Golden = { values: {}, provenance: {} };
-  const only = sources.length === 1 ? sources[0] : undefined;
+  const only = sources.length === 1 && overrides.length === 0 ? sources[0] : undefined;
   if (only) {
     const { stream_id, remote_id } = only.row;
     result.provenance[EVERY] = { stream: stream_id as string, record: remote_id as string, rule: 'only source' };
@@ -118,6 +122,12 @@ export function golden(kind: JoinedKind, sources: readonly Source[]): Golden {
   for (const name of namesOf(kind)) {
     if (only) {
       result.values[name] = has(only.row[name]) ? only.row[name] : null;
+      continue;
+    }
+    const byHand = overrides.find(({ field }) => field === name);
+    if (byHand) {
+      result.values[name] = byHand.value;
+      result.provenance[name] = { stream: null, record: byHand.source, rule: BY_HAND };
       continue;
     }
     const rule = RULES[kind][name] ?? crmFirst;

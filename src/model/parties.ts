@@ -9,6 +9,7 @@ import { type Resolution, recordSuggestions, releaseKeys, resolveIdentity, type 
 import { keysOf } from './keys.ts';
 import { followCompanies, giveZones, PLACE } from './local-zones.ts';
 import { joinEntities } from './merge.ts';
+import { loadOverrides, type Override } from './overrides.ts';
 import type { ApplyContext, Change, Mapped } from './types.ts';
 
 export interface PartiesResult {
@@ -192,6 +193,7 @@ export async function refreshGolden(
 ): Promise<Change[]> {
   const stored = entityIds.filter((id) => !hints.created?.has(id));
   const before = await loadGolden(tx, kind, stored);
+  const byHand = kind === 'contact' && stored.length > 0 ? await loadOverrides(tx, stored) : undefined;
   // All sources at hand: those of an entity made just now, and of one whose every record was just mapped.
   const complete = (id: string): boolean =>
     hints.created?.has(id) === true || hints.fresh?.get(id)?.length === before.get(id)?.sources_now;
@@ -201,7 +203,7 @@ export async function refreshGolden(
   for (const row of await loadSourcesOf(tx, kind, rest))
     projections.set(row.entity_id as string, [...(projections.get(row.entity_id as string) ?? []), row]);
   const telling = tellingColumns(kind);
-  const states = [...projections].map(([id, all]) => goldenState(kind, id, all, before.get(id), ctx));
+  const states = [...projections].map(([id, all]) => goldenState(kind, id, all, before.get(id), ctx, byHand?.get(id)));
   if (kind === 'contact')
     await giveZones(
       tx,
@@ -259,13 +261,14 @@ function goldenState(
   all: readonly Row[],
   old: Row | undefined,
   ctx: ApplyContext,
+  byHand: readonly Override[] | undefined,
 ): { row: Row; old: Row | undefined; sources: Source[] } {
   const living = all.filter((row) => !row.deleted_at);
   const sources: Source[] = (living.length > 0 ? living : all).map((row) => ({
     row,
     ...(ctx.sourceOf(row.stream_id as string) ?? { connector: 'unknown', category: 'other' }),
   }));
-  const { values, provenance } = golden(kind, sources);
+  const { values, provenance } = golden(kind, sources, byHand);
   const row: Row = {
     ...values,
     id,

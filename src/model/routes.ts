@@ -7,6 +7,7 @@ import type { App } from '../http/app.ts';
 import { caller, cursorId, IdParams, PageQuery, pageOf, ref, tag, toPage } from '../http/helpers.ts';
 import { tenantZone } from '../settings/store.ts';
 import { provenanceByField } from './golden.ts';
+import { loadOverrides } from './overrides.ts';
 import { Customer, Provenance } from './schema.ts';
 import {
   type CustomerRow,
@@ -129,12 +130,14 @@ export function modelRoutes(app: App, deps: { db: Database; clock: Clock }): voi
     async (request) => {
       const { tenantId } = caller(request);
       const row = await load(tenantId, request.params.id);
-      const { sources, merges } = await deps.db.tenant(tenantId, async (tx) => ({
+      const { sources, merges, overrides } = await deps.db.tenant(tenantId, async (tx) => ({
         sources: await sourcesOf(tx, row.id),
+        overrides: (await loadOverrides(tx, [row.id])).get(row.id) ?? [],
         merges: await mergesOf(tx, row.id),
       }));
       return {
         items: Object.entries(provenanceByField('contact', row, row.provenance)).map(([field, origin]) => {
+          const byHand = origin.stream === null ? overrides.find((override) => override.field === field) : undefined;
           const source = sources.find(
             (candidate) => candidate.stream_id === origin.stream && candidate.remote_id === origin.record,
           );
@@ -145,7 +148,8 @@ export function modelRoutes(app: App, deps: { db: Database; clock: Clock }): voi
             connector: source?.connector ?? null,
             stream: source?.stream ?? null,
             record: origin.record,
-            changedAt: source?.source_updated_at?.toISOString() ?? null,
+            changedAt: (byHand ? byHand.set_at : source?.source_updated_at)?.toISOString() ?? null,
+            setBy: byHand?.set_by ?? null,
           };
         }),
         sources: sources.map(toDocument),

@@ -36,6 +36,7 @@ export const Provenance = Type.Object(
     stream: text(),
     record: Type.String(),
     changedAt: text(),
+    setBy: nullable(Type.String({ description: 'Who set it by hand, where somebody did' })),
   },
   { $id: 'Provenance' },
 );

@@ -8,7 +8,7 @@ export type CustomerRow = Row & {
   phone: string | null;
   company_id: string | null;
   owner_id: string | null;
-  provenance: Record<string, { stream: string; record: string; rule: string }>;
+  provenance: Record<string, { stream: string | null; record: string; rule: string }>;
   sources: number;
   custom: Row | null;
   created_at: Date;

@@ -5,6 +5,7 @@ import { type ConnectionRow, findConnection } from '../connections/store.ts';
 import { connectorOf } from '../connections/vendors.ts';
 import type { HookEvent, RawHook } from '../kit/index.ts';
 import type { SyncDeps } from './deps.ts';
+import { erasedHints } from './erased.ts';
 import { notePosted } from './silence.ts';
 
 interface InboxRow {
@@ -53,14 +54,17 @@ export async function routeHook(deps: SyncDeps, hookId: string): Promise<void> {
       byRoute.set(route.connection_id, entry);
     }
   }
+  let erased = false;
   for (const { route, events: own } of byRoute.values()) {
     await deps.db.tenant(route.tenant_id, async (tx) => {
       const connection = await findConnection(tx, route.connection_id);
       // Revoked between the post and now: it belongs to nobody here any more.
       if (!connection || connection.state === 'revoked') return;
-      await takeEvents(deps, tx, connection, own, row.received_at);
+      erased = (await takeEvents(deps, tx, connection, own, row.received_at)).erased || erased;
     });
   }
+  if (erased)
+    await deps.db.statement("update hook_inbox set body = ''::bytea, headers = '{}', url = '' where id = $1", [row.id]);
   await deps.db.statement('update hook_inbox set routed_at = $2, error = $3 where id = $1', [
     row.id,
     deps.clock.now(),
@@ -96,14 +100,17 @@ const COLUMNS = [
   { name: 'done_at', type: 'timestamptz' },
 ];
 
-/** Records become hints for the refetch; everything else is handed on at once. Known event keys are ignored. */
+/**
+ * Records become hints for the refetch; everything else is handed on at once. Known event keys are ignored.
+ * @returns whether something was of an erased person, of whom no byte is kept
+ */
 async function takeEvents(
   deps: SyncDeps,
   tx: Tx,
   connection: ConnectionRow,
   events: readonly HookEvent[],
   receivedAt: Date,
-): Promise<void> {
+): Promise<{ erased: boolean }> {
   const rows = events.map((event) => ({
     connection_id: connection.id,
     event_key: event.key,
@@ -121,13 +128,15 @@ async function takeEvents(
     done_at: event.type === 'record' ? null : receivedAt,
   }));
   const distinct = [...new Map(rows.map((row) => [row.event_key, row])).values()];
+  // What is not taken need not be fetched.
+  const erased = await erasedHints(deps, tx, connection.id, distinct);
   const fresh = new Set(
     (
       await insertRows<{ event_key: string }>(
         tx,
         'hint',
         COLUMNS,
-        distinct,
+        distinct.filter((row) => !erased.has(row)),
         'on conflict (tenant_id, connection_id, event_key) do nothing returning event_key',
       )
     ).map((row) => row.event_key),
@@ -141,4 +150,5 @@ async function takeEvents(
   if (events.some((event) => event.type === 'record' && fresh.has(event.key))) {
     await deps.queue.send(tx, 'refetch', { tenantId: tx.tenantId, connectionId: connection.id });
   }
+  return { erased: erased.size > 0 };
 }

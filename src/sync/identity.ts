@@ -91,15 +91,19 @@ export async function refuseSuggested(
   });
 }
 
-/** One transaction: what changes, the feed, and whoever must react. */
-async function changing<T extends { changes: Change[] }>(
+/**
+ * One transaction: what changes, the feed, and whoever must react.
+ * @param origin `live` for a fact that is news; taking apart and joining is history
+ */
+export async function changing<T extends { changes: Change[] }>(
   deps: SyncDeps,
   tenantId: string,
   work: (tx: Tx, ctx: ApplyContext) => Promise<T>,
+  origin: 'live' | 'replay' = 'replay',
 ): Promise<T> {
   return deps.db.tenant(tenantId, async (tx) => {
     const zone = await tenantZone(tx);
-    const ctx = contextOf(deps, { zone, sourceOf: await sourcesOf(deps, tx) });
+    const ctx = { ...contextOf(deps, { zone, sourceOf: await sourcesOf(deps, tx) }), origin };
     const result = await work(tx, ctx);
     await tellChanges(deps, tx, result.changes, ctx.now);
     return result;

@@ -6,6 +6,7 @@ import type { ApplyContext, Change, Mapped, Origin } from '../model/types.ts';
 import type { SyncDeps } from './deps.ts';
 import { watchFields } from './drift/watch.ts';
 import { recogniseEchoes } from './echo.ts';
+import { withoutErased } from './erased.ts';
 import { followVendorUnmerge } from './identity.ts';
 import { type Parking, park, resolveParked } from './parked.ts';
 import { inForce, mapAll, type Prepared, type PreparedRecord, prepare, type RawBatch } from './prepare.ts';
@@ -77,7 +78,7 @@ async function store(
     const { stream, streamId, present } = prepared;
     result.seen += prepared.seen;
     if (prepared.changed.length === 0) continue;
-    const changed = await inForce(tx, source, prepared);
+    const changed = await withoutErased(deps, tx, source, streamId, await inForce(tx, source, prepared), now);
     if (!planned && changed.length >= MANY) {
       planned = true;
       await planAnew(tx);

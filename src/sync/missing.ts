@@ -1,6 +1,7 @@
 import type { Origin } from '../model/types.ts';
 import { setting } from '../settings/store.ts';
 import { deleteSafely, exceeded } from './deletions.ts';
+import { erasedIds } from './erased.ts';
 import { type PassResult, savePass } from './pass.store.ts';
 import { type Pass, PassLost, step, times } from './pass.ts';
 import { clearDeleted, missingOf, quarantine, unknownOf } from './quarantine.ts';
@@ -78,7 +79,12 @@ function originOf(pass: Pass, records: readonly RawRecord[]): [RawRecord[], Orig
 /** Fetches what a reading of ids met and nothing is stored of: it was lost on the way. */
 export async function fetchUnknown(pass: Pass): Promise<PassResult> {
   const { deps, tenantId, row, stream, source, session } = pass;
-  const ids = await deps.db.tenant(tenantId, (tx) => unknownOf(tx, row.stream_id, row.id, ASKED));
+  const ids = await deps.db.tenant(tenantId, async (tx) => {
+    const unknown = await unknownOf(tx, row.stream_id, row.id, ASKED);
+    // Nothing is stored of the erased, and nothing is to be.
+    const erased = await erasedIds(deps, tx, row.stream_id, unknown);
+    return unknown.filter((id) => !erased.has(id));
+  });
   if (ids.length === 0) return {};
   if (!stream.fetchByIds) {
     await step(pass, { position: row.position, reasons: [`${ids.length} records are there that are not here.`] });

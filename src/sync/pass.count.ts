@@ -1,6 +1,7 @@
 import type { Tx } from '../base/database.ts';
 import type { Stream } from '../kit/index.ts';
 import { deleteSafely, gatherFlagged, livingAmong, type Why } from './deletions.ts';
+import { erasedIds } from './erased.ts';
 import { ingestPrepared } from './ingest.ts';
 import { nextPosition, readPage, wayOf } from './paging.ts';
 import type { PassResult } from './pass.store.ts';
@@ -139,14 +140,14 @@ const countAt = async ({ stream, session }: Pass, { from, to }: Span): Promise<n
 async function compareSpan(pass: Pass, before: CountPosition): Promise<CountPosition> {
   const position = structuredClone(before);
   const span = position.spans[position.next]!;
-  const found: Found = { pages: 0, lost: 0, differing: 0, missing: 0, gone: [] };
+  const found: Found = { pages: 0, lost: 0, differing: 0, missing: 0, gone: [], erased: 0 };
   let vendor = await countAt(pass, span);
   let here = (await hereIn(pass, span)).length;
   if (vendor === undefined) position.open.push('The platform did not say how many there are.');
   else if (vendor !== here) {
     await mend(pass, span, vendor, found, 0);
     vendor = (await countAt(pass, span)) ?? vendor;
-    here = (await hereIn(pass, span)).length - found.gone.length;
+    here = (await hereIn(pass, span)).length - found.gone.length + found.erased;
     // What only changed since we read last is no difference.
     const differed = found.lost + found.differing + found.missing > 0 || vendor !== here;
     if (differed) position.drifted += 1;
@@ -175,6 +176,8 @@ interface Found {
   differing: number;
   missing: number;
   gone: string[];
+  /** Of people who were erased: the platform counts them, nothing is stored of them. */
+  erased: number;
 }
 
 /** Halves a span that differs until what differs fits a page, and reads that. */
@@ -211,6 +214,7 @@ async function readAgain(pass: Pass, span: Span, held: readonly Held[], found: F
   const { deps, tenantId, stream, source, session } = pass;
   const way = wayOf(stream, false);
   const met = new Set<string>();
+  const counted = new Set<string>();
   let at: RunPosition | undefined = { pages: 0, since: span.from };
   while (at) {
     const page = await readPage(session, stream, way, at);
@@ -218,7 +222,11 @@ async function readAgain(pass: Pass, span: Span, held: readonly Held[], found: F
     const within = page.records.filter(({ vendorAt }) => vendorAt === undefined || vendorAt < span.to);
     for (const { id } of within) met.add(id);
     await deps.db.tenant(tenantId, async (tx) => {
-      const read = await prepare(tx, source, { stream: stream.name, records: within });
+      const erased = await erasedIds(deps, tx, pass.row.stream_id, [...new Set(within.map(({ id }) => id))]);
+      const records = within.filter(({ id }) => !erased.has(id));
+      found.erased += [...erased].filter((id) => !counted.has(id)).length;
+      for (const id of erased) counted.add(id);
+      const read = await prepare(tx, source, { stream: stream.name, records });
       found.lost += read.changed.filter(({ record }) => !read.present.has(record.id)).length;
       found.differing += read.changed.filter(({ record }) => read.present.has(record.id)).length;
       // All of it is older than our cursor: it should have been here, and repairing it triggers nothing.

@@ -18,6 +18,7 @@ export const RESOURCES: Record<string, (ids: Ids) => string> = {
   deletions: (ids) => ids.heldBatch,
   'write-breakers': (ids) => ids.breaker,
   merges: (ids) => ids.mergeEvent,
+  erasures: (ids) => ids.erasure,
   'merge-suggestions': (ids) => ids.suggestion,
   // The path names a platform, which is everybody's; whose records it is about stands beside it.
   mappings: (ids) => ids.connection,
@@ -53,6 +54,8 @@ export const BODIES: Record<string, (ids: Ids) => unknown> = {
   'PATCH /v1/staff/{id}': () => ({ name: 'Stolen' }),
   'POST /v1/customers/{id}/promises': () => ({ promisedOn: '2026-03-05' }),
   'POST /v1/customers/{id}/disputes': () => ({ note: 'Stolen' }),
+  'PUT /v1/customers/{id}/dates/{kind}': () => ({ value: '2000-01-01' }),
+  'POST /v1/customers/{id}/erasure': (ids) => ({ ground: 'objection', confirm: ids.customer }),
   'POST /v1/holds/{id}/close': () => ({ outcome: 'Stolen' }),
   'POST /v1/actions/{id}/settle': () => ({ as: 'skipped', reason: 'Stolen' }),
   'POST /v1/customers/{id}/split': (ids) => ({

@@ -39,7 +39,10 @@ export const ACCESS = [
     listEvents: ({ ids }) => [{ customerId: ids.customer, limit: 10 }],
     lastSealed: () => [],
     unsealedEvents: () => [10],
-    sealEvents: ({ ids }) => [[{ id: ids.event, seq: 9, previousHash: Buffer.from('a'), hash: Buffer.from('b') }]],
+    sealEvents: ({ ids }) => {
+      const bytes = Buffer.from('a');
+      return [[{ id: ids.event, seq: 9, previousHash: bytes, hash: bytes, digest: bytes }]];
+    },
     sealedEvents: () => [0, 10],
   }),
   ...attacksOn('connections/credential.store.ts', {

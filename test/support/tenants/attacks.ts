@@ -8,6 +8,7 @@ import { CONSENT } from './attacks.consent.ts';
 import { EVENTS } from './attacks.events.ts';
 import { IDENTITY } from './attacks.identity.ts';
 import { MODEL } from './attacks.model.ts';
+import { PRIVACY } from './attacks.privacy.ts';
 import { REMAP } from './attacks.remap.ts';
 import { SCORING } from './attacks.scoring.ts';
 import { SEGMENTS } from './attacks.segments.ts';
@@ -30,4 +31,5 @@ export const ATTACKS: ReadonlyMap<string, Attack> = new Map([
   ...CONDITIONS,
   ...EVENTS,
   ...SEGMENTS,
+  ...PRIVACY,
 ]);

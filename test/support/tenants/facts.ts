@@ -54,6 +54,7 @@ export const newIds = () => {
     'breaker',
     'segment',
     'openSegment',
+    'erasure',
   ] as const;
   return Object.fromEntries(names.map((name) => [name, newId()])) as Record<(typeof names)[number], string>;
 };

@@ -4,6 +4,7 @@ import { type Catalog, completed, insertRow, type Row } from './catalog.ts';
 import { clockFacts } from './facts.clock.ts';
 import { completenessFacts } from './facts.completeness.ts';
 import { coordinatorFacts, peopleFacts } from './facts.people.ts';
+import { privacyFacts } from './facts.privacy.ts';
 import { scoringFacts } from './facts.scoring.ts';
 import { segmentFacts } from './facts.segments.ts';
 import { documentFacts, sourceFacts } from './facts.sources.ts';
@@ -55,6 +56,7 @@ export function newTenant(catalog: Catalog, kind: 'victim' | 'attacker'): Tenant
     ...workFacts(ids, flavour),
     ...scoringFacts(ids, flavour),
     ...segmentFacts(ids, flavour),
+    ...privacyFacts(ids),
     ...coordinatorFacts(ids, flavour),
   };
   const given = (table: string): Row[] => (facts[table] ?? [{}]).slice(0, kind === 'victim' ? undefined : 1);
