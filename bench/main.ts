@@ -16,6 +16,7 @@ const BENCHES: Record<string, () => Promise<Result>> = {
   dispatch: async () => (await import('./dispatch.ts')).dispatch(),
   segments: async () => (await import('./segments.ts')).segments(),
   score: async () => (await import('./score.ts')).score(),
+  detect: async () => (await import('./detect.ts')).detect(),
   fairness: async () => (await import('./fairness.ts')).fairness(),
 };
 

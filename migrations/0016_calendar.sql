@@ -36,10 +36,12 @@ create table trigger_parked (
   tries int not null,
   primary key (tenant_id, trigger_id, change_id)
 );
+create index invoice_unpaid_due on invoice (tenant_id, due_on) where paid_on is null and due_on is not null;
 create index job_scheduled on job (tenant_id, scheduled_at) where scheduled_at is not null;
 create index subscription_ends on subscription (tenant_id, ends_on) where ends_on is not null;
 create index subscription_renews on subscription (tenant_id, renews_on) where renews_on is not null;
 create index run_ended on run (tenant_id, sequence_id, ended_at) where ended_at is not null;
+create index run_step_entered on run_step (tenant_id, entered_at);
 create index change_segment on change (tenant_id, customer_id, id) where kind = 'segment';
 grant select, insert, update, delete on calendar_pass, customer_date, trigger_parked to rapport_app;
 do $$

@@ -40,6 +40,7 @@ import { syncRoutes } from './sync/routes.ts';
 import { silenceRoutes } from './sync/silence.routes.ts';
 import type { StartRuns } from './triggers/detect.ts';
 import { triggerRoutes } from './triggers/routes.ts';
+import { trialRoutes } from './triggers/trial.routes.ts';
 
 export interface ApiDeps {
   deps: ActionDeps;
@@ -75,6 +76,7 @@ export async function apiRoutes(app: App, api: ApiDeps): Promise<void> {
   scoreRoutes(app, { db, clock });
   segmentRoutes(app, { db, clock, wake: (tenantId) => queue.wake('segments', { tenantId }) });
   triggerRoutes(app, { db, clock });
+  trialRoutes(app, { db, clock });
   sequenceRoutes(app, { db, clock, ports, start });
   enrolmentRoutes(app, { db, clock, ports, start });
   peopleRoutes(app, { db, clock, ports });

@@ -18,6 +18,7 @@ const { proofCommands } = await import('./cli/proof.ts');
 const { remapCommands } = await import('./cli/remap.ts');
 const { segmentCommands } = await import('./cli/segments.ts');
 const { scoreCommands } = await import('./cli/score.ts');
+const { triggerCommands } = await import('./cli/triggers.ts');
 
 // Whoever read our output has enough of it (`rapport audit export | head`): that is no failure of ours.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -58,6 +59,7 @@ segmentCommands(program);
 careCommands(program);
 privacyCommands(program);
 proofCommands(program);
+triggerCommands(program);
 
 // The list shows the first line of each; `rapport <command> --help` shows all of it.
 for (const known of program.commands) known.summary(known.description().split('\n')[0] ?? '');

@@ -5,12 +5,14 @@ import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { statementsOf } from '../src/base/statements.ts';
 import { tableKinds } from '../src/base/tables.ts';
+import { CATALOGUE } from '../src/triggers/catalogue.ts';
+import { clockLook } from '../src/triggers/clock.ts';
 import { testDatabase } from './support/hub.ts';
 import { conjuncts } from './support/sql/plan.ts';
 import { CONTROL, type Recording, recordStatements } from './support/sql/recorder.ts';
 import { type Judge, openJudge } from './support/sql/rules.ts';
 import { patternsIn } from './support/sql/sources.ts';
-import { beginStory, type Story, staffEmail } from './support/story.ts';
+import { beginStory, type Story, staffEmail, ZONE } from './support/story.ts';
 import { askEverything } from './support/tenants/attacks.events.ts';
 import { ATTACKS } from './support/tenants/attacks.ts';
 import { ownerClient, readCatalog } from './support/tenants/catalog.ts';
@@ -68,6 +70,15 @@ async function live(story: Story): Promise<void> {
     if ('get' in methods) await api('GET', address.replaceAll(/\{\w+\}/g, ann.id));
   // Not everything a trigger looks for happens in the story.
   await hub.db.rehearse(story.tenantId, (tx) => askEverything(tx as never, ann.id));
+  // What triggers ask for is put together: of everybody, and of one customer.
+  for (const { between, due, nextAt, defaults } of CATALOGUE.filter((one) => clockLook(one) || one.nextAt))
+    for (const more of [{}, { customerId: ann.id }])
+      await hub.db.rehearse(story.tenantId, async (tx) => {
+        const settings = { ...defaults, ...('afterHours' in defaults ? { afterHours: 2 } : {}) };
+        const env = { now: hub.clock.now(), zone: ZONE, ...more };
+        for (const look of [between, due]) await look?.(tx, '2026-01-01', '2026-01-05', settings, env);
+        await nextAt?.(tx, settings, env);
+      });
 }
 
 /** Every function that works in a tenant's transaction, once, with ids of its own. */

@@ -226,7 +226,7 @@ describe('looking', () => {
         occurredOn: '2026-03-01',
       },
     ]);
-    const before = await run(env, 'detect', '--as-of', '2026-02-28');
+    const before = await run(env, 'detect', '--as-of', '2026-02-28', '--trigger', 'invoice.overdue', 'invoice.paid');
     expect(before.stdout).toBe('(none)\n0 found as of 2026-02-28; nothing was sent.\n');
     expect(await query(env, 'select 1 from occurrence')).toEqual([]);
     expect(await query(env, 'select 1 from action_request')).toEqual([]);

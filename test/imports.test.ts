@@ -813,6 +813,7 @@ describe('around it', () => {
  * numbers of rows that have a customer, sums of quantity * price, and for each invoice date + 30 + threshold days.
  */
 describe('real files', () => {
+  const INVOICES = ['invoice.overdue', 'invoice.paid', 'payment.failed'];
   const example = (name: string): ImportMapping =>
     mappingOf(readFileSync(new URL(`../examples/${name}`, import.meta.url), 'utf8'));
   const present = (name: string): boolean => existsSync(path.join(REAL, name));
@@ -847,9 +848,13 @@ describe('real files', () => {
 
     // Bought on 4 July 1997 and the three days before it: 27.
     const now = hub.clock.now();
-    const found = await hub.hub.db.rehearse(shop.tenantId, (tx) => detectAsOf(tx, '1997-07-04', CATCH_UP_DAYS, now));
+    const found = await hub.hub.db.rehearse(shop.tenantId, (tx) =>
+      detectAsOf(tx, '1997-07-04', CATCH_UP_DAYS, now, INVOICES),
+    );
     expect(byTrigger(found)).toEqual({ 'invoice.paid': 27 });
-    const played = await hub.hub.db.rehearse(shop.tenantId, (tx) => simulate(tx, '1997-01-01', '1997-12-31', now));
+    const played = await hub.hub.db.rehearse(shop.tenantId, (tx) =>
+      simulate(tx, '1997-01-01', '1997-12-31', now, INVOICES),
+    );
     expect(byTrigger(played)).toEqual({ 'invoice.paid': 5728 });
     expect(await shop.count('occurrence')).toBe(0);
   });
@@ -890,9 +895,13 @@ describe('real files', () => {
 
     const now = hub.clock.now();
     // 121 invoices of 1 December are one day overdue on New Year's Day.
-    const found = await hub.hub.db.rehearse(shop.tenantId, (tx) => detectAsOf(tx, '2011-01-01', CATCH_UP_DAYS, now));
+    const found = await hub.hub.db.rehearse(shop.tenantId, (tx) =>
+      detectAsOf(tx, '2011-01-01', CATCH_UP_DAYS, now, INVOICES),
+    );
     expect(byTrigger(found)).toEqual({ 'invoice.overdue': 121 });
-    const played = await hub.hub.db.rehearse(shop.tenantId, (tx) => simulate(tx, '2010-12-01', '2011-03-31', now));
+    const played = await hub.hub.db.rehearse(shop.tenantId, (tx) =>
+      simulate(tx, '2010-12-01', '2011-03-31', now, INVOICES),
+    );
     // Five thresholds each; nobody ever paid, so reminders stay unanswered too.
     expect(byTrigger(played)).toMatchObject({ 'invoice.overdue': 1130, 'reminder.unanswered': expect.any(Number) });
   });

@@ -13,6 +13,7 @@ import { proofCommands } from '../src/cli/proof.ts';
 import { remapCommands } from '../src/cli/remap.ts';
 import { scoreCommands } from '../src/cli/score.ts';
 import { segmentCommands } from '../src/cli/segments.ts';
+import { triggerCommands } from '../src/cli/triggers.ts';
 import { scopesOf } from '../src/connections/oauth.ts';
 import type { Connector, OAuth2 } from '../src/kit/index.ts';
 import { loadRegistry } from '../src/registry.ts';
@@ -86,6 +87,7 @@ test('readme: every command, script, file and address that is named exists', asy
     segmentCommands,
     privacyCommands,
     proofCommands,
+    triggerCommands,
   ])
     add(program);
   const known = new Map(program.commands.map((command) => [command.name(), command]));

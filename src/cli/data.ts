@@ -125,14 +125,20 @@ export function dataCommands(program: Command): void {
       'Show what the triggers find as of a day, without sending anything.\nFacts are taken as stored; a missed day or two before still counts, as it would in operation.',
     )
     .requiredOption('--as-of <date>', 'the day, such as 2026-03-31')
-    .addHelpText('after', examples('rapport detect --as-of 2026-03-31'))
+    .option('--trigger <name...>', 'only these kinds of triggers')
+    .addHelpText(
+      'after',
+      examples('rapport detect --as-of 2026-03-31', 'rapport detect --as-of 2026-03-31 --trigger invoice.overdue'),
+    )
     .action(
       command(async (_options: unknown, self: Command) => {
-        const options = self.optsWithGlobals<CommonOptions & { asOf: string }>();
+        const options = self.optsWithGlobals<CommonOptions & { asOf: string; trigger?: string[] }>();
         const asOf = dateOf(options.asOf, '--as-of');
         await withHub(async (hub) => {
           const tenantId = await tenantOf(hub, options);
-          const rows = await hub.db.rehearse(tenantId, (tx) => detectAsOf(tx, asOf, CATCH_UP_DAYS, hub.clock.now()));
+          const rows = await hub.db.rehearse(tenantId, (tx) =>
+            detectAsOf(tx, asOf, CATCH_UP_DAYS, hub.clock.now(), options.trigger),
+          );
           print(
             options,
             rows,
@@ -150,15 +156,18 @@ export function dataCommands(program: Command): void {
     )
     .requiredOption('--from <date>', 'first day')
     .requiredOption('--to <date>', 'last day')
+    .option('--trigger <name...>', 'only these kinds of triggers')
     .addHelpText('after', examples('rapport simulate --from 2026-03-01 --to 2026-03-31'))
     .action(
       command(async (_options: unknown, self: Command) => {
-        const options = self.optsWithGlobals<CommonOptions & { from: string; to: string }>();
+        const options = self.optsWithGlobals<CommonOptions & { from: string; to: string; trigger?: string[] }>();
         const [from, to] = [dateOf(options.from, '--from'), dateOf(options.to, '--to')];
         if (from > to) throw new Problem(400, 'bad_date', '--from must not be after --to.');
         await withHub(async (hub) => {
           const tenantId = await tenantOf(hub, options);
-          const rows = await hub.db.rehearse(tenantId, (tx) => simulate(tx, from, to, hub.clock.now()));
+          const rows = await hub.db.rehearse(tenantId, (tx) =>
+            simulate(tx, from, to, hub.clock.now(), options.trigger),
+          );
           print(options, rows, () => {
             const counts = new Map<string, number>();
             for (const row of rows) counts.set(row.trigger, (counts.get(row.trigger) ?? 0) + 1);

@@ -13,22 +13,22 @@ const HORIZON_DAYS = 366;
 export const ANSWERED = `a.automatic is not true and a.kind <> 'note' and a.kind <> 'task'
   and (a.direction = 'in' or a.kind = 'meeting' or (a.kind = 'call' and a.status ~* '^(connected|answered|completed)$'))`;
 
-/** Of which customers: a condition on the column, with the ids in $2 or nobody's in particular. */
-const these = (column: string): string => `${column} = any($2::uuid[])`;
-const everybody = (column: string): string => `$2::uuid[] is null and ${column} is not null`;
+/** Of which customers: a condition on the column. */
+const each = (column: string): string => `${column} = w.id`;
+const everybody = (column: string): string => `${column} is not null`;
 
-/** Everything that shows a customer is there, as `customer_id`, a date `day` or an instant `at`; $3 is the horizon. */
+/** Everything that shows a customer is there, as `customer_id`, a date `day` or an instant `at`; $2 is the horizon. */
 const activitySql = (of: (column: string) => string): string => `
   select j.customer_id, j.completed_on as day, null::timestamptz as at from job j
-   where j.tenant_id = $1 and ${of('j.customer_id')} and j.status = 'completed' and j.deleted_at is null and j.completed_on <= $3::date
+   where j.tenant_id = $1 and ${of('j.customer_id')} and j.status = 'completed' and j.deleted_at is null and j.completed_on <= $2::date
   union all select i.customer_id, i.issued_on, null from invoice i
-   where i.tenant_id = $1 and ${of('i.customer_id')} and i.deleted_at is null and i.duplicate_of is null and i.status not in ('draft', 'void', 'credited') and i.issued_on <= $3::date
+   where i.tenant_id = $1 and ${of('i.customer_id')} and i.deleted_at is null and i.duplicate_of is null and i.status not in ('draft', 'void', 'credited') and i.issued_on <= $2::date
   union all select p.customer_id, p.paid_on, null from payment p
-   where p.tenant_id = $1 and ${of('p.customer_id')} and p.deleted_at is null and p.status = 'succeeded' and coalesce(p.kind, 'payment') = 'payment' and p.paid_on <= $3::date
+   where p.tenant_id = $1 and ${of('p.customer_id')} and p.deleted_at is null and p.status = 'succeeded' and coalesce(p.kind, 'payment') = 'payment' and p.paid_on <= $2::date
   union all select a.customer_id, null, a.occurred_at from activity a
-   where a.tenant_id = $1 and ${of('a.customer_id')} and a.deleted_at is null and ${ANSWERED} and a.occurred_at < $3::date
+   where a.tenant_id = $1 and ${of('a.customer_id')} and a.deleted_at is null and ${ANSWERED} and a.occurred_at < $2::date
   union all select s.customer_id, null, s.answered_at from survey_response s
-   where s.tenant_id = $1 and ${of('s.customer_id')} and s.deleted_at is null and s.answered_at < $3::date`;
+   where s.tenant_id = $1 and ${of('s.customer_id')} and s.deleted_at is null and s.answered_at < $2::date`;
 
 export interface ActiveDay {
   customer_id: string;
@@ -46,26 +46,43 @@ export async function activeDays(
   zone: string,
   now: Date,
 ): Promise<ActiveDay[]> {
-  const { rows } = await tx.query<{
-    customer_id: string;
-    name: string | null;
-    day: LocalDate | null;
-    at: Date | null;
-    zone: string | null;
-  }>(
-    `select distinct f.customer_id, c.name, f.day, f.at, c.local_zone as zone from (${activitySql(customerIds ? these : everybody)}) f
-     join customer c on c.tenant_id = $1 and c.id = f.customer_id where c.deleted_at is null`,
-    [tx.tenantId, customerIds ?? null, addDays(localDate(now, zone), HORIZON_DAYS)],
-  );
+  const horizon = addDays(localDate(now, zone), HORIZON_DAYS);
+  const { rows } = customerIds
+    ? await tx.query<Active>(
+        `select f.customer_id, f.day, f.at from unnest($3::uuid[]) as w(id) cross join lateral (${activitySql(each)}) f`,
+        [tx.tenantId, horizon, customerIds],
+      )
+    : await tx.query<Active>(activitySql(everybody), [tx.tenantId, horizon]);
+  const people = await peopleOf(tx, customerIds);
   return rows
-    .map((row) => ({
-      customer_id: row.customer_id,
-      name: row.name,
-      day: row.day ?? localDate(row.at!, row.zone ?? zone),
-    }))
+    .flatMap(({ customer_id, day, at }) => {
+      const person = people.get(customer_id);
+      return person ? [{ customer_id, name: person.name, day: day ?? localDate(at!, person.local_zone ?? zone) }] : [];
+    })
     .sort((a, b) =>
       a.customer_id === b.customer_id ? (a.day < b.day ? -1 : 1) : a.customer_id < b.customer_id ? -1 : 1,
     );
+}
+
+interface Active {
+  customer_id: string;
+  day: LocalDate | null;
+  at: Date | null;
+}
+
+interface Person {
+  id: string;
+  name: string | null;
+  local_zone: string | null;
+}
+
+/** Names and zones of living customers. */
+async function peopleOf(tx: Tx, ids: readonly string[] | undefined): Promise<Map<string, Person>> {
+  const { rows } = await tx.query<Person>(
+    'select id, name, local_zone from customer where tenant_id = $1 and ($2::uuid[] is null or id = any($2)) and deleted_at is null',
+    [tx.tenantId, ids ?? null],
+  );
+  return new Map(rows.map((row) => [row.id, row]));
 }
 
 const COLUMNS = [
@@ -130,6 +147,7 @@ const dated = (row: {
   last_on: row.last,
 });
 
+// By customer and by index, whatever the statistics say: fresh tables have none.
 async function activityRows(tx: Tx, ids: readonly string[], zone: string, horizon: LocalDate): Promise<Row[]> {
   const { rows } = await tx.query<{
     customer_id: string;
@@ -137,24 +155,22 @@ async function activityRows(tx: Tx, ids: readonly string[], zone: string, horizo
     last_day: LocalDate | null;
     first_at: Date | null;
     last_at: Date | null;
-    zone: string | null;
   }>(
-    `select f.customer_id, min(f.day) as first_day, max(f.day) as last_day, min(f.at) as first_at, max(f.at) as last_at, min(c.local_zone) as zone
-     from (${activitySql(these)}) f join customer c on c.tenant_id = $1 and c.id = f.customer_id group by f.customer_id`,
-    [tx.tenantId, ids, horizon],
+    `select w.id as customer_id, a.first_day, a.last_day, a.first_at, a.last_at from unnest($3::uuid[]) as w(id)
+     cross join lateral (select min(f.day) as first_day, max(f.day) as last_day, min(f.at) as first_at, max(f.at) as last_at
+       from (${activitySql(each)}) f) a
+     where a.last_day is not null or a.last_at is not null`,
+    [tx.tenantId, horizon, ids],
   );
-  return rows.map((row) => {
+  const people = await peopleOf(tx, ids);
+  return rows.flatMap((row) => {
+    const person = people.get(row.customer_id);
+    if (!person) return [];
     const days = [row.first_day, row.last_day].filter((day) => day !== null);
-    for (const at of [row.first_at, row.last_at]) if (at) days.push(localDate(at, row.zone ?? zone));
+    for (const at of [row.first_at, row.last_at]) if (at) days.push(localDate(at, person.local_zone ?? zone));
     days.sort();
-    return dated({
-      customer_id: row.customer_id,
-      what: 'active',
-      kind: '',
-      asset: '',
-      first: days[0]!,
-      last: days.at(-1)!,
-    });
+    const [first, last] = [days[0]!, days.at(-1)!];
+    return [dated({ customer_id: row.customer_id, what: 'active', kind: '', asset: '', first, last })];
   });
 }
 
@@ -166,11 +182,11 @@ async function servedRows(tx: Tx, ids: readonly string[], horizon: LocalDate): P
     first: LocalDate;
     last: LocalDate;
   }>(
-    `select j.customer_id, ${jobKindSql('j.kind')} as kind, ${assetSql('j.asset')} as asset, min(j.completed_on) as first, max(j.completed_on) as last
-     from job j join customer c on c.tenant_id = $1 and c.id = j.customer_id
-     where j.tenant_id = $1 and j.customer_id = any($2) and j.status = 'completed' and j.deleted_at is null and j.completed_on <= $3::date
-     group by 1, 2, 3`,
-    [tx.tenantId, ids, horizon],
+    `select w.id as customer_id, s.kind, s.asset, s.first, s.last from unnest($3::uuid[]) as w(id)
+     cross join lateral (select ${jobKindSql('j.kind')} as kind, ${assetSql('j.asset')} as asset, min(j.completed_on) as first, max(j.completed_on) as last
+       from job j where j.tenant_id = $1 and j.customer_id = w.id and j.status = 'completed' and j.deleted_at is null and j.completed_on <= $2::date
+       group by 1, 2) s`,
+    [tx.tenantId, horizon, ids],
   );
   return rows.map((row) => dated({ ...row, what: 'served' }));
 }

@@ -4,13 +4,14 @@ import type { Tx } from '../base/database.ts';
 import { addDays, instantOf, localDate } from '../base/time.ts';
 import { type PersonPlace, zoneOf } from '../model/zones.ts';
 import { tenantZone } from '../settings/store.ts';
+import { answeredOf, reminderUnanswered, waitsUntil } from '../triggers/catalogue/reminder-unanswered.ts';
 import { fire } from '../triggers/detect.ts';
 import { noLongerSo } from '../triggers/standing.ts';
 import { listTriggers, type OccurrenceRow, type TriggerRow } from '../triggers/store.ts';
 import { endsBy } from './causes.ts';
 import { openEscalation } from './escalations.ts';
 import type { SequencePorts } from './ports.ts';
-import { enterStep, insertRun, leaveStep, lockRun, type RunRow, runsOfKey, saveRun } from './runs.ts';
+import { enteredAt, enterStep, insertRun, leaveStep, lockRun, type RunRow, runsOfKey, saveRun } from './runs.ts';
 import { type Definition, type Step, stepKind } from './schema.ts';
 import { findSequence, loadDefinition, type SequenceRow } from './store.ts';
 
@@ -243,10 +244,17 @@ async function unanswered(ports: SequencePorts, tx: Tx, run: RunRow, step: Step,
     depth: run.depth,
   };
   const listening = (await listTriggers(tx, true)).filter((trigger) => trigger.name === 'reminder.unanswered');
-  for (const trigger of listening)
+  const since = (await enteredAt(tx, run)) ?? now;
+  for (const trigger of listening) {
+    const settings = { ...reminderUnanswered.defaults, ...trigger.settings } as { days: number; counts: [] };
+    // One that waits longer than the step is found by the clock when its days are over.
+    if (waitsUntil(since, run.zone, settings) > candidate.occurredOn) continue;
+    const [answered] = await answeredOf(tx, [{ customer_id: run.customer_id, entered_at: since }], settings);
+    if (answered) continue;
     await fire(tx, trigger, [candidate], now, (inner, by, occurrences, at) =>
       startRuns(ports, inner, by, occurrences, at),
     );
+  }
 }
 
 /**

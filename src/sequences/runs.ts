@@ -200,6 +200,16 @@ export async function enterStep(tx: Tx, run: RunRow, now: Date): Promise<void> {
   );
 }
 
+/** When a run entered the step it stands at. */
+export async function enteredAt(tx: Tx, run: Pick<RunRow, 'id' | 'step_id' | 'visit'>): Promise<Date | undefined> {
+  return one(
+    await tx.query<{ entered_at: Date }>(
+      'select entered_at from run_step where tenant_id = $1 and run_id = $2 and step_id = $3 and visit = $4',
+      [tx.tenantId, run.id, run.step_id, run.visit],
+    ),
+  )?.entered_at;
+}
+
 /** Notes what came of a step. */
 export async function leaveStep(tx: Tx, run: RunRow, outcome: string, detail: string | null, now: Date): Promise<void> {
   await tx.query(

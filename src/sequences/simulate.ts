@@ -1,6 +1,7 @@
 import type { Tx } from '../base/database.ts';
 import { addDays, type LocalDate } from '../base/time.ts';
 import { analyse, analysedTriggers, type DetectedRow } from '../triggers/analyse.ts';
+import { triggerDefinition } from '../triggers/catalogue.ts';
 import { listTriggers } from '../triggers/store.ts';
 import { shippedPlaybooks } from './playbooks.ts';
 import type { Definition } from './schema.ts';
@@ -25,23 +26,44 @@ async function rehearsed(tx: Tx): Promise<Definition[]> {
 const ALWAYS = ['invoice.overdue', 'invoice.paid', 'payment.failed'];
 
 /** Triggers of a rehearsal: those, and whatever the business has switched on that stored facts can tell of. */
-async function rehearsedTriggers(tx: Tx): ReturnType<typeof analysedTriggers> {
+async function rehearsedTriggers(tx: Tx, names: readonly string[] | undefined): ReturnType<typeof analysedTriggers> {
+  if (names)
+    return analysedTriggers(
+      tx,
+      names.map((name) => triggerDefinition(name).name),
+    );
   const own = (await listTriggers(tx, true)).map(({ name }) => name);
   return analysedTriggers(tx, [...new Set([...ALWAYS, ...own])]);
 }
 
-/** What the triggers find as of one day: what that day makes due, and what a missed day or two before would still count. */
-export async function detectAsOf(tx: Tx, asOf: LocalDate, catchUpDays: number, now: Date): Promise<DetectedRow[]> {
-  const rows = await analyse(tx, await rehearsedTriggers(tx), addDays(asOf, -catchUpDays), asOf, now);
+/**
+ * What the triggers find as of one day: what that day makes due, and what a missed day or two before would still count.
+ * @param names kinds of triggers; by default the usual ones and the business's own
+ */
+export async function detectAsOf(
+  tx: Tx,
+  asOf: LocalDate,
+  catchUpDays: number,
+  now: Date,
+  names?: readonly string[],
+): Promise<DetectedRow[]> {
+  const rows = await analyse(tx, await rehearsedTriggers(tx, names), addDays(asOf, -catchUpDays), asOf, now);
   return rows.map(({ customerId: _customer, ...row }) => row);
 }
 
 /**
  * Plays the days of a range on stored facts: what triggers find, and the reminders that stay unanswered because nobody
- * paid in time. Writes and sends nothing.
+ * paid in time. Sends nothing; for a rehearsal, because it brings derived dates up to date.
+ * @param names kinds of triggers; by default the usual ones and the business's own
  */
-export async function simulate(tx: Tx, from: LocalDate, to: LocalDate, now: Date): Promise<DetectedRow[]> {
-  const found = await analyse(tx, await rehearsedTriggers(tx), from, to, now);
+export async function simulate(
+  tx: Tx,
+  from: LocalDate,
+  to: LocalDate,
+  now: Date,
+  names?: readonly string[],
+): Promise<DetectedRow[]> {
+  const found = await analyse(tx, await rehearsedTriggers(tx, names), from, to, now);
   const rows: DetectedRow[] = found.map(({ customerId: _customer, ...row }) => row);
   for (const definition of await rehearsed(tx)) {
     const starts = found.filter(

@@ -1,5 +1,7 @@
 import type { Tx } from '../base/database.ts';
 import type { LocalDate } from '../base/time.ts';
+import { settleDates } from '../model/dates.ts';
+import { passCalendars } from '../model/local-zones.ts';
 import { tenantZone } from '../settings/store.ts';
 import { triggerDefinition } from './catalogue.ts';
 import type { DetectEnv } from './schema.ts';
@@ -14,7 +16,8 @@ export interface DetectedRow {
 }
 
 /**
- * What the given triggers would find for a range of local dates, from facts as stored. Writes and sends nothing.
+ * What the given triggers would find for a range of local dates, from facts as stored. Sends nothing; for a
+ * rehearsal, because it brings the derived dates of customers up to date first.
  * @param triggers name and settings of each; see `analysedTriggers` for the default choice
  */
 export async function analyse(
@@ -25,6 +28,8 @@ export async function analyse(
   now: Date,
 ): Promise<(DetectedRow & { customerId: string | null })[]> {
   const env: DetectEnv = { now, zone: await tenantZone(tx) };
+  while (await passCalendars(tx, env.zone, now));
+  while ((await settleDates(tx, env.zone, now)) > 0);
   const found: (DetectedRow & { customerId: string | null })[] = [];
   const seen = new Set<string>();
   for (const { name, settings } of triggers) {

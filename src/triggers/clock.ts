@@ -2,13 +2,13 @@ import { appendEvents } from '../audit/store.ts';
 import { isPassing } from '../base/attempt.ts';
 import type { Database, Tx } from '../base/database.ts';
 import { messageOf } from '../base/errors.ts';
-import { addDays, instantOf, type LocalDate, localDate } from '../base/time.ts';
+import { addDays, type LocalDate, localDate } from '../base/time.ts';
 import { localZones } from '../model/local-zones.ts';
 import { triggerDefinition } from './catalogue.ts';
 import { fire, type StartRuns } from './detect.ts';
-
+import { midnight } from './midnight.ts';
 import { CATCH_UP_DAYS, type Candidate, type DetectEnv, type TriggerDefinition } from './schema.ts';
-import { findTrigger, insertOccurrences, knownKeys, noteChecked, type TriggerRow } from './store.ts';
+import { findOccurrences, findTrigger, insertOccurrences, noteChecked, type TriggerRow } from './store.ts';
 
 // Where the day begins first and where it begins last. The signs are turned around (IANA, `etcetera`).
 const FIRST_ZONE = 'Etc/GMT-14';
@@ -58,7 +58,7 @@ export async function dueNow(
   if (!look) return undefined;
   const { from, to, checked } = windowOf(trigger, definition.calendar, env);
   const found = await look(tx, from, to, trigger.settings, env);
-  const known = await knownKeys(
+  const known = await findOccurrences(
     tx,
     trigger.id,
     found.map(({ businessKey }) => businessKey),
@@ -92,7 +92,7 @@ async function inCustomersZones(
   const zones = ids.length > 0 ? await localZones(tx, ids, business) : new Map<string, string>();
   return candidates.map((candidate) => {
     const zone = (candidate.customerId && zones.get(candidate.customerId)) || business;
-    return { candidate: { ...candidate, occurredAt: instantOf(candidate.occurredOn, '00:00', zone) }, zone };
+    return { candidate: { ...candidate, occurredAt: midnight(candidate.occurredOn, zone) }, zone };
   });
 }
 

@@ -47,7 +47,7 @@ const toOccurrence = (row: OccurrenceRow) => ({
 });
 
 /** @throws Problem with every mistake in the settings */
-function checkSettings(name: string, settings: Record<string, unknown>): Record<string, unknown> {
+export function checkedSettings(name: string, settings: Record<string, unknown>): Record<string, unknown> {
   const definition = triggerDefinition(name);
   const merged = { ...(definition.defaults as Record<string, unknown>), ...settings };
   const fields = settingsErrors(definition, merged).map(({ path, message }) => ({
@@ -134,7 +134,7 @@ export function triggerRoutes(app: App, deps: { db: Database; clock: Clock }): v
     async (request, reply) => {
       const { tenantId, actor } = caller(request);
       const { name, title, settings, sequenceId, enabled } = request.body;
-      const checked = checkSettings(name, settings ?? {});
+      const checked = checkedSettings(name, settings ?? {});
       const row = await deps.db.tenant(tenantId, async (tx) => {
         if (sequenceId) await mustExist(tx, sequenceId);
         const id = await insertTrigger(
@@ -186,7 +186,7 @@ export function triggerRoutes(app: App, deps: { db: Database; clock: Clock }): v
         const before = await findTrigger(tx, request.params.id);
         if (!before) throw notFound('trigger', request.params.id);
         const { title, settings, sequenceId, enabled } = request.body;
-        const checked = settings ? checkSettings(before.name, settings) : before.settings;
+        const checked = settings ? checkedSettings(before.name, settings) : before.settings;
         if (sequenceId) await mustExist(tx, sequenceId);
         const change = {
           title: title ?? before.title,

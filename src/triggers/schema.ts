@@ -173,3 +173,37 @@ export const Occurrence = Type.Object(
   },
   { $id: 'Occurrence' },
 );
+
+/** Which trigger is tried on whom. */
+export const TrialInput = Type.Object(
+  {
+    triggerId: Type.Optional(Type.String({ format: 'uuid', description: 'One of the business, with its settings' })),
+    trigger: Type.Optional(Type.String({ maxLength: 100, description: 'Or a kind of trigger by its name' })),
+    settings: Type.Optional(Type.Record(Type.String(), Type.Unknown(), { description: 'Beside its defaults' })),
+    customer: Type.String({ minLength: 1, maxLength: 500, description: 'Id, e-mail address, phone number or name' }),
+    months: Type.Optional(Type.Integer({ minimum: 1, maximum: 12, default: 12 })),
+  },
+  { $id: 'TrialInput', additionalProperties: false },
+);
+
+export const Trial = Type.Object(
+  {
+    trigger: Type.String(),
+    arms: Type.String(),
+    settings: Type.Record(Type.String(), Type.Unknown()),
+    customer: Type.Object({ id: Type.String({ format: 'uuid' }), name: Type.Union([Type.String(), Type.Null()]) }),
+    from: Type.String({ format: 'date' }),
+    to: Type.String({ format: 'date' }),
+    note: Type.String({ description: 'What the answer is made of, in words' }),
+    items: Type.Array(
+      Type.Object({
+        occurredOn: Type.String({ format: 'date' }),
+        occurredAt: Type.String({ format: 'date-time' }),
+        subject: Type.Object({ kind: Type.String(), id: Type.String(), label: Type.String() }),
+        businessKey: Type.String(),
+        outcome: Type.String({ description: 'What came of it, or would have: start, join, refused and why' }),
+      }),
+    ),
+  },
+  { $id: 'Trial' },
+);

@@ -97,15 +97,6 @@ export async function noteProblem(tx: Tx, id: string, problem: string | null, no
   );
 }
 
-/** Which of these keys a trigger has found already. */
-export async function knownKeys(tx: Tx, triggerId: string, keys: readonly string[]): Promise<Set<string>> {
-  const { rows } = await tx.query<{ business_key: string }>(
-    'select business_key from occurrence where tenant_id = $1 and trigger_id = $2 and business_key = any($3)',
-    [tx.tenantId, triggerId, keys],
-  );
-  return new Set(rows.map((row) => row.business_key));
-}
-
 export interface OccurrenceRow {
   id: string;
   trigger_id: string;
@@ -233,4 +224,34 @@ export async function takeChanges(tx: Tx, limit: number): Promise<Change[]> {
     [tx.tenantId, limit],
   );
   return rows.sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+/** Entities of a customer whose changes are kept, by the tables that point at customers. */
+const DOCUMENTS = ['deal', 'ticket', 'invoice', 'payment', 'job', 'subscription', 'activity', 'survey_response'];
+
+/** The kept changes of one customer since a moment, oldest first: their own, their documents' and their segments'. */
+export async function changesOfCustomer(tx: Tx, customerId: string, since: Date): Promise<Change[]> {
+  const documents = DOCUMENTS.map(
+    (table) => `select entity_id from ${table} where tenant_id = $1 and customer_id = $2`,
+  ).join(' union all ');
+  const { rows } = await tx.query<Change>(
+    `select ${CHANGE} from change where tenant_id = $1 and received_at >= $3 and entity_id in (select $2::uuid union all ${documents})
+     union all select ${CHANGE} from change where tenant_id = $1 and received_at >= $3 and customer_id = $2 and kind = 'segment'
+     order by id`,
+    [tx.tenantId, customerId, since],
+  );
+  return rows;
+}
+
+/** What came of occurrences a trigger recorded, by business key. */
+export async function findOccurrences(
+  tx: Tx,
+  triggerId: string,
+  keys: readonly string[],
+): Promise<Map<string, string>> {
+  const { rows } = await tx.query<{ business_key: string; outcome: string }>(
+    'select business_key, outcome from occurrence where tenant_id = $1 and trigger_id = $2 and business_key = any($3)',
+    [tx.tenantId, triggerId, keys],
+  );
+  return new Map(rows.map((row) => [row.business_key, row.outcome]));
 }

@@ -56,10 +56,11 @@ export const CLOCK = [
   }),
   ...attacksOn('triggers/store.ts', {
     noteProblem: ({ ids }) => [ids.trigger, 'x', NOW],
-    knownKeys: {
+    findOccurrences: {
       args: ({ ids }) => [ids.trigger, ['b-1', 'b-0']],
-      look: (keys: Set<string>) => [...keys],
+      look: (found: Map<string, string>) => [...found],
     },
+    changesOfCustomer: ({ ids }) => [ids.customer, new Date(0)],
   }),
   ...attacksOn('triggers/detect.ts', {
     readChanges: (victim, { start }) => [trigger(victim, 1), [change(victim)], env, start],
@@ -70,6 +71,21 @@ export const CLOCK = [
   }),
   ...attacksOn('triggers/jobs.ts', {
     retryParked: (victim, { start }) => [trigger(victim, 1), env, start],
+  }),
+  ...attacksOn('triggers/catalogue/reminder-unanswered.ts', {
+    answeredOf: ({ ids }) => [
+      [{ customer_id: ids.customer, entered_at: new Date(0) }],
+      { counts: ['message', 'booking', 'payment', 'survey'] },
+    ],
+  }),
+  ...attacksOn('triggers/trial.ts', {
+    tryTrigger: ({ ids }) => [{ name: 'invoice.overdue', settings: { days: [1, 7] } }, ids.customer, 12, NOW],
+  }),
+  ...attacksOn('sequences/entry.ts', {
+    outcomesOf: (victim) => [
+      { id: victim.ids.trigger, sequence_id: victim.ids.sequence },
+      [{ ...found(victim), businessKey: 'b-1' }],
+    ],
   }),
   ...attacksOn('base/attempt.ts', {
     attempt: { args: () => [async () => {}], harmless: 'it does what it is given and nothing else' },

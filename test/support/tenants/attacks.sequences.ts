@@ -110,6 +110,7 @@ export const SEQUENCES = [
     findRun: ({ ids }) => [ids.run],
     listRuns: ({ ids }) => [{ sequenceId: ids.sequence, limit: 10 }],
     countRuns: () => [],
+    enteredAt: ({ named }) => [{ ...named('run'), step_id: 'friendly' }],
     enterStep: ({ named }) => [{ ...named('run'), step_id: 'people' }, NOW],
     leaveStep: ({ named }) => [named('run'), 'x', null, NOW],
     stepsOfRun: ({ ids }) => [ids.run],
