@@ -1,8 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { decideBatch } from '../src/actions/facts.ts';
 import { newId } from '../src/base/ids.ts';
 import { addDays, instantOf, localDate } from '../src/base/time.ts';
+import { noteOutcome, noteSent, replyListener } from '../src/scoring/engagement.ts';
 import { scoreHistory } from '../src/scoring/history.ts';
 import { runScores } from '../src/scoring/jobs.ts';
+import { unhappyOf } from '../src/scoring/store.ts';
 import { DAY, startTestHub, type TestHub } from './support/hub.ts';
 
 type Row = Record<string, any>;
@@ -408,13 +411,15 @@ test('score: unhappy wins over a high score at the gate, and ends by a good answ
   });
   await b.pass();
   for (const id of people) expect(await b.score(id)).toMatchObject({ band: 'strong', unhappy: true });
-  const gate = async (id: string, kind: string): Promise<string | undefined> => {
-    const { unhappyOf } = await import('../src/scoring/store.ts');
+  const marked = async (id: string, kind: string): Promise<string | undefined> => {
     return (await hub.hub.db.tenant(b.tenantId, (tx) => unhappyOf(tx, [id]))).get(id)?.reason === kind
       ? kind
       : undefined;
   };
-  expect([await gate(better, 'detractor'), await gate(complaining, 'complaint')]).toEqual(['detractor', 'complaint']);
+  expect([await marked(better, 'detractor'), await marked(complaining, 'complaint')]).toEqual([
+    'detractor',
+    'complaint',
+  ]);
   await b.answer(better, 7, 0);
   const clear = (id: string, version: number) =>
     b.api(
@@ -546,4 +551,86 @@ test('score: the list is sorted, paged without gaps and filtered, and a cursor n
   const id = all[0]!.split(' ')[1];
   for (const method of ['PUT', 'PATCH', 'POST'])
     expect((await b.api(method, `/v1/customers/${id}/score`, { score: 1 })).status).toBe(404);
+});
+
+test('score: a message counts by what people did with it: a machine’s click for nothing, a lost one not at all, a reply like a click', async () => {
+  const b = await business();
+  const id = await b.customer();
+  const now = hub.clock.now();
+  const requests = Array.from({ length: 7 }, () => newId());
+  const [plain, opened, machine, both, lost, replied, waiting] = requests as [string, ...string[]] & string[];
+  const message = (request: string) => ({ id: request, customerId: id, channel: 'email' });
+  await hub.hub.db.tenant(b.tenantId, async (tx) => {
+    await noteSent(
+      tx,
+      requests.map((request) => ({ ...message(request), tellsDelivery: request === waiting })),
+      now,
+    );
+    const told: [string | undefined, string, boolean][] = [
+      [opened, 'read', false],
+      [opened, 'delivered', false],
+      [machine, 'clicked', true],
+      [both, 'opened', true],
+      [both, 'clicked', false],
+      [lost, 'undelivered', false],
+      [plain, 'queued', false],
+    ];
+    for (const [request, state, byMachine] of told) await noteOutcome(tx, message(request!), state, byMachine, now);
+    // The latest message on the channel is the one that is answered; an automatic reply answers none.
+    await tx.query('update message_engagement set delivered_at = $3 where tenant_id = $1 and key = $2', [
+      b.tenantId,
+      `request:${replied}`,
+      new Date(now.getTime() + 1000),
+    ]);
+    const change = (automatic: boolean, channel: string) =>
+      ({
+        ...{ kind: 'activity', op: 'created', origin: 'live', customer_id: id },
+        ...{ occurred_at: new Date(now.getTime() + 5000), after: { direction: 'in', channel, automatic } },
+      }) as never;
+    await replyListener(tx, [change(true, 'email'), change(false, 'sms')], now);
+    expect(
+      (await tx.query('select 1 from message_engagement where tenant_id = $1 and replied_at is not null', [b.tenantId]))
+        .rowCount,
+    ).toBe(0);
+    await replyListener(tx, [change(false, 'email')], now);
+  });
+  hub.clock.advance(60_000);
+  await b.pass();
+  expect(await b.score(id)).toMatchObject({ delivered: 5, hits: 2, opens: 1 });
+});
+
+test('score: marketing to an unhappy customer is held at the gate with the reason, and an invoice notice is not', async () => {
+  const b = await business();
+  const id = await b.customer({ email: 'ann@example.com' });
+  await b.answer(id, 1, 1);
+  await b.pass();
+  const gate = async (kind: string): Promise<Row> => {
+    const request = {
+      ...{
+        id: newId(),
+        kind: 'send_email',
+        channel: 'email',
+        recipient: 'ann@example.com',
+        class: kind,
+        customer_id: id,
+      },
+      ...{
+        run_id: null,
+        connection_id: null,
+        topic: null,
+        plan: { type: 'direct', input: {} },
+        step_id: null,
+        visit: null,
+      },
+      ...{ stale_after: null, content: null },
+    };
+    const [decision] = await hub.hub.db.tenant(b.tenantId, (tx) =>
+      decideBatch(hub.hub.deps, tx, [request as never], hub.clock.now(), new Map()),
+    );
+    return decision!.facts;
+  };
+  expect((await gate('marketing')).unhappy).toMatch(
+    /^The customer is unhappy since \d{4}-\d\d-\d\d: the latest answer/,
+  );
+  expect((await gate('transactional')).unhappy).toBeUndefined();
 });
