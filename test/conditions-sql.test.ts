@@ -31,7 +31,7 @@ const WORLD = { zone: 'America/New_York', currency: 'USD' };
 async function found(tenantId: string, given: unknown, env: Partial<CompileEnv> & { now: Date }): Promise<Set<string>> {
   const { problems, condition } = checkCondition(given);
   expect(problems, JSON.stringify(given)).toEqual([]);
-  const { sql, values } = compileCondition(condition!, { ...WORLD, localZones: true, ...env });
+  const { sql, values } = compileCondition(condition!, { ...WORLD, ...env });
   const text = `select c.id from customer c where c.tenant_id = $1 and ${sql}`;
   try {
     const { rows } = await client.query(text, [

@@ -84,7 +84,7 @@ const canonical = new Map<string, string | undefined>();
 const resolve = (zone: string): string => new Intl.DateTimeFormat('en', { timeZone: zone }).resolvedOptions().timeZone;
 
 /** Every canonical zone. */
-function allZones(): readonly string[] {
+export function allZones(): readonly string[] {
   const fixed = Array.from({ length: 27 }, (_, at) => `Etc/GMT${at - 14 >= 0 ? '+' : ''}${at - 14}`);
   all ??= [...new Set([...Intl.supportedValuesOf('timeZone'), ...fixed.map(resolve), 'UTC'])];
   return all;

@@ -1,5 +1,4 @@
-import { IANAZone } from 'luxon';
-import { addDays, addMonths, instantOf, type LocalDate, localDate } from '../base/time.ts';
+import { addDays, addMonths, instantOf, isZone, type LocalDate, localDate } from '../base/time.ts';
 import { type Period, type TestName, UNITS, type Unit } from './types.ts';
 
 /** A date that hangs on which day it is where the customer is. */
@@ -77,63 +76,24 @@ export function anniversaries(days: number, within: boolean): (today: LocalDate)
   };
 }
 
-let zones: readonly string[] | undefined;
-/** Every zone by its one canonical name, as a customer's zone is stored. */
-const allZones = (): readonly string[] => {
-  zones ??= Intl.supportedValuesOf('timeZone');
-  return zones;
-};
+const starts = new Map<string, string>();
+const MOST_STARTS = 20_000;
 
-// Zones differ from each other by quarters of an hour: between two quarters no date changes anywhere.
-const QUARTER = 15 * 60_000;
-let dates: { quarter: number; byDate: ReadonlyMap<LocalDate, readonly string[]> } | undefined;
-
-/** Which date it is in which zones; there are never more than three. */
-export function datesOnEarth(now: Date): ReadonlyMap<LocalDate, readonly string[]> {
-  const quarter = Math.floor(now.getTime() / QUARTER);
-  if (dates?.quarter === quarter) return dates.byDate;
-  const byDate = new Map<LocalDate, string[]>();
-  for (const zone of allZones()) {
-    const date = localDate(now, zone);
-    const list = byDate.get(date);
-    if (list) list.push(zone);
-    else byDate.set(date, [zone]);
-  }
-  dates = { quarter, byDate };
-  return byDate;
-}
-
-const starts = new Map<LocalDate, ReadonlyMap<string, string>>();
-const MOST_STARTS = 60;
-
-/** Midnight of a date in a zone; the long way is needed only where the clock changes within hours of it. */
-function midnight(date: LocalDate, zone: string): Date {
-  const utc = Date.parse(`${date}T00:00:00Z`);
-  const offset = offsetAt(utc, zone);
-  const guess = utc - offset;
-  const sure = offsetAt(guess, zone) === offset && offsetAt(guess - 1, zone) === offset;
-  return sure ? new Date(guess) : instantOf(date, '00:00', zone);
-}
-
-const offsetAt = (time: number, zone: string): number => IANAZone.create(zone).offset(time) * 60_000;
-
-/** When a date begins in each zone, as ISO instants. */
-function startsOf(date: LocalDate): ReadonlyMap<string, string> {
-  let found = starts.get(date);
+/** When a date begins in a zone, as an ISO instant. */
+function beginningOf(date: LocalDate, zone: string): string {
+  const key = `${date} ${zone}`;
+  let found = starts.get(key);
   if (!found) {
-    found = new Map(allZones().map((zone) => [zone, midnight(date, zone).toISOString()]));
+    found = instantOf(date, '00:00', zone).toISOString();
     if (starts.size >= MOST_STARTS) starts.clear();
-    starts.set(date, found);
+    starts.set(key, found);
   }
   return found;
 }
 
-/** When the day begins for the people of every zone. */
-export function beginnings(now: Date, day: DayOf): Record<string, string> {
-  const result: Record<string, string> = {};
-  for (const [date, list] of datesOnEarth(now)) {
-    const begins = startsOf(day(date));
-    for (const zone of list) result[zone] = begins.get(zone)!;
-  }
-  return result;
-}
+/**
+ * When a day begins for the people of each zone, by its name.
+ * @param now decides which day it is there
+ */
+export const beginnings = (now: Date, day: DayOf, zones: readonly string[]): Record<string, string> =>
+  Object.fromEntries(zones.filter(isZone).map((zone) => [zone, beginningOf(day(localDate(now, zone)), zone)]));

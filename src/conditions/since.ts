@@ -1,3 +1,4 @@
+import { answeredSql } from '../model/dates.ts';
 import { type Days, moved } from './calendar.ts';
 import { rowsOf } from './related.ts';
 import type { Statement } from './statement.ts';
@@ -15,13 +16,13 @@ interface Sign {
   fields: readonly string[];
 }
 
-/** Rows that show each act. An answer is what a person sent or did, never what a machine did (SEMANTICS, answers). */
+/** Rows that show each act, the same that end a customer's inactivity (`model/dates.ts`). */
 const SHOWN_BY: Record<Act, readonly Sign[]> = {
   purchase: [
     {
       kind: 'invoice',
       on: 'issued_on',
-      such: (row) => `${row}.status in ('open', 'partial', 'paid', 'disputed')`,
+      such: (row) => `${row}.status not in ('draft', 'void', 'credited')`,
       fields: ['issued_on', 'status', 'duplicate_of'],
     },
     {
@@ -44,10 +45,10 @@ const SHOWN_BY: Record<Act, readonly Sign[]> = {
       kind: 'activity',
       on: 'occurred_at',
       instant: true,
-      such: (row) =>
-        `${row}.direction = 'in' and ${row}.automatic is not true and ${row}.kind in ('message', 'email', 'call', 'meeting')`,
-      fields: ['occurred_at', 'direction', 'automatic', 'kind'],
+      such: answeredSql,
+      fields: ['occurred_at', 'direction', 'automatic', 'kind', 'status'],
     },
+    { kind: 'survey_response', on: 'answered_at', instant: true, such: () => 'true', fields: ['answered_at'] },
   ],
 };
 

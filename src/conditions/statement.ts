@@ -1,5 +1,5 @@
-import { instantOf, type LocalDate, localDate } from '../base/time.ts';
-import { beginnings, type DayOf, datesOnEarth } from './calendar.ts';
+import { addDays, allZones, instantOf, type LocalDate, type LocalToday, localToday } from '../base/time.ts';
+import { beginnings, type DayOf } from './calendar.ts';
 
 /** What a condition is compiled for. */
 export interface CompileEnv {
@@ -12,12 +12,9 @@ export interface CompileEnv {
   firstParameter?: number;
   /** What the statement around calls the row of `customer`. */
   alias?: string;
-  /** Whether `customer.local_zone` can be asked for; default: it can. */
-  localZones?: boolean;
+  /** The zones customers of the business live in, from `zonesInUse`; without it all there are, which costs more. */
+  zones?: readonly string[];
 }
-
-/** Whether the column `customer.local_zone` is there; without it everybody's day is the business's. */
-const LOCAL_ZONES: boolean = true;
 
 /** A predicate being written: its parameters, and the days of the customer it is about. */
 export class Statement {
@@ -27,8 +24,8 @@ export class Statement {
   readonly currency: string;
   readonly #first: number;
   readonly #zone: string;
-  readonly #today: LocalDate;
-  readonly #local: boolean;
+  readonly #today: LocalToday;
+  readonly #zones: readonly string[] | undefined;
   readonly #known = new Map<string, string>();
   #names = 0;
 
@@ -39,8 +36,8 @@ export class Statement {
     this.currency = env.currency;
     this.#first = env.firstParameter ?? 2;
     this.#zone = env.zone;
-    this.#today = localDate(env.now, env.zone);
-    this.#local = env.localZones ?? LOCAL_ZONES;
+    this.#today = localToday(env.now, env.zone);
+    this.#zones = env.zones;
   }
 
   /** A name for a table that no other part of the statement has. */
@@ -68,12 +65,21 @@ export class Statement {
 
   /** Something that hangs on the customer's today, for whichever of the dates on earth it is for them. */
   ofToday<Value>(make: (today: LocalDate) => Value, type: string): string {
-    const standard = this.param(make(this.#today), type);
-    if (!this.#local) return standard;
-    const branches = [...datesOnEarth(this.now)].flatMap(([date, zones]) => {
-      const other = this.param(make(date), type);
-      if (date === this.#today || other === standard) return [];
-      return [`when ${this.customer}.local_zone = any(${this.param(zones, 'text[]')}) then ${other}`];
+    const { today, ahead, behind, farAhead, farBehind } = this.#today;
+    const standard = this.param(make(today), type);
+    const branches = (
+      [
+        [1, ahead],
+        [-1, behind],
+        [2, farAhead],
+        [-2, farBehind],
+      ] as const
+    ).flatMap(([days, zones]) => {
+      const used = this.#zones ? zones.filter((zone) => this.#zones!.includes(zone)) : zones;
+      if (used.length === 0) return [];
+      const other = this.param(make(addDays(today, days)), type);
+      if (other === standard) return [];
+      return [`when ${this.customer}.local_zone = any(${this.param(used, 'text[]')}) then ${other}`];
     });
     return branches.length === 0 ? standard : `case ${branches.join(' ')} else ${standard} end`;
   }
@@ -85,9 +91,9 @@ export class Statement {
 
   /** The instant a date begins where the customer is. Zones are looked up as data: an unknown one is the business's. */
   beginning(day: DayOf): string {
-    const standard = this.param(instantOf(day(this.#today), '00:00', this.#zone).toISOString(), 'timestamptz');
-    if (!this.#local) return standard;
-    const all = this.param(beginnings(this.now, day), 'jsonb');
+    const standard = this.param(instantOf(day(this.#today.today), '00:00', this.#zone).toISOString(), 'timestamptz');
+    if (this.#zones?.length === 0) return standard;
+    const all = this.param(beginnings(this.now, day, this.#zones ?? allZones()), 'jsonb');
     return `coalesce((${all} ->> ${this.customer}.local_zone)::timestamptz, ${standard})`;
   }
 }

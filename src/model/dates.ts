@@ -9,9 +9,12 @@ export const assetSql = (column: string): string => `left(lower(btrim(coalesce($
 /** A date further ahead than this is a mistake at the source, not something that will happen. */
 const HORIZON_DAYS = 366;
 
-/** Somebody wrote or called and was spoken with; what machines sent does not count. */
-export const ANSWERED = `a.automatic is not true and a.kind <> 'note' and a.kind <> 'task'
-  and (a.direction = 'in' or a.kind = 'meeting' or (a.kind = 'call' and a.status ~* '^(connected|answered|completed)$'))`;
+/** Somebody wrote or called and was spoken with; what machines sent does not count. A test of a row of `activity`. */
+export const answeredSql = (
+  row: string,
+): string => `${row}.automatic is not true and ${row}.kind <> 'note' and ${row}.kind <> 'task'
+  and (${row}.direction = 'in' or ${row}.kind = 'meeting' or (${row}.kind = 'call' and ${row}.status ~* '^(connected|answered|completed)$'))`;
+export const ANSWERED = answeredSql('a');
 
 /** Of which customers: a condition on the column. */
 const each = (column: string): string => `${column} = w.id`;

@@ -280,14 +280,14 @@ function actDates(act: string, live: (kind: string) => Row[], zone: string): str
       .map((row) => (row[column] instanceof Date ? day(row[column], zone) : row[column]));
   if (act === 'job') return dates('job', 'completed_on', (row) => row.status === 'completed');
   if (act === 'answer')
-    return dates(
-      'activity',
-      'occurred_at',
-      (row) =>
-        row.direction === 'in' && row.automatic !== true && ['message', 'email', 'call', 'meeting'].includes(row.kind),
-    );
+    return [...dates('activity', 'occurred_at', answered), ...dates('survey_response', 'answered_at', () => true)];
   return [
     ...dates('invoice', 'issued_on', (row) => ['open', 'partial', 'paid', 'disputed'].includes(row.status)),
     ...dates('payment', 'paid_on', (row) => row.status === 'succeeded' && ['payment', null].includes(row.kind)),
   ];
 }
+
+const answered = (row: Row): boolean =>
+  row.automatic !== true &&
+  ['message', 'email', 'call', 'meeting'].includes(row.kind) &&
+  (row.direction === 'in' || row.kind === 'meeting' || (row.kind === 'call' && row.status === 'connected'));

@@ -23,6 +23,8 @@ const ANYWHERE = (segment: string) => ({
 /** Attacks on conditions: whatever one asks, only one's own customers answer. */
 export const CONDITIONS = [
   ...attacksOn('conditions/store.ts', {
+    zonesInUse: () => [],
+    conditionEnv: () => [NOW],
     matching: ({ ids }) => [ANYWHERE(''), { now: NOW, customerIds: [ids.customer, ids.customer2], limit: 10 }],
     countMatching: () => [ANYWHERE(''), { now: NOW }],
   }),
