@@ -1,6 +1,7 @@
 import * as accessSchema from './access/schema.ts';
 import * as actionSchema from './actions/schema.ts';
 import * as auditSchema from './audit/schema.ts';
+import * as conditionSchema from './conditions/schema.ts';
 import * as connectionSchema from './connections/schema.ts';
 import * as consentSchema from './consent/schema.ts';
 import { ProblemDocument } from './http/problems.ts';
@@ -30,6 +31,7 @@ export const schemas = (): { $id: string }[] =>
     accessSchema,
     actionSchema,
     auditSchema,
+    conditionSchema,
     connectionSchema,
     consentSchema,
     mappingSchema,

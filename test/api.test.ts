@@ -22,8 +22,13 @@ let operations: Operation[];
 /** What may be asked without a log-in; everything else under /v1 may not. */
 const PUBLIC = ['POST /v1/setup', 'POST /v1/sessions', 'GET /v1/setup'];
 
-/** Asked with POST because it takes long, but it only reads. */
-const READS = ['POST /v1/audit/verify', 'POST /v1/triggers/try'];
+/** Asked with POST because it takes long or says much, but it only reads. */
+const READS = [
+  'POST /v1/audit/verify',
+  'POST /v1/triggers/try',
+  'POST /v1/conditions/check',
+  'POST /v1/conditions/try',
+];
 
 const nameOf = (operation: Operation): string => `${operation.method} ${operation.path}`;
 const fill = (path: string, id: string): string => path.replaceAll(/\{[^}]+\}/g, encodeURIComponent(id));

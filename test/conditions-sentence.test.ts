@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { checkCondition } from '../src/conditions/check.ts';
 import { describeCondition } from '../src/conditions/describe.ts';
@@ -197,4 +198,16 @@ test('conditions: no sentence breaks the reader, whatever stands in it', () => {
     'city is "x" and '.repeat(3000),
   ])
     expect(parseCondition(text).problems.length).toBeGreaterThan(0);
+});
+
+test('conditions: the examples of the documentation are true, the condition and the sentence beside it the same', () => {
+  const text = readFileSync(new URL('../docs/conditions.md', import.meta.url), 'utf8');
+  const rows = [...text.matchAll(/^\| `(\{.*?\})` \| `(.*?)`/gm)].filter(([row]) => !/\b[AB]\b|<id>/.test(row));
+  expect(rows.length).toBeGreaterThan(14);
+  for (const [, json, sentence] of rows) {
+    const { problems, condition } = checkCondition(JSON.parse(json!));
+    expect(problems, json).toEqual([]);
+    expect(describeCondition(condition!)).toBe(sentence);
+    expect(parseCondition(sentence!)).toEqual({ problems: [], condition });
+  }
 });

@@ -1,4 +1,4 @@
-import { addDays, addMonths, instantOf, isZone, type LocalDate, localDate } from '../base/time.ts';
+import { addDays, addMonths, allZones, instantOf, isZone, type LocalDate, localDate, localToday } from '../base/time.ts';
 import { type Period, type TestName, UNITS, type Unit } from './types.ts';
 
 /** A date that hangs on which day it is where the customer is. */
@@ -74,6 +74,20 @@ export function anniversaries(days: number, within: boolean): (today: LocalDate)
     }
     return [...found].sort();
   };
+}
+
+/** Which date it is in which zones; there are never more than three. */
+export function datesOnEarth(now: Date): ReadonlyMap<LocalDate, readonly string[]> {
+  const { today: date, ahead, behind, farAhead, farBehind } = localToday(now, 'UTC');
+  const elsewhere = new Set([...ahead, ...behind, ...farAhead, ...farBehind]);
+  const found = [
+    [date, allZones().filter((zone) => !elsewhere.has(zone))],
+    [addDays(date, 1), ahead],
+    [addDays(date, -1), behind],
+    [addDays(date, 2), farAhead],
+    [addDays(date, -2), farBehind],
+  ] as const;
+  return new Map(found.filter(([, zones]) => zones.length > 0));
 }
 
 const starts = new Map<string, string>();

@@ -49,6 +49,10 @@ export const phrasesOf = (subject: 'customer' | Related): ReadonlyMap<string, st
 /** Whose custom field it is: nothing in front means the customer's, or the object's the parentheses are about. */
 export const CUSTOM_OF: Partial<Record<Scope, string>> = { customer: 'custom field', company: 'company custom field' };
 
+/** A custom field where fields of its scope are meant. */
+export const customPhrase = ({ name, scope }: { name: string; scope: Scope }): string =>
+  `${CUSTOM_OF[scope] ?? 'custom field'} ${JSON.stringify(name.slice(`${scope}.custom.`.length))}`;
+
 /** What stands between a field and a number. */
 export const COMPARISONS = {
   above: 'over',

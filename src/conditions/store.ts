@@ -1,7 +1,6 @@
-import type { Tx } from '../base/database.ts';
-import { VARIES } from '../base/database.ts';
+import { type Tx, VARIES } from '../base/database.ts';
 import { setting } from '../settings/store.ts';
-import { compileCondition } from './compile.ts';
+import { compileCondition, compileParts } from './compile.ts';
 import type { CompileEnv } from './statement.ts';
 import type { Condition } from './types.ts';
 
@@ -54,4 +53,54 @@ export async function countMatching(tx: Tx, condition: Condition, { now }: { now
     [tx.tenantId, ...values],
   );
   return rows[0]!.n;
+}
+
+/** Some of those who match, with their names. */
+export async function sampleOf(
+  tx: Tx,
+  condition: Condition,
+  { now, limit }: { now: Date; limit: number },
+): Promise<{ id: string; name: string | null }[]> {
+  const ids = await matching(tx, condition, { now, limit });
+  const { rows } = await tx.query<{ id: string; name: string | null }>(
+    'select id, coalesce(name, email, phone) as name from customer where tenant_id = $1 and id = any($2) order by id',
+    [tx.tenantId, ids],
+  );
+  return rows;
+}
+
+/** One part of a condition, and whether it holds. */
+export interface JudgedPart {
+  /** Its place, such as `all[1].not`; `condition` for the whole. */
+  path: string;
+  condition: Condition;
+  matches: boolean;
+}
+
+/** The parts of a condition from the outside in, with their places; what stands in `where` belongs to its part. */
+function partsOf(condition: Condition, path: string): { path: string; condition: Condition }[] {
+  const own = { path: path.replace(/^\./, '') || 'condition', condition };
+  if ('not' in condition) return [own, ...partsOf(condition.not, `${path}.not`)];
+  const [name, parts] =
+    'all' in condition ? ['all', condition.all] : 'any' in condition ? ['any', condition.any] : ['', []];
+  return [own, ...parts.flatMap((part, at) => partsOf(part, `${path}.${name}[${at}]`))];
+}
+
+/** Whether one customer matches, and which parts hold; undefined when there is no such customer. */
+export async function judge(
+  tx: Tx,
+  condition: Condition,
+  { now, customerId }: { now: Date; customerId: string },
+): Promise<JudgedPart[] | undefined> {
+  const parts = partsOf(condition, '');
+  const env = await conditionEnv(tx, now);
+  const { sql, values } = compileParts(
+    parts.map((part) => part.condition),
+    { ...env, firstParameter: 3 },
+  );
+  const { rows } = await tx.query<{ held: boolean[] }>(
+    `${VARIES}select array[${sql.join(', ')}] as held from customer c where c.tenant_id = $1 and c.id = $2 and c.deleted_at is null`,
+    [tx.tenantId, customerId, ...values],
+  );
+  return rows[0] && parts.map((part, at) => ({ ...part, matches: rows[0]!.held[at]! }));
 }

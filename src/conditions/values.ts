@@ -177,8 +177,8 @@ const MONTHS =
 const LEAP = '([0-9][0-9](0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)-02-29';
 const DATE = `(?!0000)([0-9]{4}-${MONTHS}|${LEAP})`;
 const CLOCK = '([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]{1,6})?)?(Z|[+-](0[0-9]|1[0-4]):?[0-5][0-9])';
-const IS_DATE = `^${DATE}$`;
-const IS_INSTANT = `^${DATE}[T ]${CLOCK}$`;
+export const IS_DATE = `^${DATE}$`;
+export const IS_INSTANT = `^${DATE}[T ]${CLOCK}$`;
 const IS_NUMBER = '^-?[0-9]{1,40}([.][0-9]{1,40})?$';
 
 /** A custom value as a number in SQL; null when it is none. `case` keeps the cast from what would end the statement. */

@@ -2,6 +2,7 @@ import { attempt } from '../base/attempt.ts';
 import { one, type Tx } from '../base/database.ts';
 import { addDays, instantOf, localDate } from '../base/time.ts';
 import { datesOnEarth } from '../conditions/calendar.ts';
+import { zonesInUse } from '../conditions/store.ts';
 import { takeEverybody, takeStale } from '../model/stale.ts';
 import { setting } from '../settings/store.ts';
 import { planAnew } from '../sync/ingest.ts';
@@ -36,7 +37,7 @@ const counted = (scope: Scope, outcome: Outcome): { whole: boolean; grown: numbe
 async function how(tx: Tx, now: Date, silent: boolean): Promise<Evaluation> {
   await planAnew(tx);
   const { zone, currency } = await setting(tx, 'business');
-  return { now, zone, currency, silent };
+  return { now, zone, currency, zones: await zonesInUse(tx), silent };
 }
 
 /** Everybody is looked at for segments that are new or changed, or for all when a load came in. @returns how many were */

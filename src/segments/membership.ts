@@ -17,6 +17,8 @@ export interface Evaluation {
   now: Date;
   zone: string;
   currency: string;
+  /** Zones customers live in. */
+  zones: readonly string[];
   /** Told to nobody: everybody is looked at because the condition is new or a load came in. */
   silent: boolean;
 }
@@ -46,6 +48,7 @@ async function differences(tx: Tx, segment: SegmentRow, scope: Scope, how: Evalu
     now: how.now,
     zone: how.zone,
     currency: how.currency,
+    zones: how.zones,
     firstParameter: 3 + values.length,
   });
   const { rows } = await tx.query<Difference>(

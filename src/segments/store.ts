@@ -29,6 +29,15 @@ export async function allSegments(tx: Tx): Promise<SegmentRow[]> {
   return rows;
 }
 
+/** Names of the segments people made, by id: what conditions may ask for. */
+export async function segmentNames(tx: Tx): Promise<Map<string, string>> {
+  const { rows } = await tx.query<{ id: string; name: string }>(
+    'select id, name from segment where tenant_id = $1 and trigger_id is null order by id',
+    [tx.tenantId],
+  );
+  return new Map(rows.map(({ id, name }) => [id, name]));
+}
+
 export async function findSegment(tx: Tx, id: string): Promise<SegmentRow | undefined> {
   return one(
     await tx.query<SegmentRow>(`select ${ALL} from segment where tenant_id = $1 and id = $2`, [tx.tenantId, id]),

@@ -22,10 +22,20 @@ const ANYWHERE = (segment: string) => ({
 
 /** Attacks on conditions: whatever one asks, only one's own customers answer. */
 export const CONDITIONS = [
+  ...attacksOn('segments/store.ts', {
+    segmentNames: { args: () => [], look: (names) => [...names] },
+  }),
+  ...attacksOn('conditions/custom.ts', {
+    loadCatalogue: { args: () => [], look: ({ custom }) => [...custom.values()] },
+  }),
   ...attacksOn('conditions/store.ts', {
     zonesInUse: () => [],
     conditionEnv: () => [NOW],
     matching: ({ ids }) => [ANYWHERE(''), { now: NOW, customerIds: [ids.customer, ids.customer2], limit: 10 }],
+    sampleOf: () => [ANYWHERE(''), { now: NOW, limit: 10 }],
+    judge: {
+      args: ({ ids }) => [SOMEBODY, { now: NOW, customerId: ids.customer }],
+    },
     countMatching: () => [ANYWHERE(''), { now: NOW }],
   }),
 ];

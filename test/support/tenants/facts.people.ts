@@ -26,6 +26,7 @@ export function peopleFacts(ids: Ids, { mark, zone, due }: Flavour): Facts {
         company_id: ids.company,
         owner_id: ids.owner,
         email_opt_out: false,
+        custom: { hubspot: { [`${mark} field`]: 'x' } },
       },
       {
         id: ids.customer2,

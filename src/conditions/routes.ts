@@ -1,0 +1,160 @@
+import { Type } from 'typebox';
+import type { Clock } from '../base/clock.ts';
+import type { Database, Tx } from '../base/database.ts';
+import { invalid, notFound } from '../base/errors.ts';
+import type { App } from '../http/app.ts';
+import { caller, ref } from '../http/helpers.ts';
+import { findCustomer } from '../model/store.ts';
+import type { Catalogue } from './catalogue.ts';
+import { type CheckedCondition, checkCondition } from './check.ts';
+import { loadCatalogue } from './custom.ts';
+import { dependenciesOf } from './depends.ts';
+import { describeCondition } from './describe.ts';
+import { builtInFields } from './fields.ts';
+import { parseCondition } from './parse.ts';
+import { customPhrase, phrase } from './phrases.ts';
+import { Condition, ConditionCheck, ConditionField, ConditionTrial } from './schema.ts';
+import { countMatching, judge, sampleOf } from './store.ts';
+import { TEST_NAMES, TESTS } from './tests.ts';
+
+// Anything is let through to the checker, which tells every mistake at once and follows nothing into the deep; the
+// reference shows what is meant.
+const Given = Type.Unsafe<unknown>({ anyOf: [{}, ref(Condition)], description: 'A condition' });
+const written = {
+  condition: Type.Optional(Given),
+  sentence: Type.Optional(Type.String({ maxLength: 50_000, description: 'The same as a sentence' })),
+};
+
+/** What somebody wrote, in either form. @throws Problem when it is neither or both */
+function read(body: { condition?: unknown; sentence?: string }, catalogue: Catalogue): CheckedCondition {
+  const { condition, sentence } = body;
+  if ((condition === undefined) === (sentence === undefined))
+    throw invalid('Say what is meant either as a condition or as a sentence.');
+  return sentence === undefined
+    ? checkCondition(condition, catalogue)
+    : parseCondition(sentence, namesOf(catalogue), catalogue);
+}
+
+const namesOf = ({ segments }: Catalogue) => (segments ? { segments } : {});
+
+const fieldsOf = (catalogue: Catalogue) => [
+  ...builtInFields().map((field) => ({
+    name: field.name,
+    of: field.scope,
+    title: field.title,
+    phrase: phrase(field.name),
+    type: field.type,
+    tests: Object.keys(TESTS[field.type as 'text']).filter((test) => !(field.measure && test === 'empty')),
+    words: field.values ? [...field.values] : null,
+    seen: null,
+    sources: null,
+  })),
+  ...[...catalogue.custom.values()].map((field) => ({
+    name: field.name,
+    of: field.scope,
+    title: field.name.slice(`${field.scope}.custom.`.length),
+    phrase: customPhrase(field),
+    type: 'custom',
+    tests: [...TEST_NAMES],
+    words: null,
+    seen: [...field.seen],
+    sources: [...field.sources],
+  })),
+];
+
+/** The fields conditions can name, what is wrong with a condition, and who matches it. */
+export function conditionRoutes(
+  app: App,
+  deps: {
+    db: Database;
+    clock: Clock;
+    /** The segments of the business, names by id. */
+    segments: (tx: Tx) => Promise<ReadonlyMap<string, string>>;
+  },
+): void {
+  const catalogueOf = async (tx: Tx): Promise<Catalogue> => loadCatalogue(tx, await deps.segments(tx));
+
+  app.get(
+    '/v1/condition-fields',
+    {
+      config: { permission: 'read' },
+      schema: {
+        tags: ['conditions'],
+        summary: 'Every field a condition can name, with its type, its words and its tests',
+        response: { 200: Type.Object({ items: Type.Array(ref(ConditionField)) }) },
+      },
+    },
+    async (request) => ({ items: fieldsOf(await deps.db.tenant(caller(request).tenantId, catalogueOf)) }),
+  );
+
+  app.post(
+    '/v1/conditions/check',
+    {
+      config: { permission: 'read' },
+      schema: {
+        tags: ['conditions'],
+        summary: 'Every mistake in a condition or sentence, and the one as the other; changes nothing',
+        body: Type.Object(written, { additionalProperties: false }),
+        response: { 200: ref(ConditionCheck) },
+      },
+    },
+    async (request) => {
+      const catalogue = await deps.db.tenant(caller(request).tenantId, catalogueOf);
+      const { problems, condition } = read(request.body, catalogue);
+      return {
+        problems,
+        condition: condition ?? null,
+        sentence: condition ? describeCondition(condition, namesOf(catalogue)) : null,
+        timeRelative: condition ? dependenciesOf(condition).timeRelative : null,
+      };
+    },
+  );
+
+  app.post(
+    '/v1/conditions/try',
+    {
+      config: { permission: 'read' },
+      schema: {
+        tags: ['conditions'],
+        summary: 'Who matches a condition now: how many, some of them, and whether and why one customer does',
+        body: Type.Object(
+          { ...written, customerId: Type.Optional(Type.String({ format: 'uuid' })) },
+          { additionalProperties: false },
+        ),
+        response: { 200: ref(ConditionTrial) },
+      },
+    },
+    async (request) => {
+      const now = deps.clock.now();
+      const { customerId } = request.body;
+      return deps.db.tenant(caller(request).tenantId, async (tx) => {
+        const catalogue = await catalogueOf(tx);
+        const { problems, condition } = read(request.body, catalogue);
+        if (!condition)
+          throw invalid(
+            `The condition has mistakes: ${problems.map(({ path, message }) => `${path} ${message}`).join('; ')}.`,
+            problems,
+          );
+        const names = namesOf(catalogue);
+        let customer = null;
+        if (customerId !== undefined) {
+          const row = await findCustomer(tx, customerId);
+          const parts = row && (await judge(tx, condition, { now, customerId: row.id }));
+          if (!parts) throw notFound('customer', customerId);
+          const told = parts.map(({ path, condition: part, matches }) => ({
+            path,
+            sentence: describeCondition(part, names),
+            matches,
+          }));
+          customer = { id: row.id, name: row.name, matches: parts[0]!.matches, parts: told };
+        }
+        return {
+          sentence: describeCondition(condition, names),
+          count: await countMatching(tx, condition, { now }),
+          sample: await sampleOf(tx, condition, { now, limit: 10 }),
+          customer,
+        };
+      });
+    },
+  );
+}
