@@ -179,18 +179,19 @@ function measureTest(
 }
 
 /**
- * What the person wants at present, as the gate sees it: a refusal of the topic or of everything counts before any
- * agreement, and what has expired is as if it had never been said.
+ * What the person wants of marketing at present, as the gate sees it (`consent/choice.ts`): a refusal of the topic or of
+ * everything counts before any agreement and does not end; an agreement that has expired is as if it had never been.
  */
 function consentTest(statement: Statement, { consent, topic, is }: ConsentCondition): string {
   const said = (state: 'granted' | 'denied'): string => {
     const row = statement.name();
     const topics = statement.param([...new Set(['*', topic ?? '*'])], 'text[]');
-    const channels = statement.param([...new Set(['*', consent])], 'text[]');
-    const now = statement.param(statement.now.toISOString(), 'timestamptz');
-    return `exists (select 1 from consent ${row} where ${row}.tenant_id = $1 and ${row}.customer_id = ${statement.customer}.id and ${row}.channel = any(${channels}) and ${row}.topic = any(${topics}) and ${row}.state = '${state}' and (${row}.expires_at is null or ${row}.expires_at > ${now}))`;
+    const channels = statement.param(['*', consent], 'text[]');
+    // Only where it is used: Postgres refuses a parameter that nothing asks for.
+    const now = (): string => statement.param(statement.now.toISOString(), 'timestamptz');
+    const valid = state === 'granted' ? ` and (${row}.expires_at is null or ${row}.expires_at > ${now()})` : '';
+    return `exists (select 1 from consent ${row} where ${row}.tenant_id = $1 and ${row}.customer_id = ${statement.customer}.id and ${row}.class = 'marketing' and ${row}.channel = any(${channels}) and ${row}.topic = any(${topics}) and ${row}.state = '${state}'${valid})`;
   };
   if (is === 'denied') return said('denied');
-  const denied = `not ${said('denied')}`;
-  return is === 'granted' ? `(${denied} and ${said('granted')})` : `(${denied} and not ${said('granted')})`;
+  return `(not ${said('denied')} and ${is === 'granted' ? '' : 'not '}${said('granted')})`;
 }

@@ -81,8 +81,8 @@ class Collector {
     } else if ('not' in condition) this.visit(condition.not);
     else if ('consent' in condition) {
       this.consent = true;
-      // It expires.
-      this.timeRelative = true;
+      // An agreement expires; a refusal does not.
+      if (condition.is !== 'denied') this.timeRelative = true;
     } else if ('segment' in condition) {
       this.segments.add(condition.segment);
       this.add('segment');

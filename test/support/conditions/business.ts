@@ -191,7 +191,8 @@ export function makePeople(random: Random, count: number, now: Date): Person[] {
             ? []
             : [
                 {
-                  ...{ channel, topic, state: pick(random, ['granted', 'denied']) },
+                  ...{ channel, topic, state: pick(random, ['granted', 'granted', 'denied', 'per_topic']) },
+                  class: pick(random, ['marketing', 'marketing', 'transactional']),
                   expires_at: pick(random, [null, new Date(now.getTime() - 1000), new Date(now.getTime() + 1000)]),
                 },
               ],

@@ -180,9 +180,12 @@ export function matches(condition: any, person: Person, world: World, row?: Row)
       (said) =>
         ['*', condition.consent].includes(said.channel) &&
         ['*', condition.topic ?? '*'].includes(said.topic) &&
-        (said.expires_at === null || said.expires_at > world.now),
+        said.class === 'marketing',
     );
-    const state = valid.some((said) => said.state === 'denied') ? 'denied' : valid.length > 0 ? 'granted' : 'none';
+    const granted = valid.some(
+      (said) => said.state === 'granted' && (said.expires_at === null || said.expires_at > world.now),
+    );
+    const state = valid.some((said) => said.state === 'denied') ? 'denied' : granted ? 'granted' : 'none';
     return state === condition.is;
   }
   const live = (kind: string): Row[] =>
