@@ -5,7 +5,7 @@ import { loadCatalogue } from '../src/conditions/custom.ts';
 import { countMatching, matching, zonesInUse } from '../src/conditions/store.ts';
 import type { Condition } from '../src/conditions/types.ts';
 import { seededRandom } from '../src/kit/sandbox/index.ts';
-import { makePeople, type Person, prepareTables, storePeople } from './support/conditions/business.ts';
+import { makePeople, type Person, storePeople } from './support/conditions/business.ts';
 import { matches } from './support/conditions/evaluate.ts';
 import { startTestHub, type TestHub, testDatabase } from './support/hub.ts';
 
@@ -20,7 +20,6 @@ beforeAll(async () => {
   hub = await startTestHub({ databaseUrl: database.url, connectors: ['hubspot'], at: NOW.toISOString() });
   client = new pg.Client({ connectionString: database.url });
   await client.connect();
-  await prepareTables(client);
   people = makePeople(seededRandom(3), 40, NOW);
   await storePeople(client, hub.tenantId, people, NOW);
 });

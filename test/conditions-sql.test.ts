@@ -5,7 +5,7 @@ import { checkCondition } from '../src/conditions/check.ts';
 import { compileCondition } from '../src/conditions/compile.ts';
 import type { CompileEnv } from '../src/conditions/statement.ts';
 import { seededRandom } from '../src/kit/sandbox/index.ts';
-import { makePeople, type Person, prepareTables, storePeople } from './support/conditions/business.ts';
+import { makePeople, type Person, storePeople } from './support/conditions/business.ts';
 import { matches } from './support/conditions/evaluate.ts';
 import { Generator } from './support/conditions/generate.ts';
 import { testDatabase } from './support/hub.ts';
@@ -17,7 +17,6 @@ beforeAll(async () => {
   database = await testDatabase();
   client = new pg.Client({ connectionString: database.url });
   await client.connect();
-  await prepareTables(client);
 });
 
 afterAll(async () => {

@@ -1,4 +1,13 @@
-import { addDays, addMonths, allZones, instantOf, isZone, type LocalDate, localDate, localToday } from '../base/time.ts';
+import {
+  addDays,
+  addMonths,
+  allZones,
+  instantOf,
+  isZone,
+  type LocalDate,
+  localDate,
+  localToday,
+} from '../base/time.ts';
 import { type Period, type TestName, UNITS, type Unit } from './types.ts';
 
 /** A date that hangs on which day it is where the customer is. */

@@ -205,13 +205,6 @@ export function makePeople(random: Random, count: number, now: Date): Person[] {
   });
 }
 
-/** Tables and columns that other rooms bring; made here where they are not there yet. */
-export async function prepareTables(client: pg.Client): Promise<void> {
-  await client.query(
-    'create table if not exists segment_member (tenant_id uuid not null, segment_id uuid not null, customer_id uuid not null, entered_at timestamptz not null, left_at timestamptz)',
-  );
-}
-
 /** Stores people as rows of a tenant, as the owner of the tables. */
 export async function storePeople(
   client: pg.Client,
