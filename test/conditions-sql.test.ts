@@ -68,7 +68,7 @@ test.each(MOMENTS)(
     const generator = new Generator(random, now);
     const world = { ...WORLD, now, zone };
     let [some, all] = [0, 0];
-    for (let n = 0; n < 150; n++) {
+    for (let n = 0; n < 80; n++) {
       const condition = generator.condition();
       const ids = await found(tenantId, condition, world);
       const wrong = people.filter((person) => ids.has(person.id) !== matches(condition, person, world));
