@@ -11,6 +11,7 @@ import { unfreeze } from './actions/transitions.ts';
 import { messagesTo } from './actions/why.ts';
 import { auditRoutes } from './audit/routes.ts';
 import type { Metrics } from './base/metrics.ts';
+import { askForBirthday } from './birthdays.ts';
 import { conditionRoutes } from './conditions/routes.ts';
 import { connectionCareRoutes } from './connections/care.routes.ts';
 import { connectionRoutes } from './connections/routes.ts';
@@ -96,6 +97,7 @@ export async function apiRoutes(app: App, api: ApiDeps): Promise<void> {
     recipientRoutes(inner, {
       ...{ db, clock, choices: choiceDeps(deps), messages: messagesTo },
       channels: (tx) => channelsOf(deps, tx),
+      birthday: askForBirthday(deps),
     }),
   );
   await hookRoutes(app, { ...deps, metrics });

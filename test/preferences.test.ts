@@ -80,6 +80,28 @@ test('preferences: looking changes nothing, sets no cookie and leads nowhere els
   expect(await everything()).toBe(before);
 });
 
+test('preferences: a birthday is asked for where something is done with it, once, and what people say of themselves stays', async () => {
+  const { ann, p } = await written();
+  const asked = async (): Promise<boolean> => (await (await fetch(p)).text()).includes('name="birthday"');
+  const say = (birthday: string): Promise<Row> => sendForm(p, new URLSearchParams({ birthday }));
+  const known = async (): Promise<Row> =>
+    (await story.rows('select birthday from customer where tenant_id = $1 and id = $2', ann.id))[0]!;
+  expect(await asked()).toBe(false);
+  await say('1980-04-19');
+  expect((await known()).birthday).toBeNull();
+  const trigger = await story.must('POST', '/v1/triggers', { name: 'birthday', enabled: true });
+  expect(await asked()).toBe(true);
+  await say('1980-02-31');
+  expect((await known()).birthday).toBeNull();
+  expect(await asked()).toBe(true);
+  await say('--02-29');
+  expect((await known()).birthday).toBe('--02-29');
+  expect(await asked()).toBe(false);
+  const { items } = await story.must('GET', `/v1/customers/${ann.id}/dates`);
+  expect(items.find((date: Row) => date.kind === 'birthday')).toMatchObject({ value: '--02-29', source: 'customer' });
+  await story.must('DELETE', `/v1/triggers/${trigger.id}`);
+});
+
 test.each([
   ['as a form', { 'content-type': 'application/x-www-form-urlencoded' }, 'List-Unsubscribe=One-Click'],
   [

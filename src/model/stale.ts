@@ -16,6 +16,8 @@ const ALL_READERS = Object.keys(READERS) as Reader[];
 
 /** Stands for all customers: a first load tells its readers once, at its end. */
 const EVERYBODY = '00000000-0000-0000-0000-000000000000';
+/** Stands for all customers too: their scores were computed anew, nothing else changed. */
+const SCORES = '00000000-0000-0000-0000-000000000001';
 
 /** A customer to look at again. */
 export interface Stale {
@@ -57,8 +59,8 @@ export async function markChanged(tx: Tx, changes: readonly Change[]): Promise<v
 }
 
 /** Asks every reader for a whole pass: so much changed at once that going by customers would cost more. */
-export async function markEverybody(tx: Tx): Promise<void> {
-  for (const reader of ALL_READERS) await markStale(tx, reader, [{ customerId: EVERYBODY, depth: 0 }]);
+export async function markEverybody(tx: Tx, only?: Reader): Promise<void> {
+  for (const reader of only ? [only] : ALL_READERS) await markStale(tx, reader, [{ customerId: EVERYBODY, depth: 0 }]);
 }
 
 /** Takes the wish for a whole pass, if there is one: it is gone with the transaction that does the pass. */
@@ -70,12 +72,26 @@ export async function takeEverybody(tx: Tx, reader: Reader): Promise<boolean> {
   return rowCount > 0;
 }
 
+/** Tells those who read scores that everybody's were computed anew. */
+export async function markScored(tx: Tx): Promise<void> {
+  await markStale(tx, 'segments', [{ customerId: SCORES, depth: 0 }]);
+}
+
+/** Takes the word that everybody's scores were computed anew, if there is one. */
+export async function takeScored(tx: Tx): Promise<boolean> {
+  const { rowCount } = await tx.query(
+    "delete from customer_stale where tenant_id = $1 and reader = 'segments' and customer_id = $2",
+    [tx.tenantId, SCORES],
+  );
+  return rowCount > 0;
+}
+
 /** Takes customers a reader has to look at again, in the order of their ids; another worker's are passed over. */
 export async function takeStale(tx: Tx, reader: Reader, limit: number): Promise<Stale[]> {
   const { rows } = await tx.query<{ customer_id: string; depth: number }>(
-    `select customer_id, depth from customer_stale where tenant_id = $1 and reader = $2 and customer_id <> $4
+    `select customer_id, depth from customer_stale where tenant_id = $1 and reader = $2 and customer_id > $4
      order by customer_id limit $3 for update skip locked`,
-    [tx.tenantId, reader, limit, EVERYBODY],
+    [tx.tenantId, reader, limit, SCORES],
   );
   // Two statements: of one, Postgres may look through all rows for each it takes.
   if (rows.length > 0)

@@ -3,7 +3,7 @@ import type { Tx } from '../base/database.ts';
 import { newId } from '../base/ids.ts';
 import type { LocalDate } from '../base/time.ts';
 import { appendChanges } from '../model/changes.ts';
-import { type Stale, takeEverybody, takeStale } from '../model/stale.ts';
+import { markEverybody, markScored, markStale, type Stale, takeEverybody, takeStale } from '../model/stale.ts';
 import type { Change, Origin } from '../model/types.ts';
 import { type Context, ensureRules, loadContext, type YardstickRow } from './context.ts';
 import { FORMULA_VERSION } from './formula.ts';
@@ -81,7 +81,9 @@ export async function scorePass(tx: Tx, now: Date, force = false): Promise<PassR
   if (stale.length === 0)
     return { scope: 'none', day: context.day, written: 0, kept: 0, turned: 0, told: false, loading };
   const result = await write(tx, context, rules, yardstick, { known: true, origin: 'live' }, now, stale);
-  return { ...result, scope: 'some', loading };
+  // Who asks for scores looks at these once more: the fact itself may have been seen before its score was.
+  await markStale(tx, 'segments', stale);
+  return { ...result, scope: 'some', told: true, loading };
 }
 
 async function scoreEverybody(
@@ -111,7 +113,9 @@ async function scoreEverybody(
        customers = excluded.customers, rules = excluded.rules, yardstick = excluded.yardstick`,
     [tx.tenantId, context.day, now, await historiesRead(tx), rows[0]!.n, rules, yardstick.version],
   );
-  return { ...result, scope: 'everybody' };
+  if (origin === 'live') await markScored(tx);
+  else await markEverybody(tx, 'segments');
+  return { ...result, scope: 'everybody', told: true };
 }
 
 async function write(

@@ -3,11 +3,11 @@ import { one, type Tx } from '../base/database.ts';
 import { addDays, instantOf, localDate } from '../base/time.ts';
 import { datesOnEarth } from '../conditions/calendar.ts';
 import { zonesInUse } from '../conditions/store.ts';
-import { takeEverybody, takeStale } from '../model/stale.ts';
+import { takeEverybody, takeScored, takeStale } from '../model/stale.ts';
 import { setting } from '../settings/store.ts';
 import { planAnew } from '../sync/ingest.ts';
 import { type Evaluation, evaluate, type Outcome, type Scope } from './membership.ts';
-import { askedFor, inOrder } from './order.ts';
+import { askedFor, inOrder, readsScores } from './order.ts';
 import { allSegments, noteEvaluated, noteSwept, type SegmentRow } from './store.ts';
 
 /** Customers looked at in one transaction. */
@@ -77,6 +77,39 @@ async function lasted(tx: Tx, now: Date, limit: number): Promise<{ customer_id: 
 }
 
 /**
+ * Looks at everybody for the segments that ask for scores, where everybody's were computed anew.
+ * @returns of how many changes others are told
+ */
+export async function evaluateScored(tx: Tx, now: Date): Promise<number> {
+  if (!(await takeScored(tx))) return 0;
+  const segments = inOrder(await allSegments(tx));
+  const evaluation = await how(tx, now, false);
+  let told = 0;
+  for (const segment of segments)
+    if (readsScores(segment.condition))
+      told += await lookWithThoseWhoAsk(tx, segment, segments, evaluation, { kind: 'all' });
+  return told;
+}
+
+/** Looks at a segment, and, for whoever moved by that, at those that ask for it. @returns how many changes are told */
+async function lookWithThoseWhoAsk(
+  tx: Tx,
+  segment: SegmentRow,
+  segments: readonly SegmentRow[],
+  evaluation: Evaluation,
+  scope: Scope,
+): Promise<number> {
+  const { moved, told } = await look(tx, segment, scope, evaluation);
+  if (moved.length === 0) return told;
+  const depths = new Map(moved.map((id) => [id, 0]));
+  let all = told;
+  for (const other of segments)
+    if (askedFor(other.condition).includes(segment.id))
+      all += (await look(tx, other, { kind: 'customers', depths }, evaluation)).told;
+  return all;
+}
+
+/**
  * Where a day began since the last look, the conditions that hang on the day are looked at for the people there.
  * @returns of how many changes others are told
  */
@@ -90,15 +123,8 @@ export async function evaluateTurned(tx: Tx, now: Date): Promise<number> {
     const zones = turnedBetween(since, now);
     const without = localDate(since, evaluation.zone) !== localDate(now, evaluation.zone);
     if (zones.length === 0 && !without) continue;
-    const { moved, told: some } = await look(tx, segment, { kind: 'zones', zones, without }, evaluation);
-    told += some;
+    told += await lookWithThoseWhoAsk(tx, segment, segments, evaluation, { kind: 'zones', zones, without });
     await noteSwept(tx, segment.id, now);
-    // Those who moved may belong into segments that ask for this one.
-    const depths = new Map(moved.map((id) => [id, 0]));
-    if (depths.size > 0)
-      for (const other of segments)
-        if (askedFor(other.condition).includes(segment.id))
-          told += (await look(tx, other, { kind: 'customers', depths }, evaluation)).told;
   }
   return told;
 }

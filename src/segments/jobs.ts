@@ -2,7 +2,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Database } from '../base/database.ts';
 import { bumpDue } from '../base/due.ts';
 import type { QueueDefinition } from '../base/queue.ts';
-import { evaluateChanged, evaluateTurned, evaluateWhole, nextLook } from './evaluate.ts';
+import { evaluateChanged, evaluateScored, evaluateTurned, evaluateWhole, nextLook } from './evaluate.ts';
 
 export interface SegmentJobDeps {
   db: Database;
@@ -22,6 +22,7 @@ export async function runSegments(deps: SegmentJobDeps, tenantId: string): Promi
     told += outcome.told;
   }
   const next = await deps.db.tenant(tenantId, async (tx) => {
+    told += await evaluateScored(tx, now);
     told += await evaluateTurned(tx, now);
     return nextLook(tx, now);
   });

@@ -11,6 +11,15 @@ export function askedFor(condition: unknown): string[] {
   );
 }
 
+/** Whether a condition asks for scores. */
+export function readsScores(condition: unknown): boolean {
+  if (Array.isArray(condition)) return condition.some(readsScores);
+  if (condition === null || typeof condition !== 'object') return false;
+  return Object.entries(condition).some(([key, value]) =>
+    key === 'field' && typeof value === 'string' ? value.startsWith('score.') : readsScores(value),
+  );
+}
+
 /**
  * Segments in an order in which each comes after those its condition asks for.
  * @throws Error naming the circle, which saving a segment refuses

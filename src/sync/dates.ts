@@ -9,7 +9,7 @@ import { findCustomer } from '../model/store.ts';
 import type { ApplyContext, Change } from '../model/types.ts';
 import { type CustomerDate, DATE_KINDS, type DateKind, datesOf } from '../model/yearly.ts';
 import type { SyncDeps } from './deps.ts';
-import { changing } from './identity.ts';
+import { changing, changingIn } from './identity.ts';
 
 /** Who says what a day is. */
 export interface DateEntry {
@@ -32,9 +32,18 @@ export const setDate = (
   customerId: string,
   entry: DateEntry,
 ): Promise<{ dates: CustomerDate[]; changes: Change[] }> =>
-  changing(
+  deps.db.tenant(tenantId, (tx) => setDateIn(deps, tx, customerId, entry));
+
+/** The same inside a transaction that is open already. */
+export const setDateIn = (
+  deps: SyncDeps,
+  tx: Tx,
+  customerId: string,
+  entry: DateEntry,
+): Promise<{ dates: CustomerDate[]; changes: Change[] }> =>
+  changingIn(
     deps,
-    tenantId,
+    tx,
     async (tx, ctx) => {
       const { kind, value, source, by } = entry;
       const fault = faultOf(kind, value, localDate(ctx.now, ctx.zone));

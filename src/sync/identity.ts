@@ -101,13 +101,21 @@ export async function changing<T extends { changes: Change[] }>(
   work: (tx: Tx, ctx: ApplyContext) => Promise<T>,
   origin: 'live' | 'replay' = 'replay',
 ): Promise<T> {
-  return deps.db.tenant(tenantId, async (tx) => {
-    const zone = await tenantZone(tx);
-    const ctx = { ...contextOf(deps, { zone, sourceOf: await sourcesOf(deps, tx) }), origin };
-    const result = await work(tx, ctx);
-    await tellChanges(deps, tx, result.changes, ctx.now);
-    return result;
-  });
+  return deps.db.tenant(tenantId, (tx) => changingIn(deps, tx, work, origin));
+}
+
+/** The same inside a transaction that is open already. */
+export async function changingIn<T extends { changes: Change[] }>(
+  deps: SyncDeps,
+  tx: Tx,
+  work: (tx: Tx, ctx: ApplyContext) => Promise<T>,
+  origin: 'live' | 'replay' = 'replay',
+): Promise<T> {
+  const zone = await tenantZone(tx);
+  const ctx = { ...contextOf(deps, { zone, sourceOf: await sourcesOf(deps, tx) }), origin };
+  const result = await work(tx, ctx);
+  await tellChanges(deps, tx, result.changes, ctx.now);
+  return result;
 }
 
 const contextOf = (deps: SyncDeps, source: Pick<Source, 'zone' | 'sourceOf'>): ApplyContext => ({

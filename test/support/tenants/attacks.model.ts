@@ -81,6 +81,8 @@ export const MODEL = [
     markStale: ({ ids }) => ['score', [{ customerId: ids.customer, depth: 1 }]],
     markEverybody: () => [],
     takeEverybody: () => ['segments'],
+    markScored: () => [],
+    takeScored: { args: () => [], harmless: 'nothing was computed anew' },
     markChanged: ({ named }) => [[{ ...named('change'), id: newId() }]],
     takeStale: () => ['score', 100],
   }),

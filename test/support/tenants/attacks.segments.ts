@@ -32,6 +32,7 @@ export const SEGMENTS = [
     evaluateWhole: () => [NOW],
     evaluateChanged: () => [NOW],
     evaluateTurned: () => [NOW],
+    evaluateScored: { args: () => [NOW], harmless: 'nothing was computed anew' },
     nextLook: () => [NOW],
   }),
   ...attacksOn('segments/manage.ts', {
