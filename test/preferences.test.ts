@@ -98,7 +98,7 @@ test('preferences: a birthday is asked for where something is done with it, once
   expect((await known()).birthday).toBe('--02-29');
   expect(await asked()).toBe(false);
   const { items } = await story.must('GET', `/v1/customers/${ann.id}/dates`);
-  expect(items.find((date: Row) => date.kind === 'birthday')).toMatchObject({ value: '--02-29', source: 'customer' });
+  expect(items.find((date: Row) => date.kind === 'birthday')).toMatchObject({ value: '--02-29', origin: 'customer' });
   await story.must('DELETE', `/v1/triggers/${trigger.id}`);
 });
 

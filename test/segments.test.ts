@@ -160,6 +160,15 @@ test('segments: another condition looks at everybody anew and tells nobody', asy
   expect((await hub.api('POST', '/v1/segments', { name: 'changing', condition: tagged('x') })).status).toBe(409);
 });
 
+test('segments: a sentence does as well, and is what a condition is told as', async () => {
+  const id = await segment('In words', 'has at least 1 completed jobs and balance due over 100');
+  const shown = await must('GET', `/v1/segments/${id}`);
+  expect(shown.sentence).toContain('balance due over 100');
+  expect(shown.condition.all).toHaveLength(2);
+  const again = await hub.api('PATCH', `/v1/segments/${id}`, { condition: shown.sentence }, { 'if-match': '"1"' });
+  expect(again.body.condition).toEqual(shown.condition);
+});
+
 test('segments: a condition with mistakes is refused with the place of each', async () => {
   const { status, body } = await hub.api('POST', '/v1/segments', {
     name: 'Wrong',

@@ -27,7 +27,8 @@ export async function runScores(deps: ScoreJobDeps, tenantId: string, force = fa
   for (let first = true; ; first = false) {
     const { result, zone } = await deps.db.tenant(tenantId, async (tx) => {
       const done = await scorePass(tx, deps.clock.now(), force && first);
-      if (done.told) await deps.queue?.send(tx, 'changes', { tenantId });
+      // Who reads scores is woken by it, too.
+      if (done.told || done.scope !== 'none') await deps.queue?.send(tx, 'changes', { tenantId });
       return { result: done, zone: await tenantZone(tx) };
     });
     total = total ? added(total, result) : result;

@@ -83,7 +83,7 @@ export async function scorePass(tx: Tx, now: Date, force = false): Promise<PassR
   const result = await write(tx, context, rules, yardstick, { known: true, origin: 'live' }, now, stale);
   // Who asks for scores looks at these once more: the fact itself may have been seen before its score was.
   await markStale(tx, 'segments', stale);
-  return { ...result, scope: 'some', told: true, loading };
+  return { ...result, scope: 'some', loading };
 }
 
 async function scoreEverybody(
@@ -115,7 +115,7 @@ async function scoreEverybody(
   );
   if (origin === 'live') await markScored(tx);
   else await markEverybody(tx, 'segments');
-  return { ...result, scope: 'everybody', told: true };
+  return { ...result, scope: 'everybody' };
 }
 
 async function write(

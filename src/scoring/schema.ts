@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { nullable, words } from '../base/schema.ts';
+import { nullable, words, ref } from '../base/schema.ts';
 import { BANDS, FACTORS } from './formula.ts';
 
 const Id = Type.String({ format: 'uuid' });
@@ -81,7 +81,7 @@ export const CustomerScore = Type.Object(
     weights: nullable(Type.Integer({ description: 'Version of weights, targets and sources' })),
     factors: Type.Array(ScoreFactor),
     since: Type.Array(ScoreDelta, { description: 'Since yesterday and over 30 days, where there was a score' }),
-    standing: Standing,
+    standing: ref(Standing),
   },
   { $id: 'CustomerScore' },
 );

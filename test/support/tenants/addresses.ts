@@ -49,6 +49,7 @@ export const BODIES: Record<string, (ids: Ids) => unknown> = {
   'PUT /v1/connections/{id}/mapping': () => ({}),
   'PUT /v1/connectors/{id}/mapping': () => ({}),
   'PATCH /v1/triggers/{id}': () => ({ title: 'Stolen' }),
+  'PATCH /v1/segments/{id}': () => ({ settleMinutes: 3 }),
   'PUT /v1/sequences/{id}': () => definitionOf('chase', 'Stolen'),
   'POST /v1/sequences/{id}/switch': () => ({ on: false }),
   'PATCH /v1/staff/{id}': () => ({ name: 'Stolen' }),

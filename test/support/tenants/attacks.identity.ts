@@ -56,8 +56,22 @@ export const IDENTITY = [
   }),
   ...attacksOn('model/identity.store.ts', { identityFacts: ({ ids }) => ['contact', ids.customer] }),
   ...attacksOn('sync/identity.ts', {
+    changingIn: {
+      args: (_victim, { deps }) => [deps, async () => ({ changes: [] })],
+      harmless: 'it does what it is given and nothing else',
+    },
     tellChanges: ({ named }, { deps }) => [deps, [{ ...named('change'), id: newId() }], NOW],
     followVendorUnmerge: (victim, { deps }) => [deps, sourceFor(victim, deps), 'contacts', ['c-1']],
+  }),
+  ...attacksOn('sync/dates.ts', {
+    setDateIn: {
+      args: ({ ids }, { deps }) => [
+        deps,
+        ids.customer,
+        { kind: 'birthday', value: '1980-04-19', source: 'staff', by: 'x' },
+      ],
+      refuses: /no customer/,
+    },
   }),
   ...attacksOn('sync/ledger.ts', {
     anyWrites: { args: () => [], harmless: 'both have written something' },

@@ -38,7 +38,10 @@ export const SEGMENTS = [
   ...attacksOn('segments/manage.ts', {
     listedSegment: { args: ({ ids }) => [ids.openSegment], refuses: /no segment/ },
     segmentNamed: ({ ids }) => [ids.openSegment],
-    createSegment: ({ ids }) => [{ name: 'x', condition: { segment: ids.openSegment } }, 'x', NOW],
+    createSegment: {
+      args: ({ ids }) => [{ name: 'x', condition: { segment: ids.openSegment } }, 'x', NOW],
+      refuses: /no segment/,
+    },
     changeSegment: {
       args: ({ ids }) => [ids.openSegment, { settleMinutes: 7 }, { expected: 1, actor: 'x', at: NOW }],
       refuses: /no segment/,
@@ -65,8 +68,8 @@ export const SEGMENTS = [
   }),
   ...attacksOn('segments/draft.ts', {
     draftOf: {
-      args: ({ ids }) => [{ name: 'x', condition: { segment: ids.segment } }, ids.openSegment],
-      harmless: 'it answers what was handed in',
+      args: ({ ids }) => [{ name: 'x', condition: { segment: ids.openSegment } }],
+      refuses: /no segment/,
     },
   }),
   ...attacksOn('segments/users.ts', { usersOf: ({ ids }) => [ids.segment] }),
