@@ -36,5 +36,3 @@ export function fieldOf(catalogue: Catalogue, name: string): ConditionField | un
   const field = namedField(name);
   return field?.custom !== undefined && !catalogue.custom.has(name) ? undefined : field;
 }
-
-export const hasCustom = (scope: Scope): boolean => CUSTOM_SCOPES.includes(scope);

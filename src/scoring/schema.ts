@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { nullable, words, ref } from '../base/schema.ts';
+import { nullable, ref, words } from '../base/schema.ts';
 import { BANDS, FACTORS } from './formula.ts';
 
 const Id = Type.String({ format: 'uuid' });
