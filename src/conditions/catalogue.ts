@@ -1,4 +1,4 @@
-import { builtInFields, type ConditionField, CUSTOM_SCOPES, namedField, type Scope } from './fields.ts';
+import { builtInFields, type ConditionField, namedField, type Scope } from './fields.ts';
 
 /** What values of a custom field were seen to be. */
 export type SeenType = 'text' | 'number' | 'boolean' | 'date' | 'instant' | 'list' | 'object';
