@@ -9,6 +9,7 @@ import { standingOf } from './actions/standing.ts';
 import { templateProblem } from './actions/templates.ts';
 import { unfreeze } from './actions/transitions.ts';
 import { messagesTo } from './actions/why.ts';
+import { settingMistakes } from './actions/writeback.setting.ts';
 import { auditRoutes } from './audit/routes.ts';
 import type { Metrics } from './base/metrics.ts';
 import { askForBirthday } from './birthdays.ts';
@@ -62,7 +63,7 @@ export async function apiRoutes(app: App, api: ApiDeps): Promise<void> {
   systemRoutes(app, { config, db, queue, metrics, stopping: api.stopping });
   accessRoutes(app, { ...access, secureCookies });
   apiKeyRoutes(app, access);
-  settingRoutes(app, { db, clock });
+  settingRoutes(app, { db, clock, mistakes: settingMistakes(deps) });
   auditRoutes(app, { db });
   connectionRoutes(app, { ...deps, onConnected, secureCookies });
   connectionCareRoutes(app, deps);

@@ -3,6 +3,7 @@ import type { AccessDeps } from './access/identity.ts';
 import type { ActionDeps } from './actions/deps.ts';
 import { actionQueues } from './actions/jobs.ts';
 import { sequencePorts } from './actions/plan.ts';
+import { tellScores } from './actions/writeback.ts';
 import { apiRoutes } from './api.ts';
 import { type Clock, systemClock } from './base/clock.ts';
 import { type Config, ConfigError } from './base/config.ts';
@@ -117,7 +118,7 @@ export async function startHub(options: HubOptions): Promise<Hub> {
     ownerUrl,
     [
       ...syncQueues(late),
-      ...scoreQueues(late),
+      ...scoreQueues(() => ({ ...late(), tell: tellScores(late) })),
       ...triggerQueues(() => ({ db, clock, start, wake: (name, tenantId) => queue.wake(name, { tenantId }) })),
       ...segmentQueues(() => ({ db, clock, wake: (name, tenantId) => queue.wake(name, { tenantId }) })),
       ...sequenceQueues(() => ({ db, clock, ports })),

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { Static } from 'typebox';
+import { tellScores } from '../actions/writeback.ts';
 import { notFound, Problem } from '../base/errors.ts';
 import { isLocalDate } from '../base/time.ts';
 import { lookUpCustomer } from '../model/store.ts';
@@ -51,7 +52,7 @@ export function scoreCommands(program: Command): void {
         await withHub(async (hub) => {
           const tenantId = await tenantOf(hub, options);
           if (options.run) {
-            const result = await runScores(hub.deps, tenantId, true);
+            const result = await runScores({ ...hub.deps, tell: tellScores(() => hub.deps) }, tenantId, true);
             return print(options, result, () => passText(result));
           }
           if (options.asOf !== undefined) {

@@ -12,6 +12,11 @@ export interface ScoreJobDeps {
   clock: Clock;
   /** Absent where nobody works on queues: those who wait look by themselves later. */
   queue?: Pick<Queue, 'send'>;
+  /**
+   * Tells others of the scores once they are up to the moment.
+   * @param customers those that were looked at; absent: it may be anybody
+   */
+  tell?: (tenantId: string, customers?: readonly string[]) => Promise<unknown>;
 }
 
 /** While a history comes in, so often it is looked whether it is complete. */
@@ -24,9 +29,11 @@ const LOADING_MS = 60_000;
  */
 export async function runScores(deps: ScoreJobDeps, tenantId: string, force = false): Promise<PassResult> {
   let total: PassResult | undefined;
+  const looked: string[] = [];
   for (let first = true; ; first = false) {
     const { result, zone } = await deps.db.tenant(tenantId, async (tx) => {
-      const done = await scorePass(tx, deps.clock.now(), force && first);
+      const { customers = [], ...done } = await scorePass(tx, deps.clock.now(), force && first);
+      looked.push(...customers);
       // Who reads scores is woken by it, too.
       if (done.told || done.scope !== 'none') await deps.queue?.send(tx, 'changes', { tenantId });
       return { result: done, zone: await tenantZone(tx) };
@@ -42,6 +49,8 @@ export async function runScores(deps: ScoreJobDeps, tenantId: string, force = fa
         'score',
         result.loading && soon < midnight ? soon : midnight,
       );
+      // While a history comes in, scores are of no use to anybody yet.
+      if (!result.loading) await deps.tell?.(tenantId, total.scope === 'some' ? looked : undefined);
       return total;
     }
   }

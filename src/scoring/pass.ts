@@ -34,6 +34,8 @@ export interface PassResult {
   told: boolean;
   /** A history is being read: the whole pass waits for its end. */
   loading: boolean;
+  /** Who was looked at, when it was some. */
+  customers?: string[];
 }
 
 interface Turned {
@@ -83,7 +85,7 @@ export async function scorePass(tx: Tx, now: Date, force = false): Promise<PassR
   const result = await write(tx, context, rules, yardstick, { known: true, origin: 'live' }, now, stale);
   // Who asks for scores looks at these once more: the fact itself may have been seen before its score was.
   await markStale(tx, 'segments', stale);
-  return { ...result, scope: 'some', loading };
+  return { ...result, scope: 'some', loading, customers: stale.map(({ customerId }) => customerId) };
 }
 
 async function scoreEverybody(

@@ -2,9 +2,9 @@ import { Type } from 'typebox';
 import { Value } from 'typebox/value';
 import { appendEvents } from '../audit/store.ts';
 import type { Clock } from '../base/clock.ts';
-import type { Database } from '../base/database.ts';
+import type { Database, Tx } from '../base/database.ts';
 import { bumpDue } from '../base/due.ts';
-import { invalid, stale } from '../base/errors.ts';
+import { type FieldError, invalid, stale } from '../base/errors.ts';
 import { words } from '../base/schema.ts';
 import { isZone } from '../base/time.ts';
 import type { App } from '../http/app.ts';
@@ -22,8 +22,11 @@ const Setting = Type.Object({
 });
 const Params = Type.Object({ key: words(SETTING_KEYS) });
 
+/** Names the mistakes of a setting that only the rooms above can know, such as a connection that cannot do it. */
+export type SettingMistakes = (tx: Tx, key: SettingKey, value: unknown) => Promise<FieldError[]>;
+
 /** Settings of the tenant: quiet hours, caps, who writes, which connection does what. */
-export function settingRoutes(app: App, deps: { db: Database; clock: Clock }): void {
+export function settingRoutes(app: App, deps: { db: Database; clock: Clock; mistakes: SettingMistakes }): void {
   app.get(
     '/v1/settings',
     {
@@ -90,6 +93,7 @@ export function settingRoutes(app: App, deps: { db: Database; clock: Clock }): v
       const version = await deps.db.tenant(tenantId, async (tx) => {
         const before = await readSetting(tx, key);
         const value = checkSetting(key, { ...(before.value as object), ...request.body });
+        refuse(key, await deps.mistakes(tx, key, value));
         const written = await writeSetting(tx, key, value, { expected, by: actor, at: deps.clock.now() });
         if (written === undefined) throw stale('setting');
         // Everybody's calendar may turn on it, and what is due with it.
@@ -105,8 +109,8 @@ export function settingRoutes(app: App, deps: { db: Database; clock: Clock }): v
         ]);
         return { written, value };
       });
-      // Whatever is counted in days, and every score, is seen in the light of it.
-      if (key === 'score' || key === 'business')
+      // Whatever is counted in days, every score and who is told of it, is seen in the light of it.
+      if (key === 'score' || key === 'scoreWriteBack' || key === 'business')
         await bumpDue({ query: deps.db.statement }, tenantId, 'score', deps.clock.now());
       tag(reply, version.written);
       return {
@@ -128,21 +132,19 @@ export function checkSetting<Key extends SettingKey>(key: Key, value: unknown): 
       path: `${key}${error.instancePath.replaceAll('/', '.')}`,
       message: error.message,
     }));
-    throw invalid(
-      `The setting ${key} cannot be like this: ${fields.map((field) => `${field.path} ${field.message}`).join('; ')}.`,
-      fields,
-    );
+    refuse(key, fields);
   }
-  const mistakes = key === 'score' ? scoreMistakes(value) : [];
-  if (mistakes.length > 0)
-    throw invalid(
-      `The setting ${key} cannot be like this: ${mistakes.map(({ path, message }) => `${path} ${message}`).join('; ')}.`,
-      mistakes,
-    );
+  refuse(key, key === 'score' ? scoreMistakes(value) : []);
   const zone = (value as { zone?: unknown }).zone;
   if (key === 'business' && !isZone(zone))
     throw invalid(`"${String(zone)}" is not a time zone.`, [
       { path: 'business.zone', message: 'must be an IANA name such as Europe/Berlin' },
     ]);
   return value as SettingValue<Key>;
+}
+
+function refuse(key: SettingKey, mistakes: FieldError[]): void {
+  if (mistakes.length === 0) return;
+  const said = mistakes.map(({ path, message }) => `${path} ${message}`).join('; ');
+  throw invalid(`The setting ${key} cannot be like this: ${said}.`, mistakes);
 }

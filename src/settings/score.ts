@@ -70,6 +70,42 @@ const ScoreSetting = Type.Object(
   { additionalProperties: false },
 );
 
+const nativeName = (description: string) => Type.Optional(Type.String({ minLength: 1, maxLength: 200, description }));
+
+/** One platform that is told of scores: which of its fields hold what, and which of its tags stand for what. */
+const ScoreTarget = Type.Object(
+  {
+    connection: Type.String({ format: 'uuid', description: 'Connection whose contacts are written' }),
+    fields: Type.Optional(
+      Type.Object(
+        {
+          score: nativeName('Native field for the score, a number with two decimals'),
+          band: nativeName('Native field for the band: at_risk, steady or strong'),
+          vip: nativeName('Native field for true or false'),
+          unhappy: nativeName('Native field for true or false'),
+        },
+        { additionalProperties: false },
+      ),
+    ),
+    tags: Type.Optional(
+      Type.Object(
+        {
+          vip: nativeName('Tag, or list, of VIPs'),
+          unhappy: nativeName('Tag of unhappy customers'),
+          atRisk: nativeName('Tag of the band at risk'),
+          steady: nativeName('Tag of the band steady'),
+          strong: nativeName('Tag of the band strong'),
+        },
+        { additionalProperties: false },
+      ),
+    ),
+    mostPerPass: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 100_000, default: 1000, description: 'Records written after one pass' }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
 /** The relationship score: its weights, targets and what follows from it. */
 export const SCORE_SETTINGS = {
   score: {
@@ -95,6 +131,15 @@ export const SCORE_SETTINGS = {
       testTags: ['test'],
       staleDays: 7,
     },
+  },
+  // A setting of its own: what is told to platforms changes nobody's score.
+  scoreWriteBack: {
+    title: 'Which platforms are told of scores',
+    schema: Type.Object(
+      { to: Type.Array(ScoreTarget, { maxItems: 20, description: 'Empty: none is told' }) },
+      { additionalProperties: false },
+    ),
+    value: { to: [] },
   },
 } as const;
 

@@ -13,6 +13,7 @@ import { REMAP } from './attacks.remap.ts';
 import { SCORING } from './attacks.scoring.ts';
 import { SEGMENTS } from './attacks.segments.ts';
 import { SEQUENCES } from './attacks.sequences.ts';
+import { WRITEBACK } from './attacks.writeback.ts';
 import type { Attack } from './functions.ts';
 
 /** How to call every function that works in a tenant's transaction, by file and name. */
@@ -32,4 +33,5 @@ export const ATTACKS: ReadonlyMap<string, Attack> = new Map([
   ...EVENTS,
   ...SEGMENTS,
   ...PRIVACY,
+  ...WRITEBACK,
 ]);

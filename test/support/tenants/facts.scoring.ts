@@ -29,6 +29,12 @@ export function scoringFacts(ids: Ids, { mark, days }: Flavour): Facts {
     score_state: [
       { passed_on: '2026-02-20', passed_at: LONG_AGO, streams_read: 0, customers: 1, rules: 1, yardstick: 1 },
     ],
+    score_written: [
+      {
+        ...{ stream_id: ids.stream, remote_id: `c-${mark}`, names: { fields: { score: 'x' }, tags: {} } },
+        ...{ score: 12, band: 'at_risk', vip: false, unhappy: false, revision: 1, written_at: LONG_AGO },
+      },
+    ],
     customer_standing: [{ customer_id: ids.customer, vip: true, cleared_at: null, version: 1 }],
     message_engagement: [
       {
