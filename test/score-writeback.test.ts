@@ -32,12 +32,13 @@ beforeAll(async () => {
   await hub.settle();
   const custom = { rapport_score: { path: 'properties.rapport_score' } };
   const { body } = await hub.api('GET', `/v1/connections/${connection.id}/mapping`);
-  await hub.api(
+  const applied = await hub.api(
     'POST',
     '/v1/mappings/hubspot/apply',
     { connectionId: connection.id, override: { streams: { contacts: { contact: { custom } } } } },
     { 'if-match': `"${body.version}"` },
   );
+  expect(applied.status, JSON.stringify(applied.body)).toBe(202);
   await hub.settle();
 });
 
@@ -69,6 +70,8 @@ interface Person {
 let made = 0;
 /** A contact the hub knows, with a job done so many days ago. */
 async function contact(daysAgo: number): Promise<Person> {
+  // Told of nothing before it is all there.
+  await say([]);
   made += 1;
   const email = `told${made}@example.com`;
   const { id: remote } = vendor.state.create('contacts', { firstname: 'Ann', lastname: `Told${made}`, email });
@@ -76,6 +79,7 @@ async function contact(daysAgo: number): Promise<Person> {
   const { body } = await hub.api('GET', `/v1/customers?search=${email}`);
   const person = { remote, id: body.items[0].id as string };
   await job(person, daysAgo);
+  await runScores({ db: hub.hub.db, clock: hub.clock }, hub.tenantId, true);
   return person;
 }
 
@@ -153,7 +157,7 @@ test('score write-back: a score that moves by less than half a point is not writ
   expect([movedFar(50, 50.49), movedFar(52.74, 52.24), movedFar(null, 0), movedFar(null, null)]).toEqual([
     ...[false, true, true, false],
   ]);
-  const person = await contact(40);
+  const person = await contact(60);
   await say([both({ tags: {} })]);
   await pass();
   const scores: Row[] = [];
