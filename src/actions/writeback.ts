@@ -18,6 +18,7 @@ import {
 /** Records told after one pass, unless set otherwise. */
 const MOST_PER_PASS = 1000;
 
+/** The fields and tags of a target; what it leaves out is none. */
 export const namesOf = ({ fields = {}, tags = {} }: ScoreTarget): Names => ({ fields, tags });
 
 /** What it takes to write these names. */
@@ -46,6 +47,8 @@ export async function planWriteBack(
 ): Promise<number> {
   const { to } = await setting(tx, 'scoreWriteBack');
   if (to.length === 0) return 0;
+  // Planned for the tables as they are, and for whom is looked at: some, or all.
+  await tx.query('set local plan_cache_mode = force_custom_plan');
   await tx.query('select 1 from score_state where tenant_id = $1 for update', [tx.tenantId]);
   const routes = await loadRoutes(tx, deps.registry);
   let planned = 0;
