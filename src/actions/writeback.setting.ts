@@ -1,6 +1,6 @@
 import type { FieldError } from '../base/errors.ts';
 import { type ConnectionRow, listConnections } from '../connections/store.ts';
-import type { SettingMistakes } from '../settings/routes.ts';
+import type { SettingMistakes } from '../settings/store.ts';
 import type { ActionDeps } from './deps.ts';
 import type { ScoreTarget } from './writeback.sql.ts';
 import { kindsOf, namesOf } from './writeback.ts';

@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import { Value } from 'typebox/value';
 import { appendEvents } from '../audit/store.ts';
 import type { Clock } from '../base/clock.ts';
-import type { Database, Tx } from '../base/database.ts';
+import type { Database } from '../base/database.ts';
 import { bumpDue } from '../base/due.ts';
 import { type FieldError, invalid, stale } from '../base/errors.ts';
 import { words } from '../base/schema.ts';
@@ -11,7 +11,7 @@ import type { App } from '../http/app.ts';
 import { caller, expectedVersion, tag } from '../http/helpers.ts';
 import { SETTING_KEYS, SETTINGS, type SettingKey, type SettingValue } from './schema.ts';
 import { scoreMistakes } from './score.ts';
-import { readSetting, writeSetting } from './store.ts';
+import { readSetting, type SettingMistakes, writeSetting } from './store.ts';
 
 const Setting = Type.Object({
   key: Type.String(),
@@ -21,9 +21,6 @@ const Setting = Type.Object({
   schema: Type.Unknown({ description: 'JSON schema of the value' }),
 });
 const Params = Type.Object({ key: words(SETTING_KEYS) });
-
-/** Names the mistakes of a setting that only the rooms above can know, such as a connection that cannot do it. */
-export type SettingMistakes = (tx: Tx, key: SettingKey, value: unknown) => Promise<FieldError[]>;
 
 /** Settings of the tenant: quiet hours, caps, who writes, which connection does what. */
 export function settingRoutes(app: App, deps: { db: Database; clock: Clock; mistakes: SettingMistakes }): void {

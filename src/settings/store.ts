@@ -1,4 +1,5 @@
 import { one, type Tx } from '../base/database.ts';
+import type { FieldError } from '../base/errors.ts';
 import { SETTINGS, type SettingKey, type SettingValue } from './schema.ts';
 
 export interface SettingRow<Key extends SettingKey = SettingKey> {
@@ -31,6 +32,9 @@ export async function readSetting<Key extends SettingKey>(tx: Tx, key: Key): Pro
     ? { ...row, value: { ...(standard as object), ...(row.value as object) } as SettingValue<Key> }
     : { key, value: standard, version: 0, updated_at: null, updated_by: null };
 }
+
+/** Names the mistakes of a setting that only the rooms above can know, such as a connection that cannot do it. */
+export type SettingMistakes = (tx: Tx, key: SettingKey, value: unknown) => Promise<FieldError[]>;
 
 export const setting = async <Key extends SettingKey>(tx: Tx, key: Key): Promise<SettingValue<Key>> =>
   (await readSetting(tx, key)).value;
