@@ -1,7 +1,9 @@
 import { actionQueues } from '../../src/actions/jobs.ts';
+import { tellScores } from '../../src/actions/writeback.ts';
 import type { QueueDefinition } from '../../src/base/queue.ts';
 import type { Hub } from '../../src/hub.ts';
 import { maintenanceQueues } from '../../src/maintenance.ts';
+import { privacyQueues } from '../../src/privacy/jobs.ts';
 import { scoreQueues } from '../../src/scoring/jobs.ts';
 import { segmentQueues } from '../../src/segments/jobs.ts';
 import { sequenceQueues } from '../../src/sequences/jobs.ts';
@@ -14,7 +16,7 @@ export type Job = Record<string, string>;
 export function queuesOf(hub: Hub, deps = hub.deps): QueueDefinition[] {
   return [
     ...syncQueues(() => deps),
-    ...scoreQueues(() => deps),
+    ...scoreQueues(() => ({ ...deps, tell: tellScores(() => deps) })),
     ...triggerQueues(() => ({
       db: deps.db,
       clock: deps.clock,
@@ -28,6 +30,7 @@ export function queuesOf(hub: Hub, deps = hub.deps): QueueDefinition[] {
     })),
     ...sequenceQueues(() => ({ db: deps.db, clock: deps.clock, ports: deps.ports })),
     ...actionQueues(() => deps),
+    ...privacyQueues(() => deps),
     ...maintenanceQueues(() => ({ db: deps.db, clock: deps.clock })),
   ];
 }
