@@ -102,15 +102,15 @@ describe('away', () => {
     expect(story.textsTo(ann)).toHaveLength(1);
   });
 
-  test('away: without a date it is three days; a bounce, a person’s own words and what is later anyway change nothing', async () => {
+  test('away: without a date it is seven days; a bounce, a person’s own words and what is later anyway change nothing', async () => {
     const ann = await story.chased();
     await story.until(5, '12:00');
     await machine(ann, 'Undeliverable: the mailbox is full', { subject: 'Undeliverable: reminder' });
     expect(await wakesOn(ann)).toBe(addDays(today(), 1));
     await machine(ann, 'I am out of the office.');
-    expect(await wakesOn(ann)).toBe(addDays(today(), 3));
+    expect(await wakesOn(ann)).toBe(addDays(today(), 7));
     await machine(ann, `Out of office, back on ${addDays(today(), 2)}`);
-    expect(await wakesOn(ann)).toBe(addDays(today(), 3));
+    expect(await wakesOn(ann)).toBe(addDays(today(), 7));
     await machine(ann, 'I am on vacation, but I will pay.', { automatic: false });
     expect(await story.enrolment(ann)).toMatchObject({ state: 'exited', endReason: 'the customer answered' });
   });

@@ -23,9 +23,12 @@ const read = (file: string): string => readFileSync(path.join(ROOT, file), 'utf8
 const README = read('README.md');
 const DOCS = [
   'README.md',
+  'docs/conditions.md',
+  'docs/consent.md',
   'docs/mapping.md',
   'docs/operations.md',
   'docs/score.md',
+  'docs/segments.md',
   'docs/privacy.md',
   'docs/triggers.md',
   'docs/write-a-connector.md',

@@ -1,7 +1,7 @@
 import { addDays, isLocalDate, type LocalDate, weekday } from '../base/time.ts';
 
 /** Days after which somebody who is away without saying until when is asked again. */
-export const DEFAULT_AWAY_DAYS = 3;
+export const DEFAULT_AWAY_DAYS = 7;
 
 /** Nobody is waited for longer than this, whatever a notice says. */
 const MOST_DAYS = 60;
