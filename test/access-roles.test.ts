@@ -48,7 +48,14 @@ describe('roles', () => {
     expect(all.length).toBeGreaterThan(60);
     for (const { name, permission } of all) expect([...PERMISSIONS, 'public'], name).toContain(permission);
     const reading = all.filter(({ method, permission }) => method !== 'GET' && permission === 'read');
-    expect(reading.map(({ name }) => name).sort()).toEqual([ENDING, 'POST /v1/audit/verify', 'POST /v1/triggers/try']);
+    expect(reading.map(({ name }) => name).sort()).toEqual([
+      ENDING,
+      'POST /v1/audit/verify',
+      // They look and keep nothing.
+      'POST /v1/conditions/check',
+      'POST /v1/conditions/try',
+      'POST /v1/triggers/try',
+    ]);
     const open = all.filter(({ permission }) => permission === 'public');
     expect(open.map(({ name }) => name).sort()).toEqual(['GET /v1/setup', 'POST /v1/sessions', 'POST /v1/setup']);
     // What stands outside /v1 asks for none: pages, health, vendors' posts (signed) and recipients' links (unguessable).
