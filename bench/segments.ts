@@ -10,10 +10,10 @@ import { insertSegment } from '../src/segments/store.ts';
 import { type Result, ratio } from './figures.ts';
 import { tempFolder } from './hub.ts';
 
-const CUSTOMERS = Number(process.env.CUSTOMERS ?? 100_000);
+const CUSTOMERS = Number(process.env.SEGMENTS_CUSTOMERS ?? 100_000);
 const SEGMENTS = 50;
 const FEW = 1_000;
-const MANY = Number(process.env.MANY ?? 8_000);
+const MANY = Number(process.env.SEGMENTS_CHANGED ?? 8_000);
 const ROUNDS = 5;
 /** Time for a changed customer among many, by that among few: proportional is 1. */
 const AIM = 1.3;

@@ -20,7 +20,7 @@ export function segmentCommands(program: Command): void {
   program
     .command('segments')
     .description(
-      'Segments and how many customers are in each; with a name, who is in it.\nWith --as the segment is made or changed: the condition is a sentence or JSON, as "rapport condition --help" tells.',
+      'Segments and how many customers are in each; with a name, who is in it.\nWith --as the segment is made or changed: the condition is a sentence or JSON, as docs/conditions.md tells.',
     )
     .argument('[name]', 'name or id of a segment')
     .option('--as <condition>', 'make it of this condition, or change it')

@@ -10,6 +10,8 @@ import { type Evaluation, evaluate, type Outcome, type Scope } from './membershi
 import { askedFor, inOrder, readsScores } from './order.ts';
 import { allSegments, noteEvaluated, noteSwept, type SegmentRow } from './store.ts';
 
+const HOUR = 3_600_000;
+
 /** Customers looked at in one transaction. */
 const BATCH = 1000;
 
@@ -145,10 +147,9 @@ export async function nextLook(tx: Tx, now: Date): Promise<Date | undefined> {
       [tx.tenantId],
     ),
   )!;
-  const quarter = 15 * 60_000;
   const midnight = instantOf(addDays(localDate(now, zone), 1), '00:00', zone);
-  // Zones differ by quarters of an hour; most days begin on the hour.
-  const hour = new Date(Math.ceil((now.getTime() + 1) / (4 * quarter)) * 4 * quarter);
+  // Most days begin on the hour; those of a few zones are seen up to three quarters late.
+  const hour = new Date(now.getTime() - (now.getTime() % HOUR) + HOUR);
   const times = [...(row.due ? [row.due] : []), ...(row.timed ? [hour < midnight ? hour : midnight] : [])];
   return times.sort((a, b) => a.getTime() - b.getTime())[0];
 }
