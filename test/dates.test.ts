@@ -124,6 +124,17 @@ test('dates: anniversaries are derived from the jobs, and can be corrected', asy
   ]);
   await set(id, 'first_installation', '2019-04-03');
   expect((await dates(id))[2]).toMatchObject({ value: '2019-04-03', origin: 'staff' });
+  // The trigger goes by what was set, for the kinds of work it is about.
+  const fires = async (settings: object): Promise<string[]> =>
+    (
+      await hub.api('POST', '/v1/triggers/try', { trigger: 'service.anniversary', customer: id, settings })
+    ).body.items.map((one: { occurredOn: string }) => one.occurredOn);
+  expect(await fires({})).toEqual(['2025-05-01']);
+  expect(await fires({ jobKinds: ['Installation'] })).toEqual(['2025-04-03']);
+  await set(id, 'first_service', '2020-07-08');
+  expect(await fires({})).toEqual(['2025-07-08']);
+  await hub.api('DELETE', `/v1/customers/${id}/dates/first_service`);
+  expect(await fires({})).toEqual(['2025-05-01']);
 });
 
 test('dates: joined, the newest entry counts; taken apart, each has their own again', async () => {

@@ -121,6 +121,21 @@ test('segments: what hangs on the day is looked at where the day begins', async 
   expect(await told(id)).toEqual(['ada entered', 'lea entered']);
 });
 
+test('segments: a choice about messages is a change: whoever agrees is in at once, whoever objects is out', async () => {
+  const id = await segment('Agreed', { consent: 'email', topic: 'news', is: 'granted' });
+  const fay = await person('fay');
+  const choose = async (state: string): Promise<void> => {
+    await hub.advance(MINUTE);
+    await must('POST', `/v1/customers/${fay}/consent`, { channel: 'email', topic: 'news', state, evidence: 'Said so' });
+    await hub.settle();
+  };
+  await choose('granted');
+  expect(await members(id)).toEqual(['fay']);
+  await choose('denied');
+  expect(await members(id)).toEqual([]);
+  expect(await told(id)).toEqual(['fay entered', 'fay left']);
+});
+
 test('segments: one can ask for another; a circle is refused, and one that is used cannot be removed', async () => {
   const green = await segment('Green', tagged('green'));
   const both = await segment('Green in Bonn', { all: [{ segment: green }, { field: 'customer.city', is: 'Bonn' }] });
@@ -285,6 +300,9 @@ test('segments: a trigger of a condition of its own fires when somebody comes to
   await hub.advance(MINUTE);
   await set('slow');
   expect(await fired()).toEqual([pia, pia]);
+  // Tried on her, it says so too.
+  const tried = await must('POST', '/v1/triggers/try', { triggerId: trigger.id, customer: pia });
+  expect(tried.items).toHaveLength(2);
   // It is nobody's segment, and goes with its trigger.
   const own = async () =>
     (

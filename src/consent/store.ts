@@ -1,5 +1,7 @@
 import { one, type Tx } from '../base/database.ts';
+import { bumpDue } from '../base/due.ts';
 import { newId } from '../base/ids.ts';
+import { markStale } from '../model/stale.ts';
 import type { MessageClass } from '../settings/schema.ts';
 
 export type ConsentState = 'granted' | 'denied' | 'per_topic';
@@ -88,6 +90,9 @@ export async function recordConsent(tx: Tx, entry: ConsentEntry): Promise<boolea
      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
     [tx.tenantId, newId(), ...valuesOf(entry)],
   );
+  // Conditions can ask for consent: segments look at the person again.
+  await markStale(tx, 'segments', [{ customerId: entry.customerId, depth: 0 }]);
+  await bumpDue(tx, tx.tenantId, 'segments', entry.at);
   return true;
 }
 

@@ -1,5 +1,6 @@
 import { insertRows, type Row, type Tx } from '../base/database.ts';
 import { addDays, type LocalDate, localDate } from '../base/time.ts';
+import { loadOverrides } from './overrides.ts';
 import { takeStale } from './stale.ts';
 
 /** A job's kind and what was worked on, as they are compared: no case, no blanks around, and short enough for a key. */
@@ -105,6 +106,7 @@ export async function refreshDates(tx: Tx, customerIds: readonly string[], zone:
   const fresh = [
     ...(await activityRows(tx, customerIds, zone, horizon)),
     ...(await servedRows(tx, customerIds, horizon)),
+    ...(await setRows(tx, customerIds)),
   ];
   fresh.sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
   const keys = new Set(fresh.map(keyOf));
@@ -193,6 +195,22 @@ async function servedRows(tx: Tx, ids: readonly string[], horizon: LocalDate): P
   );
   return rows.map((row) => dated({ ...row, what: 'served' }));
 }
+
+/** Days somebody set by hand. They count before what the jobs say. */
+async function setRows(tx: Tx, ids: readonly string[]): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const [customer_id, overrides] of await loadOverrides(tx, ids))
+    for (const [field, kind] of SET_BY_HAND) {
+      const day = overrides.find((one) => one.field === field)?.value;
+      if (day) rows.push(dated({ customer_id, what: 'set', kind, asset: '', first: day, last: day }));
+    }
+  return rows;
+}
+
+const SET_BY_HAND = [
+  ['first_service', ''],
+  ['first_installation', 'installation'],
+] as const;
 
 const BATCH = 2000;
 

@@ -20,6 +20,9 @@ export interface CustomerDate {
 /** Kinds of work, in the words businesses use, that are an installation. */
 const INSTALLATION = '(install|einbau|montage|instal)';
 
+/** Whether a kind of work is an installation. */
+export const isInstallation = (kind: string): boolean => new RegExp(INSTALLATION, 'i').test(kind);
+
 /** The first completed job of a customer, and the first that was an installation. */
 async function firstJobs(tx: Tx, customerId: string): Promise<{ service: string | null; installation: string | null }> {
   const row = one(

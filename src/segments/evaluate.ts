@@ -49,6 +49,7 @@ export async function evaluateWhole(tx: Tx, now: Date): Promise<number> {
   const anew = new Set(segments.filter((one) => everything || one.evaluated_at === null).map(({ id }) => id));
   // Who asks for one that is looked at anew may get other members by it.
   for (const segment of segments) if (askedFor(segment.condition).some((id) => anew.has(id))) anew.add(segment.id);
+  if (anew.size === 0) return 0;
   const evaluation = await how(tx, now, true);
   for (const segment of segments) if (anew.has(segment.id)) await look(tx, segment, { kind: 'all' }, evaluation);
   return anew.size;

@@ -28,15 +28,21 @@ export async function dropOwnSegment(tx: Tx, triggerId: string): Promise<void> {
   if (own) await deleteSegment(tx, own.id);
 }
 
-/** Who entered a segment on days of the zone, oldest first. */
+/**
+ * Who entered a segment on days of the zone, oldest first. Those found in it when its condition was new are not told of,
+ * and neither are they here; what was told is kept for 400 days.
+ */
 export async function enteredBetween(
   tx: Tx,
   segmentId: string,
   days: { from: LocalDate; to: LocalDate; zone: string; customerId: string | undefined },
 ): Promise<{ customer_id: string; entered_at: Date }[]> {
   const { rows } = await tx.query<{ customer_id: string; entered_at: Date }>(
-    `select customer_id, entered_at from segment_member
-     where tenant_id = $1 and segment_id = $2 and entered_at >= $3 and entered_at < $4 and ($5::uuid is null or customer_id = $5) order by entered_at`,
+    `select m.customer_id, m.entered_at from segment_member m
+     where m.tenant_id = $1 and m.segment_id = $2 and m.entered_at >= $3 and m.entered_at < $4 and ($5::uuid is null or m.customer_id = $5)
+       and exists (select from change h where h.tenant_id = $1 and h.kind = 'segment' and h.customer_id = m.customer_id and h.entity_id = $2
+         and h.op = 'entered' and h.occurred_at = m.entered_at)
+     order by m.entered_at`,
     [
       tx.tenantId,
       segmentId,

@@ -5,6 +5,7 @@ import { invalid, notFound } from '../base/errors.ts';
 import { isLocalDate, localDate } from '../base/time.ts';
 import { dropOverride, putOverride } from '../model/overrides.ts';
 import { refreshGolden } from '../model/parties.ts';
+import { markStale } from '../model/stale.ts';
 import { findCustomer } from '../model/store.ts';
 import type { ApplyContext, Change } from '../model/types.ts';
 import { type CustomerDate, DATE_KINDS, type DateKind, datesOf } from '../model/yearly.ts';
@@ -92,6 +93,7 @@ async function afterwards(
   { action, by, ...data }: { action: string; by: string; kind: DateKind; source?: string },
   ctx: ApplyContext,
 ): Promise<{ dates: CustomerDate[]; changes: Change[] }> {
+  if (data.kind !== 'birthday') await markStale(tx, 'dates', [{ customerId, depth: 0 }]);
   const changes = data.kind === 'birthday' ? await refreshGolden(tx, 'contact', [customerId], ctx) : [];
   const subject = { kind: 'contact', id: customerId };
   await appendEvents(tx, [{ actor: by, action, subject, customerId, data, at: ctx.now }]);

@@ -7,6 +7,13 @@ import { triggerDefinition } from './catalogue.ts';
 import type { DetectEnv } from './schema.ts';
 import { listTriggers } from './store.ts';
 
+/** A trigger to look back with: one of the business's own has an id. */
+export interface AnalysedTrigger {
+  id?: string;
+  name: string;
+  settings: Record<string, unknown>;
+}
+
 /** One line of `detect` and `simulate`. */
 export interface DetectedRow {
   trigger: string;
@@ -22,17 +29,18 @@ export interface DetectedRow {
  */
 export async function analyse(
   tx: Tx,
-  triggers: readonly { name: string; settings: Record<string, unknown> }[],
+  triggers: readonly AnalysedTrigger[],
   from: LocalDate,
   to: LocalDate,
   now: Date,
 ): Promise<(DetectedRow & { customerId: string | null })[]> {
-  const env: DetectEnv = { now, zone: await tenantZone(tx) };
-  while (await passCalendars(tx, env.zone, now));
-  while ((await settleDates(tx, env.zone, now)) > 0);
+  const day: DetectEnv = { now, zone: await tenantZone(tx) };
+  while (await passCalendars(tx, day.zone, now));
+  while ((await settleDates(tx, day.zone, now)) > 0);
   const found: (DetectedRow & { customerId: string | null })[] = [];
   const seen = new Set<string>();
-  for (const { name, settings } of triggers) {
+  for (const { id, name, settings } of triggers) {
+    const env = { ...day, lookBackFor: id };
     for (const candidate of (await triggerDefinition(name).between?.(tx, from, to, settings, env)) ?? []) {
       const key = `${name} ${candidate.businessKey}`;
       if (seen.has(key)) continue;
@@ -50,15 +58,12 @@ export async function analyse(
 }
 
 /** The tenant's triggers, or, where a kind has none, the kind with its defaults: a rehearsal needs no set-up. */
-export async function analysedTriggers(
-  tx: Tx,
-  names: readonly string[],
-): Promise<{ name: string; settings: Record<string, unknown> }[]> {
+export async function analysedTriggers(tx: Tx, names: readonly string[]): Promise<AnalysedTrigger[]> {
   const own = await listTriggers(tx);
   return names.flatMap((name) => {
     const mine = own.filter((trigger) => trigger.name === name);
     return mine.length > 0
-      ? mine.map(({ settings }) => ({ name, settings }))
+      ? mine.map(({ id, settings }) => ({ id, name, settings }))
       : [{ name, settings: triggerDefinition(name).defaults as Record<string, unknown> }];
   });
 }

@@ -49,6 +49,8 @@ export interface DetectEnv {
   customerId?: string;
   /** The trigger that looks, when it looks at what just happened: quiet periods count from what it fired for. */
   triggerId?: string;
+  /** The trigger that looks back: what it keeps is asked, what it fired for does not count. */
+  lookBackFor?: string | undefined;
 }
 
 /** A missed day is caught up this long, then recorded as missed. */

@@ -47,7 +47,8 @@ export async function runTrial(
       throw new Problem(409, 'several', `Several customers are called "${input.customer}".`, {
         fix: 'Name one by the e-mail address or id.',
       });
-    const trial = await tryTrigger(tx, { name: definition.name, settings }, customer.id, input.months ?? 12, now);
+    const tried = { ...(own && { id: own.id }), name: definition.name, settings };
+    const trial = await tryTrigger(tx, tried, customer.id, input.months ?? 12, now);
     const outcomes = await outcomesOf(tx, own, trial.found);
     return {
       trigger: definition.name,

@@ -1,3 +1,4 @@
+import { attempt } from '../base/attempt.ts';
 import type { Tx } from '../base/database.ts';
 import { addMonths, instantOf, type LocalDate, localDate } from '../base/time.ts';
 import { refreshDates } from '../model/dates.ts';
@@ -27,7 +28,7 @@ const FIRST_ZONE = 'Etc/GMT-14';
  */
 export async function tryTrigger(
   tx: Tx,
-  trigger: { name: string; settings: Record<string, unknown> },
+  trigger: { id?: string; name: string; settings: Record<string, unknown> },
   customerId: string,
   months: number,
   now: Date,
@@ -35,7 +36,7 @@ export async function tryTrigger(
   const definition = triggerDefinition(trigger.name);
   const business = await tenantZone(tx);
   const own = (await localZones(tx, [customerId], business)).get(customerId) ?? business;
-  const env: DetectEnv = { now, zone: business, customerId };
+  const env: DetectEnv = { now, zone: business, customerId, lookBackFor: trigger.id };
   const to = localDate(now, definition.calendar === 'customer' ? FIRST_ZONE : business);
   const from = addMonths(localDate(now, business), -months);
   await refreshDates(tx, [customerId], business, now);
@@ -72,14 +73,8 @@ async function oneByOne(
   const found: Candidate[] = [];
   for (const change of changes) {
     if (change.origin !== 'live') continue;
-    await tx.query('savepoint one');
-    try {
-      found.push(...(await look(change)));
-      await tx.query('release one');
-    } catch {
-      // One that fails would have been parked: it is none that fired.
-      await tx.query('rollback to one');
-    }
+    // One that fails would have been parked: it is none that fired.
+    await attempt(tx, async () => void found.push(...(await look(change))));
   }
   return found;
 }

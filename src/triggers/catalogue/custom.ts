@@ -1,10 +1,17 @@
 import { Type } from 'typebox';
+import type { Tx } from '../../base/database.ts';
 import { localDate } from '../../base/time.ts';
 import { checkCondition } from '../../conditions/check.ts';
 import { dropOwnSegment, enteredBetween, keepOwnSegment } from '../../segments/own.ts';
 import { SETTLE_MINUTES } from '../../segments/schema.ts';
-import { segmentOfTrigger } from '../../segments/store.ts';
-import { defineTrigger } from '../schema.ts';
+import { type SegmentRow, segmentOfTrigger } from '../../segments/store.ts';
+import { type DetectEnv, defineTrigger } from '../schema.ts';
+
+/** The segment the trigger keeps; none while its settings are only tried. */
+function segmentKept(tx: Tx, env: DetectEnv): Promise<SegmentRow | undefined> {
+  const id = env.triggerId ?? env.lookBackFor;
+  return id === undefined ? Promise.resolve(undefined) : segmentOfTrigger(tx, id);
+}
 
 /** A trigger of a condition somebody wrote. It keeps a segment of its own, which notices who comes to match. */
 export const custom = defineTrigger({
@@ -33,7 +40,7 @@ export const custom = defineTrigger({
   keep: keepOwnSegment,
   drop: dropOwnSegment,
   fromChanges: async (tx, changes, _settings, env) => {
-    const own = env.triggerId === undefined ? undefined : await segmentOfTrigger(tx, env.triggerId);
+    const own = await segmentKept(tx, env);
     return changes
       .filter((change) => change.kind === 'segment' && change.op === 'entered' && change.entity_id === own?.id)
       .map((change) => ({
@@ -47,7 +54,7 @@ export const custom = defineTrigger({
       }));
   },
   between: async (tx, from, to, _settings, env) => {
-    const own = env.triggerId === undefined ? undefined : await segmentOfTrigger(tx, env.triggerId);
+    const own = await segmentKept(tx, env);
     if (!own) return [];
     return (await enteredBetween(tx, own.id, { from, to, zone: env.zone, customerId: env.customerId })).map((row) => ({
       businessKey: `${row.customer_id}:${row.entered_at.toISOString()}`,
