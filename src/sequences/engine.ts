@@ -1,7 +1,6 @@
-import { DateTime } from 'luxon';
 import { appendEvents } from '../audit/store.ts';
 import type { Tx } from '../base/database.ts';
-import { addDays, instantOf, localDate } from '../base/time.ts';
+import { addDays, localDate } from '../base/time.ts';
 import { type PersonPlace, zoneOf } from '../model/zones.ts';
 import { tenantZone } from '../settings/store.ts';
 import { answeredOf, reminderUnanswered, waitsUntil } from '../triggers/catalogue/reminder-unanswered.ts';
@@ -10,10 +9,13 @@ import { noLongerSo } from '../triggers/standing.ts';
 import { listTriggers, type OccurrenceRow, type TriggerRow } from '../triggers/store.ts';
 import { endsBy } from './causes.ts';
 import { openEscalation } from './escalations.ts';
+import { stepAfter, stepOf } from './graph.ts';
 import type { SequencePorts } from './ports.ts';
 import { enteredAt, enterStep, insertRun, leaveStep, lockRun, type RunRow, runsOfKey, saveRun } from './runs.ts';
-import { type Definition, type Step, stepKind } from './schema.ts';
+import type { Definition } from './schema.ts';
+import { type Step, stepKind } from './steps.ts';
 import { findSequence, loadDefinition, type SequenceRow } from './store.ts';
+import { after, dueOf } from './timing.ts';
 
 /** A definition cannot have more steps than this without a wait in between, so a run always comes to rest. */
 const MAX_STEPS_AT_ONCE = 100;
@@ -132,8 +134,7 @@ export async function proceed(
   now: Date,
 ): Promise<void> {
   for (let count = 0; count < MAX_STEPS_AT_ONCE; count++) {
-    const step = definition.steps.find((candidate) => candidate.id === run.step_id);
-    if (!step) throw new Error(`The definition has no step "${run.step_id}".`);
+    const step = stepOf(definition, run.step_id);
     const outcome = await stand(ports, tx, run, definition, step, now);
     if (outcome === undefined) {
       await saveRun(tx, run, now);
@@ -155,7 +156,7 @@ async function stand(
 ): Promise<{ outcome: string; detail?: string } | undefined> {
   if (run.waiting_for === null) {
     await enterStep(tx, run, now);
-    const due = step.day === undefined ? now : instantOf(addDays(run.start_on, step.day), '00:00', run.zone);
+    const due = dueOf(step, run, now);
     if (due > now) return wait(run, 'day', due);
   } else if (run.waiting_for === 'answer' || run.waiting_for === 'time') {
     if (run.wake_at === null || run.wake_at > now) return keep(run);
@@ -172,9 +173,15 @@ async function stand(
       return result.planned ? wait(run, 'action', null) : { outcome: 'skipped', detail: result.reason };
     }
     case 'await_answer':
-      return wait(run, 'answer', sameTimeAfter(now, 'await_answer' in step ? step.await_answer.days : 0, run.zone));
+      return wait(run, 'answer', after(now, 'await_answer' in step ? step.await_answer : {}, run.zone));
     case 'wait':
-      return wait(run, 'time', sameTimeAfter(now, 'wait' in step ? step.wait.days : 0, run.zone));
+      return wait(
+        run,
+        'time',
+        'wait' in step && !('until' in step.wait || 'until_date' in step.wait) ? after(now, step.wait, run.zone) : now,
+      );
+    case 'end':
+      return { outcome: 'ended' };
     case 'escalate': {
       if (!('escalate' in step)) throw new Error('unreachable');
       const escalation = await openEscalation(tx, run, step, now);
@@ -182,13 +189,9 @@ async function stand(
       await ports.tellStaff(tx, escalation, now);
       return wait(run, 'escalation', null);
     }
+    default:
+      throw new Error(`The engine cannot run the step "${step.id}".`);
   }
-}
-
-/** The same wall-clock time a number of local days later. */
-function sameTimeAfter(now: Date, days: number, zone: string): Date {
-  const time = DateTime.fromJSDate(now, { zone }).toFormat('HH:mm');
-  return instantOf(addDays(localDate(now, zone), days), time, zone);
 }
 
 function wait(run: RunRow, waitingFor: string, until: Date | null): undefined {
@@ -210,7 +213,8 @@ async function moveOn(
   now: Date,
 ): Promise<boolean> {
   await leaveStep(tx, run, outcome, detail, now);
-  const next = definition.steps[definition.steps.findIndex((step) => step.id === run.step_id) + 1];
+  const step = stepOf(definition, run.step_id);
+  const next = 'end' in step ? undefined : stepAfter(definition, step);
   Object.assign(run, { waiting_for: null, wake_at: null });
   if (next) {
     Object.assign(run, { step_id: next.id, state: 'active' });

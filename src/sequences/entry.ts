@@ -10,7 +10,7 @@ export function lengthOf(definition: Definition): number {
   let day = 0;
   for (const step of definition.steps) {
     if (step.day !== undefined) day = Math.max(day, step.day);
-    if ('wait' in step) day += step.wait.days;
+    if ('wait' in step && 'days' in step.wait) day += step.wait.days ?? 0;
     if ('await_answer' in step) day += step.await_answer.days;
   }
   return day;

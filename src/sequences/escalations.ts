@@ -5,8 +5,8 @@ import { localDate } from '../base/time.ts';
 import { addWorkingMinutes } from '../consent/windows.ts';
 import { setting, tenantZone } from '../settings/store.ts';
 import type { RunRow } from './runs.ts';
-import type { Step } from './schema.ts';
 import { personFor, type StaffRow } from './staff.ts';
+import type { Step } from './steps.ts';
 
 type EscalateStep = Extract<Step, { escalate: unknown }>;
 

@@ -16,6 +16,9 @@ import { loadDefinition } from './store.ts';
 export const EXIT_WORDS: Record<ExitRule, string> = {
   invoices_settled: 'nothing is overdue any more',
   answered: 'the customer answered',
+  booked: 'the customer has a booking',
+  unhappy: 'the customer is unhappy',
+  opted_out: 'the customer wants no such messages',
   customer_gone: 'the customer was deleted',
   subject_gone: 'what it is about is no longer so',
 };

@@ -38,7 +38,7 @@ export function readPlaybook(text: string, name: string): Playbook {
       errors,
     );
   }
-  const errors = definitionErrors(value.sequence, new Set(Object.keys(value.templates)));
+  const errors = definitionErrors(value.sequence, { templates: new Set(Object.keys(value.templates)) });
   if (errors.length > 0)
     throw invalid(
       `${name} has mistakes: ${errors.map((error) => `${error.path} ${error.message}`).join('; ')}`,
@@ -132,7 +132,7 @@ export async function createSequence(tx: Tx, definition: unknown, by: string, no
 /** @throws Problem with the place of every mistake */
 export async function checkDefinition(tx: Tx, definition: unknown): Promise<Definition> {
   const templates = new Set((await listTemplates(tx)).map((template) => template.key));
-  const errors = definitionErrors(definition, templates);
+  const errors = definitionErrors(definition, { templates });
   if (errors.length > 0)
     throw invalid(
       `The sequence cannot run like this: ${errors.map((error) => `${error.path} ${error.message}`).join('; ')}`,

@@ -1,7 +1,8 @@
 import type { Tx } from '../base/database.ts';
 import type { EscalationRow } from './escalations.ts';
 import type { RunRow } from './runs.ts';
-import type { Definition, Step } from './schema.ts';
+import type { Definition } from './schema.ts';
+import type { Step } from './steps.ts';
 
 /** What sequences ask of the actions room, which lies above them. */
 export interface SequencePorts {

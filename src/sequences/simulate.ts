@@ -114,7 +114,7 @@ function playCustomer(
         end = day;
         break;
       }
-      if ('wait' in step) day = addDays(day, step.wait.days);
+      if ('wait' in step && 'days' in step.wait) day = addDays(day, step.wait.days ?? 0);
       if (!('await_answer' in step)) continue;
       day = addDays(day, step.await_answer.days);
       if (definition.exits.includes('invoices_settled') && !overdueOn(claims, day)) {

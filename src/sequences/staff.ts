@@ -3,7 +3,7 @@ import { newId } from '../base/ids.ts';
 import { localDate } from '../base/time.ts';
 import type { ChangeListener } from '../model/types.ts';
 import type { Window } from '../settings/schema.ts';
-import type { ESCALATION_TARGETS } from './schema.ts';
+import type { ESCALATION_TARGETS } from './steps.ts';
 
 export interface StaffRow {
   id: string;

@@ -1,5 +1,6 @@
 import { one, type Tx } from '../base/database.ts';
 import { newId } from '../base/ids.ts';
+import { structureOf } from './graph.ts';
 import type { Definition } from './schema.ts';
 
 export interface SequenceRow {
@@ -56,8 +57,8 @@ async function insertVersion(
   now: Date,
 ): Promise<void> {
   await tx.query(
-    'insert into sequence_version (tenant_id, sequence_id, number, definition, created_at, created_by) values ($1, $2, $3, $4, $5, $6)',
-    [tx.tenantId, id, number, definition, now, by],
+    'insert into sequence_version (tenant_id, sequence_id, number, definition, structure, created_at, created_by) values ($1, $2, $3, $4, $5, $6, $7)',
+    [tx.tenantId, id, number, definition, structureOf(definition), now, by],
   );
 }
 

@@ -1,62 +1,170 @@
 import { Value } from 'typebox/value';
 import type { FieldError } from '../base/errors.ts';
+import { checkCondition } from '../conditions/check.ts';
 import { CATALOGUE } from '../triggers/catalogue.ts';
 import { settingsErrors } from '../triggers/schema.ts';
-import { Definition, stepKind } from './schema.ts';
+import { graphErrors } from './graph.ts';
+import { Definition } from './schema.ts';
+import { type Happening, type Step, stepKind } from './steps.ts';
+import type { When } from './tests.schema.ts';
+
+/** What a definition may name. What is absent is not checked. */
+export interface Known {
+  /** Keys of texts. */
+  templates?: ReadonlySet<string>;
+  /** Keys of surveys. */
+  surveys?: ReadonlySet<string>;
+  /** Keys of sequences. */
+  sequences?: ReadonlySet<string>;
+}
+
+/** Steps the engine can run. */
+const READY: ReadonlySet<string> = new Set(['message', 'await_answer', 'wait', 'do', 'escalate', 'end']);
 
 /**
  * Everything that is wrong with a definition, with its place and the cure. An empty list means it can run.
- * @param templates keys of the templates there are; absent: not checked
  */
-export function definitionErrors(value: unknown, templates?: ReadonlySet<string>): FieldError[] {
-  if (!Value.Check(Definition, value)) {
-    return Value.Errors(Definition, value).map((error) => ({
-      path: error.instancePath.replace(/^\//, '').replaceAll('/', '.') || 'definition',
-      message: error.message,
-    }));
-  }
-  const errors: FieldError[] = [];
-  value.triggers.forEach((trigger, at) => {
-    const known = CATALOGUE.find((definition) => definition.name === trigger.name);
-    if (!known)
-      errors.push({
-        path: `triggers[${at}].name`,
-        message: `there is no trigger "${trigger.name}"; there are ${CATALOGUE.map((definition) => definition.name).join(', ')}`,
-      });
-    else
-      for (const { path, message } of settingsErrors(known, { ...known.defaults, ...trigger.settings }))
-        errors.push({ path: `triggers[${at}].settings${path ? `.${path}` : ''}`, message });
-  });
+export function definitionErrors(value: unknown, known: Known = {}): FieldError[] {
+  if (!Value.Check(Definition, value)) return formErrors(value);
+  const errors = triggerErrors(value);
   if (value.again.policy === 'after_days' && value.again.days === undefined)
     errors.push({ path: 'again.days', message: 'is missing: how many days after the end someone may enter again' });
-  const ids = new Set<string>();
-  let day = 0;
+  if (value.audience !== undefined) errors.push(...conditionErrors(value.audience, 'audience'));
   value.steps.forEach((step, at) => {
-    const path = `steps[${at}]`;
-    if (ids.has(step.id)) errors.push({ path: `${path}.id`, message: `"${step.id}" is used twice` });
-    ids.add(step.id);
-    if (step.day !== undefined) {
-      if (step.day < day)
-        errors.push({
-          path: `${path}.day`,
-          message: `is day ${step.day}, but an earlier step is on day ${day}: days are counted from the start and cannot go back`,
-        });
-      day = Math.max(day, step.day);
-    }
-    if (stepKind(step) === 'message' && 'message' in step && templates && !templates.has(step.message.template)) {
-      errors.push({
-        path: `${path}.message.template`,
-        message: `there is no template "${step.message.template}"; there are ${[...templates].join(', ') || 'none'}`,
-      });
-    }
-    if ('escalate' in step) {
-      step.escalate.to.forEach((level, index) => {
-        if (level.who === 'role' && !level.role)
-          errors.push({ path: `${path}.escalate.to[${index}].role`, message: 'is missing: which role of staff' });
-      });
-      if (!step.escalate.task && !step.escalate.chat)
-        errors.push({ path: `${path}.escalate`, message: 'needs a task or a chat message: otherwise nobody is told' });
-    }
+    errors.push(...stepErrors(value, step, `steps[${at}]`, known));
   });
+  return [...errors, ...graphErrors(value)];
+}
+
+/** Mistakes of form. Of a step, those of its own kind: not those of all the kinds it is not. */
+function formErrors(value: unknown): FieldError[] {
+  return Value.Errors(Definition, value).map((error) => ({
+    path: error.instancePath.replace(/^\//, '').replaceAll('/', '.') || 'definition',
+    message: error.message,
+  }));
+}
+
+function triggerErrors(value: Definition): FieldError[] {
+  return value.triggers.flatMap((trigger, at) => {
+    const known = CATALOGUE.find((definition) => definition.name === trigger.name);
+    if (!known)
+      return [
+        {
+          path: `triggers[${at}].name`,
+          message: `there is no trigger "${trigger.name}"; there are ${CATALOGUE.map((definition) => definition.name).join(', ')}`,
+        },
+      ];
+    return settingsErrors(known, { ...known.defaults, ...trigger.settings }).map(({ path, message }) => ({
+      path: `triggers[${at}].settings${path ? `.${path}` : ''}`,
+      message,
+    }));
+  });
+}
+
+/** Mistakes of a condition, under the place where it stands. */
+const conditionErrors = (condition: unknown, path: string): FieldError[] =>
+  checkCondition(condition).problems.map((problem) => ({
+    path: problem.path === 'condition' ? path : `${path}${problem.path.startsWith('.') ? '' : '.'}${problem.path}`,
+    message: problem.message,
+  }));
+
+function stepErrors(definition: Definition, step: Step, path: string, known: Known): FieldError[] {
+  const kind = stepKind(step);
+  const own = [
+    ...(READY.has(kind) ? [] : [{ path: kind, message: 'is no step that can run yet' }]),
+    ...referenceErrors(definition, step, known),
+    ...timeErrors(step),
+    ...staffErrors(step),
+  ];
+  const errors = own.map((error) => ({ ...error, path: `${path}.${error.path}` }));
+  if (step.only_if) errors.push(...whenErrors(definition, step.only_if, `${path}.only_if`));
+  if ('branch' in step)
+    step.branch.cases.forEach(({ when }, at) => {
+      errors.push(...whenErrors(definition, when, `${path}.branch.cases[${at}].when`));
+    });
+  if ('wait_for' in step) errors.push(...eventErrors(definition, step.wait_for.event, `${path}.wait_for.event`));
+  if ('goal' in step) errors.push(...eventErrors(definition, step.goal.event, `${path}.goal.event`));
   return errors;
+}
+
+/** Texts, surveys and sequences a step names. */
+function referenceErrors(definition: Definition, step: Step, known: Known): FieldError[] {
+  const named = (path: string, what: string, key: string, there: ReadonlySet<string> | undefined): FieldError[] =>
+    there && !there.has(key)
+      ? [{ path, message: `there is no ${what} "${key}"; there are ${[...there].join(', ') || 'none'}` }]
+      : [];
+  if ('message' in step) return named('message.template', 'template', step.message.template, known.templates);
+  if ('survey' in step)
+    return [
+      ...named('survey.template', 'template', step.survey.template, known.templates),
+      ...named('survey.survey', 'survey', step.survey.survey, known.surveys),
+    ];
+  if (!('hand_over' in step)) return [];
+  return step.hand_over.to === definition.key
+    ? [{ path: 'hand_over.to', message: 'is this sequence itself; use restart' }]
+    : named('hand_over.to', 'sequence', step.hand_over.to, known.sequences);
+}
+
+function timeErrors(step: Step): FieldError[] {
+  if ('wait' in step && Object.keys(step.wait).length === 0)
+    return [{ path: 'wait', message: 'needs days, hours or minutes' }];
+  if (!('wait_for' in step)) return [];
+  const { days = 0, hours = 0, minutes = 0 } = step.wait_for.timeout;
+  return days + hours + minutes === 0
+    ? [{ path: 'wait_for.timeout', message: 'must be some time: nobody waits for ever or not at all' }]
+    : [];
+}
+
+/** A role that is named, and something to tell. */
+function staffErrors(step: Step): FieldError[] {
+  const [kind, told, asked] =
+    'notify' in step
+      ? (['notify', step.notify, [{ path: 'notify.role', ...step.notify }]] as const)
+      : 'escalate' in step
+        ? ([
+            'escalate',
+            step.escalate,
+            step.escalate.to.map((to, at) => ({ path: `escalate.to[${at}].role`, ...to })),
+          ] as const)
+        : ([undefined, undefined, []] as const);
+  const errors = asked
+    .filter(({ who, role }) => who === 'role' && !role)
+    .map(({ path }) => ({ path, message: 'is missing: which role of staff' }));
+  if (kind && !told.task && !told.chat)
+    errors.push({ path: kind, message: 'needs a task or a chat message: otherwise nobody is told' });
+  return errors;
+}
+
+function whenErrors(definition: Definition, when: When, path: string): FieldError[] {
+  const errors: FieldError[] = [];
+  if (when.condition !== undefined) errors.push(...conditionErrors(when.condition, `${path}.condition`));
+  if (when.outcome && !definition.steps.some(({ id }) => id === when.outcome!.step))
+    errors.push({ path: `${path}.outcome.step`, message: `there is no step "${when.outcome.step}"` });
+  const compares = (asked: Pick<NonNullable<When['answer']>, 'is' | 'at_least' | 'at_most'>): boolean =>
+    asked.is !== undefined || asked.at_least !== undefined || asked.at_most !== undefined;
+  if (when.answer && !compares(when.answer))
+    errors.push({ path: `${path}.answer`, message: 'asks nothing; add is, at_least or at_most' });
+  if (when.trigger && compares(when.trigger) !== (when.trigger.data !== undefined))
+    errors.push({
+      path: `${path}.trigger`,
+      message: 'data names a value the trigger tells, and is, at_least or at_most compares it',
+    });
+  if (when.trigger && !when.trigger.name && !when.trigger.data)
+    errors.push({ path: `${path}.trigger`, message: 'asks nothing; add name or data' });
+  return errors;
+}
+
+function eventErrors(definition: Definition, event: Happening, path: string): FieldError[] {
+  if (event.what === 'condition')
+    return event.condition === undefined
+      ? [{ path: `${path}.condition`, message: 'is missing: what must come to hold' }]
+      : conditionErrors(event.condition, `${path}.condition`);
+  if (event.what === 'task_done') {
+    const made = definition.steps.find(({ id }) => id === event.step);
+    if (!made || !('do' in made || 'notify' in made || 'escalate' in made))
+      return [{ path: `${path}.step`, message: 'must name a step that makes a task' }];
+  }
+  if ((event.what === 'tag_added' || event.what === 'tag_removed') && !event.tag)
+    return [{ path: `${path}.tag`, message: 'is missing: which tag' }];
+  return [];
 }
