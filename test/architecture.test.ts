@@ -33,6 +33,7 @@ const ORDER = [
   'connections',
   'sync',
   'consent',
+  'surveys',
   'conditions',
   'scoring',
   'segments',

@@ -90,7 +90,7 @@ export async function planNextChannel(deps: ActionDeps, tx: Tx, request: Request
       kind: KIND_OF_CHANNEL[channel as Channel],
       channel: channel!,
       recipient,
-      plan: { type: 'message', template: request.plan.template, then },
+      plan: { ...request.plan, then },
     },
     now,
   );

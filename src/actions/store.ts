@@ -6,8 +6,11 @@ export type RequestState = 'planned' | 'committed' | 'sending' | 'sent' | 'faile
 
 /** What was asked for, before the gate turns it into what is sent. */
 export type Plan =
-  /** A message to the customer by a template; `channels` are the ones still to try after this. */
-  | { type: 'message'; template: string; then: string[] }
+  /**
+   * A message to the customer by a template; `then` are the channels still to try after this. `survey` is the key of the
+   * survey it invites to, or with `invitation` the one whose answer it replies to.
+   */
+  | { type: 'message'; template: string; then: string[]; survey?: string; invitation?: string }
   /** A native action of a sequence; texts use the template context. */
   | { type: 'do'; input: Record<string, unknown> }
   /** Telling staff about an escalation. */

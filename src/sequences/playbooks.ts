@@ -7,6 +7,7 @@ import { appendEvents } from '../audit/store.ts';
 import type { Tx } from '../base/database.ts';
 import { bumpDue } from '../base/due.ts';
 import { invalid, notFound } from '../base/errors.ts';
+import { surveyErrors } from '../surveys/check.ts';
 import { triggerDefinition } from '../triggers/catalogue.ts';
 import { keepTrigger } from '../triggers/keep.ts';
 import { insertTrigger, triggersOfSequence, updateTrigger } from '../triggers/store.ts';
@@ -38,7 +39,14 @@ export function readPlaybook(text: string, name: string): Playbook {
       errors,
     );
   }
-  const errors = definitionErrors(value.sequence, { templates: new Set(Object.keys(value.templates)) });
+  const templates = new Set(Object.keys(value.templates));
+  const surveys = new Set(value.surveys?.map(({ key }) => key));
+  const errors = [
+    ...definitionErrors(value.sequence, { templates, ...(value.surveys ? { surveys } : {}) }),
+    ...(value.surveys ?? []).flatMap((survey, at) =>
+      surveyErrors(survey, templates).map((error) => ({ ...error, path: `surveys[${at}].${error.path}` })),
+    ),
+  ];
   if (errors.length > 0)
     throw invalid(
       `${name} has mistakes: ${errors.map((error) => `${error.path} ${error.message}`).join('; ')}`,

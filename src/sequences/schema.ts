@@ -1,6 +1,7 @@
 import { type Static, Type } from 'typebox';
 import { nullable, words } from '../base/schema.ts';
 import { CHANNELS } from '../settings/schema.ts';
+import { SurveyDefinition } from '../surveys/schema.ts';
 import { Step, StepId, Text } from './steps.ts';
 
 /**
@@ -88,6 +89,8 @@ export const Playbook = Type.Object(
   {
     sequence: Definition,
     templates: Type.Record(Type.String(), Type.Array(Template, { minItems: 1 })),
+    /** The surveys its steps ask. */
+    surveys: Type.Optional(Type.Array(SurveyDefinition, { maxItems: 20 })),
     description: Type.Optional(Text(2000)),
   },
   { additionalProperties: false },

@@ -53,7 +53,8 @@ const Cap = Type.Object(
 export type Cap = Static<typeof Cap>;
 const Caps = Type.Array(Cap, { maxItems: 10 });
 
-const Texts = (maxLength: number) =>
+/** A text in the languages customers are spoken to in. */
+export const Texts = (maxLength: number) =>
   Type.Object(
     {
       en: Type.String({ minLength: 1, maxLength }),

@@ -10,6 +10,7 @@ export {
   LANGUAGES,
   type Language,
   type MessageClass,
+  Texts,
   type Window,
 } from './consent.ts';
 
