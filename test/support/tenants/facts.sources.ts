@@ -216,6 +216,18 @@ export function documentFacts(ids: Ids, { due }: Flavour): Facts {
         occurred_at: due,
         processed: false,
       },
+      {
+        // That the member of the segment entered it was told.
+        ...{
+          id: newId(),
+          kind: 'segment',
+          entity_id: ids.segment,
+          customer_id: ids.customer2,
+          op: 'entered',
+          fields: [],
+        },
+        ...{ before: null, after: null, origin: 'live', occurred_at: LONG_AGO, processed: true },
+      },
     ],
   };
 }
