@@ -8,6 +8,7 @@ import { fire } from '../triggers/detect.ts';
 import { noLongerSo } from '../triggers/standing.ts';
 import { listTriggers, type OccurrenceRow, type TriggerRow } from '../triggers/store.ts';
 import { endsBy } from './causes.ts';
+import { entranceOf } from './entrance.ts';
 import { openEscalation } from './escalations.ts';
 import { stepAfter, stepOf } from './graph.ts';
 import type { SequencePorts } from './ports.ts';
@@ -66,6 +67,7 @@ async function startRun(
   if (refusal) return { outcome: `refused: ${refusal}`, runId: null };
   const zone = await customerZone(tx, customerId);
   const sameKey = earlier.filter((run) => run.business_key === key);
+  const entrance = entranceOf(occurrence.data);
   const run = await insertRun(
     tx,
     {
@@ -74,8 +76,9 @@ async function startRun(
       customer_id: customerId,
       business_key: key,
       ordinal: (sameKey[0]?.ordinal ?? 0) + 1,
-      step_id: definition.steps[0]!.id,
-      start_on: localDate(now, zone),
+      step_id: entrance?.step ?? definition.steps[0]!.id,
+      start_on: entrance?.startOn ?? localDate(now, zone),
+      campaign_id: entrance?.campaign ?? null,
       zone,
       cause: { trigger: occurrence.trigger_name, occurrence: occurrence.id, subject: occurrence.subject_label },
       depth: occurrence.depth,

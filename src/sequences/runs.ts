@@ -46,13 +46,13 @@ export async function insertRun(
     | 'zone'
     | 'cause'
     | 'depth'
-  >,
+  > & { campaign_id?: string | null },
   now: Date,
 ): Promise<RunRow | undefined> {
   return one(
     await tx.query<RunRow>(
-      `insert into run (tenant_id, id, sequence_id, version, customer_id, business_key, ordinal, state, step_id, start_on, zone, cause, depth, started_at, updated_at)
-       values ($1, $2, $3, $4, $5, $6, $7, 'active', $8, $9, $10, $11, $12, $13, $13) on conflict do nothing returning ${RUN}`,
+      `insert into run (tenant_id, id, sequence_id, version, customer_id, business_key, ordinal, state, step_id, start_on, zone, cause, depth, campaign_id, started_at, updated_at)
+       values ($1, $2, $3, $4, $5, $6, $7, 'active', $8, $9, $10, $11, $12, $14, $13, $13) on conflict do nothing returning ${RUN}`,
       [
         tx.tenantId,
         newId(),
@@ -67,6 +67,7 @@ export async function insertRun(
         run.cause,
         run.depth,
         now,
+        run.campaign_id ?? null,
       ],
     ),
   );
