@@ -6,7 +6,6 @@ import { channelsOf, choiceDeps, optOutDeps, passedOn } from './actions/optouts.
 import { oversightRoutes } from './actions/oversight.routes.ts';
 import { actionRoutes } from './actions/routes.ts';
 import { standingOf } from './actions/standing.ts';
-import { templateProblem } from './actions/templates.ts';
 import { unfreeze } from './actions/transitions.ts';
 import { messagesTo } from './actions/why.ts';
 import { settingMistakes } from './actions/writeback.setting.ts';
@@ -86,7 +85,7 @@ export async function apiRoutes(app: App, api: ApiDeps): Promise<void> {
   enrolmentRoutes(app, { db, clock, ports, start });
   peopleRoutes(app, { db, clock, ports });
   holdRoutes(app, { db, clock, unfreeze, wake: (tenantId) => queue.wake('dispatch', { tenantId }) });
-  templateRoutes(app, { db, clock, templateProblem });
+  templateRoutes(app, { db, clock });
   consentRoutes(app, {
     ...{ db, clock, passedOn, optOut: optOutDeps(deps) },
     standing: (tx, customerId, now) => standingOf(deps, tx, customerId, now),

@@ -38,6 +38,7 @@ const ORDER = [
   'scoring',
   'segments',
   'triggers',
+  'texts',
   'sequences',
   'actions',
   'http',

@@ -30,6 +30,7 @@ const DOCS = [
   'docs/score.md',
   'docs/segments.md',
   'docs/privacy.md',
+  'docs/templates.md',
   'docs/triggers.md',
   'docs/write-a-connector.md',
 ];

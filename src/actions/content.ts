@@ -7,11 +7,12 @@ import { findEscalation } from '../sequences/escalations.ts';
 import { findStaff } from '../sequences/staff.ts';
 import type { TemplateRow } from '../sequences/store.ts';
 import { setting } from '../settings/store.ts';
+import { textToHtml } from '../texts/mail.ts';
+import { render, renderDeep, TemplateError } from '../texts/render.ts';
 import type { Contexts } from './context.ts';
 import { withFooter } from './footer.ts';
 import { nativeIdOf, nativeStaffId, type Route } from './routing.ts';
 import type { RequestRow } from './store.ts';
-import { render, renderDeep, TemplateError, textToHtml } from './templates.ts';
 
 export interface ContentDeps {
   publicUrl: string;

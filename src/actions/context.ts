@@ -2,7 +2,7 @@ import type { Tx } from '../base/database.ts';
 import { daysBetween, type LocalDate, localDate } from '../base/time.ts';
 import type { PersonPlace } from '../model/zones.ts';
 import { setting } from '../settings/store.ts';
-import { formatMoney } from './templates.ts';
+import { formatMoney } from '../texts/filters.ts';
 
 /** A customer with what decisions and texts need to know. */
 export interface Person extends PersonPlace {

@@ -8,6 +8,7 @@ import type { HoldRow } from '../sequences/holds.ts';
 import type { ExitRule } from '../sequences/schema.ts';
 import { loadDefinition } from '../sequences/store.ts';
 import type { MessageClass, Window } from '../settings/schema.ts';
+import { TemplateError } from '../texts/render.ts';
 import { capFact } from './caps.ts';
 import { buildContent } from './content.ts';
 import type { Person } from './context.ts';
@@ -17,7 +18,6 @@ import { decide, type Facts, type Verdict } from './gate.ts';
 import { isCustomerFacing, type Loaded, loadFacts } from './loaded.ts';
 import type { Route } from './routing.ts';
 import type { RequestRow } from './store.ts';
-import { TemplateError } from './templates.ts';
 import { pingPongs } from './writes.ts';
 
 /** What the gate decided about one request, with what it looked at. */

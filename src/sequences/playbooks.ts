@@ -22,6 +22,7 @@ import {
   type SequenceRow,
   setSequenceState,
 } from './store.ts';
+import { playbookTextErrors } from './texts.ts';
 import { definitionErrors } from './validate.ts';
 
 const FOLDER = fileURLToPath(new URL('../../playbooks', import.meta.url));
@@ -46,6 +47,7 @@ export function readPlaybook(text: string, name: string): Playbook {
     ...(value.surveys ?? []).flatMap((survey, at) =>
       surveyErrors(survey, templates).map((error) => ({ ...error, path: `surveys[${at}].${error.path}` })),
     ),
+    ...playbookTextErrors(value),
   ];
   if (errors.length > 0)
     throw invalid(

@@ -2,18 +2,18 @@ import { Type } from 'typebox';
 import { appendEvents } from '../audit/store.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Database } from '../base/database.ts';
-import { conflict, stale } from '../base/errors.ts';
+import { invalid, stale } from '../base/errors.ts';
 import { nullable } from '../base/schema.ts';
 import type { App } from '../http/app.ts';
 import { caller, expectedVersion, tag } from '../http/helpers.ts';
+import { FILTERS } from '../texts/filters.ts';
+import { VARIABLES } from '../texts/variables.ts';
 import { NativeTemplate } from './schema.ts';
 import { listTemplates, putTemplate } from './store.ts';
+import { templateErrors } from './texts.ts';
 
 /** The texts of messages. */
-export function templateRoutes(
-  app: App,
-  deps: { db: Database; clock: Clock; templateProblem: (text: string) => string | undefined },
-): void {
+export function templateRoutes(app: App, deps: { db: Database; clock: Clock }): void {
   const Text = Type.Object({
     key: Type.String(),
     channel: Type.String(),
@@ -30,6 +30,37 @@ export function templateRoutes(
       schema: { tags: ['sequences'], summary: 'Texts', response: { 200: Type.Object({ items: Type.Array(Text) }) } },
     },
     async (request) => ({ items: await deps.db.tenant(caller(request).tenantId, (tx) => listTemplates(tx)) }),
+  );
+
+  app.get(
+    '/v1/template-variables',
+    {
+      config: { permission: 'read' },
+      schema: {
+        tags: ['sequences'],
+        summary: 'What texts may say: every variable and filter, in plain words',
+        response: {
+          200: Type.Object({
+            items: Type.Array(
+              Type.Object({
+                name: Type.String({ description: 'A list has its members as list[].name; .* stands for any name' }),
+                type: Type.String(),
+                meaning: Type.String(),
+                example: Type.Unknown(),
+                only: Type.Optional(
+                  Type.String({ description: 'Only in texts for staff, or in invitations to a survey' }),
+                ),
+              }),
+            ),
+            filters: Type.Array(Type.Object({ name: Type.String(), meaning: Type.String(), example: Type.String() })),
+          }),
+        },
+      },
+    },
+    async () => ({
+      items: [...VARIABLES],
+      filters: Object.entries(FILTERS).map(([name, { meaning, example }]) => ({ name, meaning, example })),
+    }),
   );
 
   app.put(
@@ -58,13 +89,12 @@ export function templateRoutes(
     async (request, reply) => {
       const { tenantId, actor } = caller(request);
       const { key, channel, locale } = request.params;
-      const problem =
-        deps.templateProblem(request.body.body) ??
-        (request.body.subject ? deps.templateProblem(request.body.subject) : undefined);
-      if (problem)
-        throw conflict(
-          `The text is not a template: ${problem}`,
-          'Compare it with the Liquid language: {{ customer.name }}, {% if ... %}.',
+      const problems = templateErrors(request.body);
+      if (problems.length > 0)
+        throw invalid(
+          `The text cannot be written like this: ${problems.map(({ path, message }) => `${path} ${message}`).join('; ')}.`,
+          problems,
+          'GET /v1/template-variables lists what texts may say.',
         );
       const row = await deps.db.tenant(tenantId, async (tx) => {
         const before = (await listTemplates(tx, key)).find(

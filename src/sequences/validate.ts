@@ -7,6 +7,7 @@ import { graphErrors } from './graph.ts';
 import { Definition } from './schema.ts';
 import { type Happening, type Step, stepKind } from './steps.ts';
 import type { When } from './tests.schema.ts';
+import { textErrorsOf } from './texts.ts';
 
 /** What a definition may name. What is absent is not checked. */
 export interface Known {
@@ -33,7 +34,7 @@ export function definitionErrors(value: unknown, known: Known = {}): FieldError[
   value.steps.forEach((step, at) => {
     errors.push(...stepErrors(value, step, `steps[${at}]`, known));
   });
-  return [...errors, ...graphErrors(value)];
+  return [...errors, ...textErrorsOf(value), ...graphErrors(value)];
 }
 
 /** Mistakes of form. Of a step, those of its own kind: not those of all the kinds it is not. */
