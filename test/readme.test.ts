@@ -30,7 +30,6 @@ const DOCS = [
   'docs/score.md',
   'docs/segments.md',
   'docs/privacy.md',
-  'docs/templates.md',
   'docs/triggers.md',
   'docs/write-a-connector.md',
 ];
