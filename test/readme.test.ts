@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { expect, test } from 'vitest';
 import { careCommands } from '../src/cli/care.ts';
+import { conditionCommands } from '../src/cli/conditions.ts';
 import { connectCommands } from '../src/cli/connect.ts';
 import { dataCommands } from '../src/cli/data.ts';
 import { identityCommands } from '../src/cli/identity.ts';
@@ -87,6 +88,7 @@ test('readme: every command, script, file and address that is named exists', asy
     identityCommands,
     careCommands,
     remapCommands,
+    conditionCommands,
     segmentCommands,
     privacyCommands,
     proofCommands,

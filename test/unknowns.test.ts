@@ -122,6 +122,35 @@ async function lost(): Promise<Planned & { sid: string }> {
   return { ...planned, sid: (planned.native()[0] as { sid: string }).sid };
 }
 
+test('unknowns: what only a person can decide keeps nobody else waiting, however much of it there is', async () => {
+  const { id } = await mail();
+  story.vendors.smtp.faults.add({ kind: 'cut', match: /^DATA /, times: 1 });
+  await dispatch(story);
+  await lookAfter(story, id);
+  // As after a bad night of the mail server: two hundred of them.
+  const { rows: columns } = await story.hub.db.statement<{ names: string }>(
+    `select string_agg(column_name, ', ') as names from information_schema.columns where table_name = 'action_request' and column_name not in ('id', 'idempotency_key')`,
+  );
+  const names = columns[0]!.names;
+  await story.hub.db.tenant(story.tenantId, (tx) =>
+    tx.query(
+      `insert into action_request (id, ${names}) select gen_random_uuid(), ${names} from action_request, generate_series(1, 200) where tenant_id = $1 and id = $2`,
+      [tx.tenantId, id],
+    ),
+  );
+  story.clock.advance(25 * HOUR);
+  const { id: text } = await lost();
+  story.clock.advance(2 * MINUTE);
+  await reconcile(story);
+  expect(await story.action(text)).toMatchObject({ state: 'sent', attempts: 1 });
+  await story.hub.db.tenant(story.tenantId, (tx) =>
+    tx.query(
+      'delete from action_request where tenant_id = $1 and plan = (select plan from action_request where tenant_id = $1 and id = $2) and id <> $2',
+      [tx.tenantId, id],
+    ),
+  );
+});
+
 /** Twilio's list does not show what it took. */
 const hideMessages = (): void =>
   sms.add({

@@ -1,3 +1,4 @@
+import { isPassing } from '../base/attempt.ts';
 import { bumpDue } from '../base/due.ts';
 import { messageOf } from '../base/errors.ts';
 import { openSession } from '../connections/session.ts';
@@ -7,38 +8,41 @@ import type { ActionDeps } from './deps.ts';
 import { afterEnd } from './ending.ts';
 import { MAX_ATTEMPTS } from './send.ts';
 import type { RequestRow } from './store.ts';
-import { expireSending, noteStillUnknown, settleRequest, unknownRequests } from './transitions.ts';
+import { expireSending, nextLook, noteStillUnknown, settleRequest, unknownRequests } from './transitions.ts';
 
-/** Between two looks at the same unknown. */
+/** Between two looks at the same unknown, at first. */
 const LOOK_EVERY_MS = 60_000;
+/** Later they come as far apart as a share of its age, and never further than this. */
+const LOOK_AT_LEAST_MS = 3_600_000;
+const SHARE_OF_AGE = 0.25;
+/** What a person has to decide is looked at once a day, for the case that the platform can tell by then. */
+const DAY_MS = 24 * 3_600_000;
 /** After this a thing that left no mark is taken as not done, where the platform's index is sure by then. */
 const GIVE_UP_FACTOR = 3;
+/** Looked at in one statement, and in one job. */
+const BATCH = 50;
+const MOST = 1_000;
 
 export type Finding = 'sent' | 'retry' | 'unknown';
 
 /** Turns dead sendings into unknowns and asks the platforms what became of the unknowns. */
 export async function reconcileUnknown(deps: ActionDeps, tenantId: string): Promise<void> {
   const now = deps.clock.now();
-  const expired = await deps.db.tenant(tenantId, async (tx) => {
-    const rows = await expireSending(tx, now);
-    for (const row of rows) await afterEnd(deps, tx, row, now);
-    return rows;
+  await deps.db.tenant(tenantId, async (tx) => {
+    for (const row of await expireSending(tx, now)) await afterEnd(deps, tx, row, now);
   });
-  const waiting = await deps.db.tenant(tenantId, (tx) =>
-    unknownRequests(tx, new Date(now.getTime() - LOOK_EVERY_MS), 50),
-  );
-  for (const request of [...expired, ...waiting]) await reconcile(deps, tenantId, request);
-  const left = await deps.db.tenant(tenantId, (tx) =>
-    tx.query("select 1 from action_request where tenant_id = $1 and state in ('unknown', 'sending') limit 1", [
-      tenantId,
-    ]),
-  );
-  if (left.rowCount > 0)
-    await bumpDue({ query: deps.db.statement }, tenantId, 'reconcile', new Date(now.getTime() + LOOK_EVERY_MS));
+  let looked = 0;
+  for (let found = BATCH; found === BATCH && looked < MOST; looked += found) {
+    const due = await deps.db.tenant(tenantId, (tx) => unknownRequests(tx, now, BATCH));
+    for (const request of due) await reconcile(deps, tenantId, request);
+    found = due.length;
+  }
+  const next = await deps.db.tenant(tenantId, (tx) => nextLook(tx));
+  if (next) await bumpDue({ query: deps.db.statement }, tenantId, 'reconcile', next);
 }
 
 /** After a day nobody waits for the platform any more: the enrolment goes on, the request stays unknown for a person. */
-const WAIT_AT_MOST_MS = 24 * 3_600_000;
+const WAIT_AT_MOST_MS = DAY_MS;
 
 async function staysUnknown(
   deps: ActionDeps,
@@ -49,8 +53,10 @@ async function staysUnknown(
 ): Promise<Finding> {
   const now = deps.clock.now();
   await deps.db.tenant(tenantId, async (tx) => {
-    await noteStillUnknown(tx, request.id, detail, now);
-    const tooLong = now.getTime() - (request.committed_at ?? request.created_at).getTime() > WAIT_AT_MOST_MS;
+    const age = now.getTime() - (request.committed_at ?? request.created_at).getTime();
+    const pause = Math.min(Math.max(age * SHARE_OF_AGE, LOOK_EVERY_MS), LOOK_AT_LEAST_MS);
+    await noteStillUnknown(tx, request.id, detail, new Date(now.getTime() + (final ? DAY_MS : pause)), now);
+    const tooLong = age > WAIT_AT_MOST_MS;
     if (request.run_id && (final || tooLong)) {
       await actionEnded(
         deps.ports,
@@ -124,7 +130,10 @@ export async function reconcile(deps: ActionDeps, tenantId: string, request: Req
     // Waited for here: failing while the session closes, it would be heard by nobody and end the process.
     return await settleAs(deps, tenantId, request, 'retry');
   } catch (error) {
-    if (!(error instanceof VendorError)) throw error;
+    if (isPassing(error)) throw error;
+    // A fault of our own about one of them keeps none of the others waiting.
+    if (!(error instanceof VendorError))
+      deps.log.error({ err: error, action: request.id }, 'an unknown was not looked at');
     return await staysUnknown(deps, tenantId, request, `The platform could not be asked: ${messageOf(error)}`);
   } finally {
     await session?.close();

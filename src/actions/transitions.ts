@@ -177,20 +177,33 @@ export async function expireSending(tx: Tx, now: Date): Promise<RequestRow[]> {
   return rows;
 }
 
-/** Requests with an unknown outcome that were not looked at since `before`. */
-export async function unknownRequests(tx: Tx, before: Date, limit: number): Promise<RequestRow[]> {
+/** Requests with an unknown outcome of which the platform is to be asked now, those that waited longest first. */
+export async function unknownRequests(tx: Tx, now: Date, limit: number): Promise<RequestRow[]> {
   const { rows } = await tx.query<RequestRow>(
-    `select ${ALL} from action_request where tenant_id = $1 and state = 'unknown' and updated_at <= $2 order by updated_at limit $3`,
-    [tx.tenantId, before, limit],
+    `select ${ALL} from action_request where tenant_id = $1 and state = 'unknown' and not_before <= $2 order by not_before limit $3`,
+    [tx.tenantId, now, limit],
   );
   return rows;
 }
 
-/** Looked at again, still unknown. */
-export async function noteStillUnknown(tx: Tx, id: string, detail: string, now: Date): Promise<void> {
+/** Looked at again, still unknown. @param again when it is looked at the next time */
+export async function noteStillUnknown(tx: Tx, id: string, detail: string, again: Date, now: Date): Promise<void> {
   await tx.query(
-    "update action_request set reason_detail = $3, updated_at = $4 where tenant_id = $1 and id = $2 and state = 'unknown'",
-    [tx.tenantId, id, detail, now],
+    "update action_request set reason_detail = $3, not_before = $5, updated_at = $4 where tenant_id = $1 and id = $2 and state = 'unknown'",
+    [tx.tenantId, id, detail, now, again],
+  );
+}
+
+/** When the next sending runs out or the next unknown is to be looked at; undefined when there is neither. */
+export async function nextLook(tx: Tx): Promise<Date | undefined> {
+  return (
+    one(
+      await tx.query<{ at: Date | null }>(
+        `select least((select min(not_before) from action_request where tenant_id = $1 and state = 'unknown'),
+           (select min(lease_until) from action_request where tenant_id = $1 and state = 'sending')) as at`,
+        [tx.tenantId],
+      ),
+    )?.at ?? undefined
   );
 }
 

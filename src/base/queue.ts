@@ -1,3 +1,4 @@
+import type pg from 'pg';
 import { type Job, PgBoss } from 'pg-boss';
 import type { Role } from './config.ts';
 import { APP_ROLE, type Sql } from './database.ts';
@@ -42,6 +43,20 @@ export interface Queue {
   stop(): Promise<void>;
 }
 
+/**
+ * A connection that breaks between two statements of a transaction says so to nobody but its own listeners: without one
+ * the whole process would end. Whoever works with it learns it from the next statement.
+ */
+function survive(boss: PgBoss): void {
+  const { pool } = boss.getDb() as { pool?: pg.Pool };
+  const heard = new WeakSet<pg.ClientBase>();
+  pool?.on('acquire', (client) => {
+    if (heard.has(client)) return;
+    heard.add(client);
+    client.on('error', () => {});
+  });
+}
+
 const SCHEMA = 'queue';
 const DEAD = 'dead';
 
@@ -69,6 +84,7 @@ export async function openQueue(
   boss.on('error', (error) => log.error({ err: error }, 'queue error'));
   boss.on('warning', (warning) => log.warn({ warning }, 'queue warning'));
   await boss.start();
+  survive(boss);
   // Jobs are sent inside the transactions of the application role.
   // One process at a time: Postgres refuses grants on the same objects that meet.
   const grants = [

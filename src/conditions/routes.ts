@@ -1,21 +1,19 @@
 import { Type } from 'typebox';
 import type { Clock } from '../base/clock.ts';
 import type { Database, Tx } from '../base/database.ts';
-import { invalid, notFound } from '../base/errors.ts';
+import { notFound } from '../base/errors.ts';
 import type { App } from '../http/app.ts';
 import { caller, ref } from '../http/helpers.ts';
 import { findCustomer } from '../model/store.ts';
 import type { Catalogue } from './catalogue.ts';
-import { type CheckedCondition, checkCondition } from './check.ts';
 import { loadCatalogue } from './custom.ts';
 import { dependenciesOf } from './depends.ts';
 import { describeCondition } from './describe.ts';
 import { builtInFields } from './fields.ts';
-import { parseCondition } from './parse.ts';
 import { customPhrase, phrase } from './phrases.ts';
 import { Condition, ConditionCheck, ConditionField, ConditionTrial } from './schema.ts';
-import { countMatching, judge, sampleOf } from './store.ts';
 import { TEST_NAMES, TESTS } from './tests.ts';
+import { namesOf, readCondition, tryCondition } from './trial.ts';
 
 // Anything is let through to the checker, which tells every mistake at once and follows nothing into the deep; the
 // reference shows what is meant.
@@ -24,18 +22,6 @@ const written = {
   condition: Type.Optional(Given),
   sentence: Type.Optional(Type.String({ maxLength: 50_000, description: 'The same as a sentence' })),
 };
-
-/** What somebody wrote, in either form. @throws Problem when it is neither or both */
-function read(body: { condition?: unknown; sentence?: string }, catalogue: Catalogue): CheckedCondition {
-  const { condition, sentence } = body;
-  if ((condition === undefined) === (sentence === undefined))
-    throw invalid('Say what is meant either as a condition or as a sentence.');
-  return sentence === undefined
-    ? checkCondition(condition, catalogue)
-    : parseCondition(sentence, namesOf(catalogue), catalogue);
-}
-
-const namesOf = ({ segments }: Catalogue) => (segments ? { segments } : {});
 
 const fieldsOf = (catalogue: Catalogue) => [
   ...builtInFields().map((field) => ({
@@ -100,7 +86,7 @@ export function conditionRoutes(
     },
     async (request) => {
       const catalogue = await deps.db.tenant(caller(request).tenantId, catalogueOf);
-      const { problems, condition } = read(request.body, catalogue);
+      const { problems, condition } = readCondition(request.body, catalogue);
       return {
         problems,
         condition: condition ?? null,
@@ -126,34 +112,11 @@ export function conditionRoutes(
     },
     async (request) => {
       const now = deps.clock.now();
-      const { customerId } = request.body;
+      const { customerId, ...written } = request.body;
       return deps.db.tenant(caller(request).tenantId, async (tx) => {
-        const catalogue = await catalogueOf(tx);
-        const { problems, condition } = read(request.body, catalogue);
-        if (!condition)
-          throw invalid(
-            `The condition has mistakes: ${problems.map(({ path, message }) => `${path} ${message}`).join('; ')}.`,
-            problems,
-          );
-        const names = namesOf(catalogue);
-        let customer = null;
-        if (customerId !== undefined) {
-          const row = await findCustomer(tx, customerId);
-          const parts = row && (await judge(tx, condition, { now, customerId: row.id }));
-          if (!parts) throw notFound('customer', customerId);
-          const told = parts.map(({ path, condition: part, matches }) => ({
-            path,
-            sentence: describeCondition(part, names),
-            matches,
-          }));
-          customer = { id: row.id, name: row.name, matches: parts[0]!.matches, parts: told };
-        }
-        return {
-          sentence: describeCondition(condition, names),
-          count: await countMatching(tx, condition, { now }),
-          sample: await sampleOf(tx, condition, { now, limit: 10 }),
-          customer,
-        };
+        const customer = customerId === undefined ? undefined : await findCustomer(tx, customerId);
+        if (customerId !== undefined && !customer) throw notFound('customer', customerId);
+        return tryCondition(tx, await catalogueOf(tx), written, customer?.id, now);
       });
     },
   );

@@ -28,6 +28,12 @@ export const CONDITIONS = [
   ...attacksOn('conditions/custom.ts', {
     loadCatalogue: { args: () => [], look: ({ custom }) => [...custom.values()] },
   }),
+  ...attacksOn('conditions/trial.ts', {
+    tryCondition: {
+      args: () => [{ custom: new Map() }, { condition: SOMEBODY }, undefined, NOW],
+      look: ({ sample }) => [...sample],
+    },
+  }),
   ...attacksOn('conditions/store.ts', {
     zonesInUse: () => [],
     conditionEnv: () => [NOW],
