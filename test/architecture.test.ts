@@ -41,6 +41,8 @@ const ORDER = [
   'texts',
   'sequences',
   'actions',
+  'campaigns',
+  'forecast',
   'http',
   'privacy',
 ];

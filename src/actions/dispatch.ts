@@ -10,6 +10,7 @@ import { afterEnd } from './ending.ts';
 import { type Decision, decideBatch } from './facts.ts';
 import { ensureFresh } from './freshness.ts';
 import { openSender } from './sender.ts';
+import { isShadowed, keepInShadow } from './shadow.ts';
 import type { RequestRow } from './store.ts';
 import {
   type Candidate,
@@ -161,10 +162,12 @@ async function passGate(
     })),
     now,
   );
-  await reserveTouches(tx, allowed, now);
+  const shadowed = decisions.filter(isShadowed);
+  await reserveTouches(tx, [...allowed, ...shadowed], now);
+  await keepInShadow(deps, tx, shadowed, now);
   await postponeRequests(tx, decisions.flatMap(postponed), now);
   for (const decision of decisions)
-    if (decision.verdict.kind === 'skip')
+    if (decision.verdict.kind === 'skip' && !isShadowed(decision))
       await skip(deps, tx, decision.request, decision.verdict.reason, decision.verdict.detail, now);
   return allowed.map(({ request }) => request.id);
 }
@@ -205,16 +208,18 @@ async function reserveTouches(tx: Tx, allowed: readonly Decision[], now: Date): 
     { name: 'channel', type: 'text' },
     { name: 'class', type: 'text' },
     { name: 'at', type: 'timestamptz' },
+    { name: 'shadow', type: 'boolean' },
   ];
   const rows = allowed
     .filter(({ request }) => request.class !== 'internal' && request.customer_id)
-    .map(({ request, companyId }) => ({
+    .map(({ request, companyId, facts }) => ({
       request_id: request.id,
       customer_id: request.customer_id,
       company_id: companyId,
       channel: request.channel,
       class: request.class,
       at: now,
+      shadow: facts.shadow ?? false,
     }));
   // One that was let through before and did not go out counts from now on, not from then.
   await insertRows(tx, 'touch', columns, rows, 'on conflict (tenant_id, request_id) do update set at = excluded.at');

@@ -5,6 +5,7 @@ import { releaseTouch } from '../consent/store.ts';
 import { noteSent } from '../scoring/engagement.ts';
 import { actionEnded } from '../sequences/engine.ts';
 import type { ActionDeps } from './deps.ts';
+import { SHADOW } from './gate.ts';
 import { planNextChannel } from './plan.ts';
 import type { RequestRow } from './store.ts';
 
@@ -26,7 +27,8 @@ export const afterEnd = (deps: ActionDeps, tx: Tx, request: RequestRow, now: Dat
 /** The same for several that ended together. */
 export async function afterEnds(deps: ActionDeps, tx: Tx, requests: readonly RequestRow[], now: Date): Promise<void> {
   for (const request of requests)
-    if (request.state === 'failed' || request.state === 'skipped') await releaseTouch(tx, request.id);
+    if (request.state === 'failed' || (request.state === 'skipped' && request.reason !== SHADOW))
+      await releaseTouch(tx, request.id);
   await appendEvents(
     tx,
     requests.map((request) => eventOf(request, now)),
@@ -92,7 +94,8 @@ async function tellRun(deps: ActionDeps, tx: Tx, request: RequestRow, now: Date)
     runId: request.run_id,
     stepId: request.step_id!,
     visit: request.visit!,
-    outcome: request.state,
+    // In shadow it goes on as if it had gone out.
+    outcome: request.reason === SHADOW ? 'sent' : request.state,
     detail: request.reason_detail ?? request.reason,
   };
   await actionEnded(deps.ports, tx, step, now);

@@ -14,7 +14,7 @@ import { buildContent } from './content.ts';
 import type { Person } from './context.ts';
 import type { ActionDeps } from './deps.ts';
 import type { Freshness } from './freshness.ts';
-import { decide, type Facts, type Verdict } from './gate.ts';
+import { decide, type Facts, SHADOW, type Verdict } from './gate.ts';
 import { isCustomerFacing, type Loaded, loadFacts } from './loaded.ts';
 import type { Route } from './routing.ts';
 import type { RequestRow } from './store.ts';
@@ -69,7 +69,8 @@ export async function decideBatch(
     }
     const verdict = decide(facts);
     // What this batch lets through counts for the next one of the same person.
-    if (verdict.kind === 'allow' && person && isCustomerFacing(request)) {
+    const passed = verdict.kind === 'allow' || (verdict.kind === 'skip' && verdict.reason === SHADOW);
+    if (passed && person && isCustomerFacing(request)) {
       reserved.push({
         request_id: request.id,
         customer_id: person.id,
@@ -77,6 +78,7 @@ export async function decideBatch(
         channel: request.channel,
         class: request.class,
         at: now,
+        shadow: facts.shadow ?? false,
       });
     }
     decisions.push({ request, facts, verdict, route, content, companyId: person?.company_id ?? null });
@@ -172,6 +174,7 @@ async function factsOf(
       text.content?.template === undefined &&
       !loaded.inSession.has(request.customer_id ?? ''),
     content: text.problem === undefined ? { ok: true } : { ok: false, detail: text.problem },
+    shadow: (run?.shadow ?? false) || loaded.shadowed.has(request.escalation_id ?? ''),
   };
 }
 
@@ -231,6 +234,8 @@ function capsOf(
   loaded: Loaded,
   reserved: readonly TouchRow[],
 ): ReturnType<typeof capFact> {
+  // What is in shadow sees what others in shadow would have sent; what is real does not.
+  const shadow = loaded.runs.get(request.run_id ?? '')?.shadow ?? false;
   return capFact({
     requestId: request.id,
     channel: request.channel,
@@ -239,7 +244,7 @@ function capsOf(
     household: loaded.households.membersOf(person.id),
     wish: loaded.wishes.find((wish) => wish.customer_id === person.id),
     caps: loaded.caps,
-    touches: [...loaded.touches, ...reserved],
+    touches: [...loaded.touches, ...reserved].filter((touch) => shadow || !touch.shadow),
     now: loaded.now,
   });
 }

@@ -63,6 +63,8 @@ export interface Facts {
   content: { ok: true } | { ok: false; detail: string };
   /** Why it would only be set back: somebody else writes the same field. */
   pingPong?: string | undefined;
+  /** Its enrolment is in shadow. */
+  shadow?: boolean;
 }
 
 /** How long something that is held waits before the gate looks again by itself. */
@@ -70,12 +72,12 @@ const LOOK_AGAIN_MS = 10 * 60_000;
 
 const allow = (detail: string): Verdict => ({ kind: 'allow', detail });
 
-interface Gate {
-  name: string;
-  check: (facts: Facts) => Verdict;
-}
+type Gate = { name: string; check: (facts: Facts) => Verdict };
 
 const lookAgain = (facts: Facts): Date => new Date(facts.now.getTime() + LOOK_AGAIN_MS);
+
+/** The reason of what would have gone out, but for the shadow. */
+export const SHADOW = 'shadow';
 
 /** In this order, for every channel, for sending, for "why not?" and for the forecast. */
 export const GATES: readonly Gate[] = [
@@ -173,6 +175,13 @@ export const GATES: readonly Gate[] = [
     },
   },
   { name: 'platform', check: platformGate },
+  {
+    name: 'shadow',
+    check: (facts) =>
+      facts.shadow
+        ? { kind: 'skip', reason: SHADOW, detail: 'In shadow: it would have gone out now; nothing was sent.' }
+        : allow('It is meant for real.'),
+  },
 ];
 
 function enrolmentGate(facts: Facts): Verdict {

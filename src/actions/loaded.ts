@@ -34,6 +34,7 @@ interface RunFacts {
   version: number;
   sequence_key: string;
   sequence_state: string;
+  shadow: boolean;
 }
 
 /** Everything the decisions of a batch need, in a handful of queries. */
@@ -41,6 +42,8 @@ export interface Loaded {
   now: Date;
   kills: KillSwitch[];
   runs: Map<string, RunFacts>;
+  /** Escalations of enrolments in shadow. */
+  shadowed: Set<string>;
   contexts: Contexts;
   routes: Routes;
   templates: TemplateRow[];
@@ -67,7 +70,7 @@ export interface Loaded {
 
 const NO_HOUSEHOLDS: Loaded['households'] = { membersOf: (id) => new Set([id]), everybody: [] };
 
-const RUN = `select r.id, r.state, r.step_id, r.visit, r.waiting_for, r.sequence_id, r.version, s.key as sequence_key, s.state as sequence_state
+const RUN = `select r.id, r.state, r.step_id, r.visit, r.waiting_for, r.sequence_id, r.version, s.key as sequence_key, s.state as sequence_state, r.shadow
   from run r join sequence s on s.tenant_id = r.tenant_id and s.id = r.sequence_id where r.tenant_id = $1 and r.id = any($2) order by r.id`;
 
 export const isCustomerFacing = (request: Pick<RequestRow, 'class'>): boolean => request.class !== 'internal';
@@ -94,6 +97,10 @@ export async function loadFacts(deps: ActionDeps, tx: Tx, requests: readonly Req
     now,
     kills: await listKillSwitches(tx),
     runs: new Map(runs.map((run) => [run.id, run])),
+    shadowed: await shadowedEscalations(
+      tx,
+      requests.map(({ escalation_id }) => escalation_id).filter((id) => id !== null),
+    ),
     contexts,
     routes,
     templates: requests.some((request) => request.plan.type === 'message') ? await listTemplates(tx) : [],
@@ -128,6 +135,15 @@ export async function loadFacts(deps: ActionDeps, tx: Tx, requests: readonly Req
     parked: await parkedConnections(tx, routes, requests),
     hashOf: (request) => deps.hash(tx.tenantId, request.channel, request.recipient),
   };
+}
+
+async function shadowedEscalations(tx: Tx, ids: readonly string[]): Promise<Set<string>> {
+  if (ids.length === 0) return new Set();
+  const { rows } = await tx.query<{ id: string }>(
+    'select e.id from escalation e join run r on r.tenant_id = e.tenant_id and r.id = e.run_id where e.tenant_id = $1 and e.id = any($2) and r.shadow',
+    [tx.tenantId, ids],
+  );
+  return new Set(rows.map((row) => row.id));
 }
 
 /** How long WhatsApp carries free text after the customer's last message (Twilio: "24-hour session"). */

@@ -197,6 +197,8 @@ export interface TouchRow {
   channel: string;
   class: string;
   at: Date;
+  /** It did not go out: it counts for what is in shadow too, and for nothing else. */
+  shadow: boolean;
 }
 
 /** Messages to these people and companies since `since`. */
@@ -207,7 +209,7 @@ export async function touchesSince(
   since: Date,
 ): Promise<TouchRow[]> {
   const { rows } = await tx.query<TouchRow>(
-    'select request_id, customer_id, company_id, channel, class, at from touch where tenant_id = $1 and (customer_id = any($2) or company_id = any($3)) and at > $4',
+    'select request_id, customer_id, company_id, channel, class, at, shadow from touch where tenant_id = $1 and (customer_id = any($2) or company_id = any($3)) and at > $4',
     [tx.tenantId, customerIds, companyIds, since],
   );
   return rows;

@@ -38,7 +38,7 @@ export async function partCompanies(tx: Tx, { from, revived, kept }: Parted): Pr
   ] as const) {
     const { rows } = await tx.query<{ origin: string; channel: string; class: string; at: Date }>(
       `select distinct on (coalesce(t.copy_of, t.request_id)) coalesce(t.copy_of, t.request_id) as origin, t.channel, t.class, t.at
-       from touch t where t.tenant_id = $1 and t.company_id = $2 and not exists (
+       from touch t where t.tenant_id = $1 and t.company_id = $2 and not t.shadow and not exists (
          select from touch o where o.tenant_id = $1 and o.company_id = $3 and coalesce(o.copy_of, o.request_id) = coalesce(t.copy_of, t.request_id))`,
       [tx.tenantId, one, other],
     );

@@ -63,7 +63,9 @@ async function startRun(
     (run) => run.business_key === key && ['active', 'waiting', 'paused'].includes(run.state),
   );
   if (running) return { outcome: 'joined: the customer is in it already', runId: running.id };
-  const refusal = refusalOf(definition, earlier, now);
+  const shadow = sequence.mode === 'shadow';
+  // What was played in shadow keeps nobody from the real thing.
+  const refusal = refusalOf(definition, shadow ? earlier : earlier.filter((run) => !run.shadow), now);
   if (refusal) return { outcome: `refused: ${refusal}`, runId: null };
   const zone = await customerZone(tx, customerId);
   const sameKey = earlier.filter((run) => run.business_key === key);
@@ -82,6 +84,7 @@ async function startRun(
       zone,
       cause: { trigger: occurrence.trigger_name, occurrence: occurrence.id, subject: occurrence.subject_label },
       depth: occurrence.depth,
+      shadow,
     },
     now,
   );
@@ -241,6 +244,7 @@ async function moveOn(
 
 /** The reminder counts as unanswered: a fact of its own that may trigger other sequences. */
 async function unanswered(ports: SequencePorts, tx: Tx, run: RunRow, step: Step, now: Date): Promise<void> {
+  if (run.shadow) return;
   const candidate = {
     businessKey: `${run.id}:${step.id}`,
     subject: { kind: 'enrolment', id: run.id, label: `reminders of step ${step.id}` },

@@ -24,6 +24,7 @@ const toEnrolment = (row: RunRow, key: string) => ({
   startedAt: row.started_at.toISOString(),
   endedAt: row.ended_at?.toISOString() ?? null,
   endReason: row.end_reason,
+  shadow: row.shadow,
   version: row.row_version,
 });
 

@@ -168,12 +168,14 @@ export async function findEscalation(tx: Tx, id: string): Promise<EscalationRow 
   );
 }
 
+/** Escalations, newest first; without those in shadow, which nobody was told of. */
 export async function listEscalations(
   tx: Tx,
   filter: { state?: string; customerId?: string; before?: string; limit: number },
 ): Promise<EscalationRow[]> {
   const { rows } = await tx.query<EscalationRow>(
-    `select ${ESCALATION_COLUMNS} from escalation where tenant_id = $1 and ($2::text is null or state = $2) and ($3::uuid is null or customer_id = $3) and ($4::uuid is null or id < $4)
+    `select ${ESCALATION_COLUMNS} from escalation e where tenant_id = $1 and ($2::text is null or state = $2) and ($3::uuid is null or customer_id = $3) and ($4::uuid is null or id < $4)
+       and not exists (select from run r where r.tenant_id = $1 and r.id = e.run_id and r.shadow)
      order by id desc limit $5`,
     [tx.tenantId, filter.state ?? null, filter.customerId ?? null, filter.before ?? null, filter.limit],
   );

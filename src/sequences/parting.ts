@@ -106,7 +106,7 @@ async function readdress(tx: Tx, parted: Parted, now: Date): Promise<void> {
 async function copyTouches(tx: Tx, from: string, to: string, now: Date): Promise<void> {
   const { rows } = await tx.query<{ origin: string; channel: string; class: string; at: Date }>(
     `select distinct on (coalesce(t.copy_of, t.request_id)) coalesce(t.copy_of, t.request_id) as origin, t.channel, t.class, t.at
-     from touch t where t.tenant_id = $1 and t.customer_id = $2 and t.at > $4 and not exists (
+     from touch t where t.tenant_id = $1 and t.customer_id = $2 and t.at > $4 and not t.shadow and not exists (
        select from touch o where o.tenant_id = $1 and o.customer_id = $3 and coalesce(o.copy_of, o.request_id) = coalesce(t.copy_of, t.request_id))`,
     [tx.tenantId, from, to, new Date(now.getTime() - LONGEST_CAP_MS)],
   );

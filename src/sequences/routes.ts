@@ -25,6 +25,7 @@ async function toSequence(tx: Tx, row: SequenceRow): Promise<Static<typeof Seque
     key: row.key,
     title: row.title,
     state: row.state,
+    mode: row.mode,
     activeVersion: row.active_version,
     latestVersion: row.latest_version,
     playbook: row.playbook,

@@ -23,11 +23,13 @@ export interface RunRow {
   updated_at: Date;
   ended_at: Date | null;
   end_reason: string | null;
+  /** It only looks as if: nothing of it goes out. */
+  shadow: boolean;
   row_version: number;
 }
 
 const RUN =
-  'id, sequence_id, version, customer_id, business_key, ordinal, state, step_id, visit, wake_at, waiting_for, start_on, zone, cause, depth, started_at, updated_at, ended_at, end_reason, row_version';
+  'id, sequence_id, version, customer_id, business_key, ordinal, state, step_id, visit, wake_at, waiting_for, start_on, zone, cause, depth, started_at, updated_at, ended_at, end_reason, shadow, row_version';
 /**
  * Starts an enrolment. The unique indexes decide: one running per key, one per ordinal.
  * @returns the run, or undefined when there is one already
@@ -46,13 +48,13 @@ export async function insertRun(
     | 'zone'
     | 'cause'
     | 'depth'
-  > & { campaign_id?: string | null },
+  > & { campaign_id?: string | null; shadow?: boolean },
   now: Date,
 ): Promise<RunRow | undefined> {
   return one(
     await tx.query<RunRow>(
-      `insert into run (tenant_id, id, sequence_id, version, customer_id, business_key, ordinal, state, step_id, start_on, zone, cause, depth, campaign_id, started_at, updated_at)
-       values ($1, $2, $3, $4, $5, $6, $7, 'active', $8, $9, $10, $11, $12, $14, $13, $13) on conflict do nothing returning ${RUN}`,
+      `insert into run (tenant_id, id, sequence_id, version, customer_id, business_key, ordinal, state, step_id, start_on, zone, cause, depth, campaign_id, shadow, started_at, updated_at)
+       values ($1, $2, $3, $4, $5, $6, $7, 'active', $8, $9, $10, $11, $12, $14, $15, $13, $13) on conflict do nothing returning ${RUN}`,
       [
         tx.tenantId,
         newId(),
@@ -68,6 +70,7 @@ export async function insertRun(
         run.depth,
         now,
         run.campaign_id ?? null,
+        run.shadow ?? false,
       ],
     ),
   );

@@ -8,6 +8,8 @@ export interface SequenceRow {
   key: string;
   title: string;
   state: 'draft' | 'active' | 'paused' | 'archived';
+  /** In shadow everything is decided and written down, and nothing goes out. */
+  mode: 'live' | 'shadow';
   active_version: number | null;
   latest_version: number;
   playbook: string | null;
@@ -16,7 +18,8 @@ export interface SequenceRow {
   version: number;
 }
 
-const SEQUENCE = 'id, key, title, state, active_version, latest_version, playbook, created_at, updated_at, version';
+const SEQUENCE =
+  'id, key, title, state, mode, active_version, latest_version, playbook, created_at, updated_at, version';
 
 export async function findSequence(tx: Tx, idOrKey: string): Promise<SequenceRow | undefined> {
   return one(

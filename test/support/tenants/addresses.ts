@@ -52,6 +52,7 @@ export const BODIES: Record<string, (ids: Ids) => unknown> = {
   'PATCH /v1/segments/{id}': () => ({ settleMinutes: 3 }),
   'PUT /v1/sequences/{id}': () => definitionOf('chase', 'Stolen'),
   'POST /v1/sequences/{id}/switch': () => ({ on: false }),
+  'PUT /v1/sequences/{id}/mode': () => ({ mode: 'shadow' }),
   'PATCH /v1/staff/{id}': () => ({ name: 'Stolen' }),
   'POST /v1/customers/{id}/promises': () => ({ promisedOn: '2026-03-05' }),
   'POST /v1/customers/{id}/disputes': () => ({ note: 'Stolen' }),

@@ -6,6 +6,7 @@ import { COMPLETENESS } from './attacks.completeness.ts';
 import { CONDITIONS } from './attacks.conditions.ts';
 import { CONSENT } from './attacks.consent.ts';
 import { EVENTS } from './attacks.events.ts';
+import { FORECAST } from './attacks.forecast.ts';
 import { IDENTITY } from './attacks.identity.ts';
 import { MODEL } from './attacks.model.ts';
 import { PRIVACY } from './attacks.privacy.ts';
@@ -34,4 +35,5 @@ export const ATTACKS: ReadonlyMap<string, Attack> = new Map([
   ...SEGMENTS,
   ...PRIVACY,
   ...WRITEBACK,
+  ...FORECAST,
 ]);
