@@ -1,5 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import type { AccessDeps } from './access/identity.ts';
+import { mindingStaff } from './actions/control.ts';
 import type { ActionDeps } from './actions/deps.ts';
 import { actionQueues } from './actions/jobs.ts';
 import { sequencePorts } from './actions/plan.ts';
@@ -110,9 +111,10 @@ export async function startHub(options: HubOptions): Promise<Hub> {
   // The rooms need each other's functions at run time; the references are read when they are used.
   const late = (): ActionDeps => deps;
   const ports = sequencePorts(late);
+  const minding = mindingStaff((tx, trigger, occurrences, now) => startRuns(ports, tx, trigger, occurrences, now));
   const start: StartRuns = async (tx, trigger, occurrences, now) => {
     tx.afterCommit(() => bumpNextWake({ db }, tx.tenantId));
-    return startRuns(ports, tx, trigger, occurrences, now);
+    return minding(tx, trigger, occurrences, now);
   };
   const queue = await openQueue(
     ownerUrl,
@@ -144,7 +146,7 @@ export async function startHub(options: HubOptions): Promise<Hub> {
     content: { publicUrl: config.publicUrl, linkKey: keyring.derive('links') },
     onCall: ({ connector, purpose, outcome, milliseconds }) =>
       metrics.calls.observe({ connector, purpose, outcome }, milliseconds / 1000),
-    listeners: listeners(late, ports),
+    listeners: listeners(late, ports, start),
   };
   const onConnected = (tenantId: string, connectionId: string): Promise<void> =>
     prepareStreams(deps, tenantId, connectionId);

@@ -1,5 +1,6 @@
 import { replayAction } from './actions/again.ts';
 import { awayListener } from './actions/away.ts';
+import { staffControl } from './actions/control.ts';
 import type { ActionDeps } from './actions/deps.ts';
 import { keywordListener, takeEvent, unfreezeListener } from './actions/events.ts';
 import { optOutDeps } from './actions/optouts.ts';
@@ -16,12 +17,14 @@ import { partRuns } from './sequences/parting.ts';
 import type { SequencePorts } from './sequences/ports.ts';
 import { staffFromOwners } from './sequences/staff.ts';
 import type { SyncListeners } from './sync/deps.ts';
+import type { StartRuns } from './triggers/detect.ts';
 
 /**
  * What the rooms above sync do in the transaction that stores a fact.
  * @param late read when it is used: the rooms need each other's functions at run time
+ * @param start makes enrolments of occurrences
  */
-export function listeners(late: () => ActionDeps, ports: SequencePorts): SyncListeners {
+export function listeners(late: () => ActionDeps, ports: SequencePorts, start: StartRuns): SyncListeners {
   return {
     changes: [
       staffFromOwners,
@@ -32,6 +35,7 @@ export function listeners(late: () => ActionDeps, ports: SequencePorts): SyncLis
       awayListener,
       replyListener,
       scoreListener(late),
+      staffControl(() => ({ ...late(), start })),
     ],
     onMerge: async (tx, { kind, survivor, absorbed }) => {
       if (kind === 'company') return mergeCompanies(tx, survivor, absorbed);

@@ -6,7 +6,8 @@ export const AuditEvent = Type.Object(
     id: Type.String({ format: 'uuid' }),
     at: Type.String({ format: 'date-time' }),
     actor: Type.String({
-      description: 'user:<id>, api_key:<id>, staff:<name>, vendor:<connector>, customer or system',
+      description:
+        'user:<id>, api_key:<id>, staff:<name>, vendor:<connector>, crm:<connector> (a tag staff set), customer or system',
     }),
     action: Type.String({ description: 'What happened, such as connection.authorised or action.sent' }),
     subjectKind: Type.String(),

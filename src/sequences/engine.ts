@@ -63,8 +63,7 @@ async function startRun(
     (run) => run.business_key === key && ['active', 'waiting', 'paused'].includes(run.state),
   );
   if (running) return { outcome: 'joined: the customer is in it already', runId: running.id };
-  const shadow = sequence.mode === 'shadow';
-  // What was played in shadow keeps nobody from the real thing.
+  const shadow = sequence.mode === 'shadow'; // What was played there keeps nobody from the real thing.
   const refusal = refusalOf(definition, shadow ? earlier : earlier.filter((run) => !run.shadow), now);
   if (refusal) return { outcome: `refused: ${refusal}`, runId: null };
   const zone = await customerZone(tx, customerId);

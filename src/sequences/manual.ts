@@ -110,7 +110,8 @@ export async function pauseRun(
   expected: number,
   now: Date,
 ): Promise<RunRow | undefined> {
-  return change(tx, id, "state = 'paused'", "state in ('active', 'waiting')", 'enrolment.paused', by, expected, now);
+  const change = { set: "state = 'paused'", where: "state in ('active', 'waiting')", pausedBy: by };
+  return alter(tx, id, change, { action: 'enrolment.paused', by }, expected, now);
 }
 
 /** Goes on where it was; what became too late meanwhile waits for a decision. */
@@ -121,22 +122,22 @@ export async function resumeRun(
   expected: number,
   now: Date,
 ): Promise<RunRow | undefined> {
-  return change(tx, id, "state = 'waiting'", "state = 'paused'", 'enrolment.resumed', by, expected, now);
+  const change = { set: "state = 'waiting'", where: "state = 'paused'", pausedBy: null };
+  return alter(tx, id, change, { action: 'enrolment.resumed', by }, expected, now);
 }
 
-async function change(
+async function alter(
   tx: Tx,
   id: string,
-  set: string,
-  where: string,
-  action: string,
-  by: string,
+  change: { set: string; where: string; pausedBy: string | null },
+  { action, by }: { action: string; by: string },
   expected: number,
   now: Date,
 ): Promise<RunRow | undefined> {
   const { rowCount } = await tx.query(
-    `update run set ${set}, updated_at = $4, row_version = row_version + 1 where tenant_id = $1 and id = $2 and row_version = $3 and ${where}`,
-    [tx.tenantId, id, expected, now],
+    `update run set ${change.set}, paused_by = $5, updated_at = $4, row_version = row_version + 1
+     where tenant_id = $1 and id = $2 and row_version = $3 and ${change.where}`,
+    [tx.tenantId, id, expected, now, change.pausedBy],
   );
   if (rowCount === 0) return undefined;
   const run = (await findRun(tx, id))!;

@@ -9,6 +9,7 @@ import { words } from '../base/schema.ts';
 import { isZone } from '../base/time.ts';
 import type { App } from '../http/app.ts';
 import { caller, expectedVersion, tag } from '../http/helpers.ts';
+import { controlMistakes } from './control.ts';
 import { SETTING_KEYS, SETTINGS, type SettingKey, type SettingValue } from './schema.ts';
 import { scoreMistakes } from './score.ts';
 import { readSetting, type SettingMistakes, writeSetting } from './store.ts';
@@ -131,7 +132,7 @@ export function checkSetting<Key extends SettingKey>(key: Key, value: unknown): 
     }));
     refuse(key, fields);
   }
-  refuse(key, key === 'score' ? scoreMistakes(value) : []);
+  refuse(key, key === 'score' ? scoreMistakes(value) : key === 'staffControl' ? controlMistakes(value) : []);
   const zone = (value as { zone?: unknown }).zone;
   if (key === 'business' && !isZone(zone))
     throw invalid(`"${String(zone)}" is not a time zone.`, [

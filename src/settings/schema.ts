@@ -1,5 +1,6 @@
 import { type Static, type TSchema, Type } from 'typebox';
 import { CONSENT_SETTINGS, DailyWindow } from './consent.ts';
+import { CONTROL_SETTINGS } from './control.ts';
 import { SCORE_SETTINGS } from './score.ts';
 
 export {
@@ -150,6 +151,7 @@ export const SETTINGS = {
     ),
     value: { maxPromiseDays: 60, maxDisputeDays: 180 },
   },
+  ...CONTROL_SETTINGS,
   ...SCORE_SETTINGS,
 } as const satisfies Record<string, { title: string; schema: TSchema; value: unknown }>;
 

@@ -16,5 +16,22 @@ export const FORECAST = [
     shadowDays: ({ ids }) => [{ sequenceId: ids.sequence, limit: 10 }, 'UTC'],
     countShadowRuns: ({ ids }) => [ids.sequence],
   }),
-  ...attacksOn('actions/shadow.ts', { keepInShadow: (_victim, { deps }) => [deps, [], NOW] }),
+  ...attacksOn('actions/control.places.ts', {
+    placesOf: ({ ids }) => [ids.customer, undefined],
+    acknowledgeWords: ({ ids }, { deps }) => {
+      const place = { connectionId: ids.connection, connection: 'hubspot', remoteId: 'c-1', words: ['x'], tags: ['x'] };
+      const said = { customerId: ids.customer, field: undefined, places: [place], words: ['x'], change: 'c' };
+      return [deps, said, NOW];
+    },
+  }),
+  ...attacksOn('actions/shadow.ts', {
+    keepInShadow: ({ ids, named }, { deps }) => {
+      const verdict = { kind: 'skip', reason: 'shadow', detail: 'x' };
+      return [
+        deps,
+        [{ request: { ...named('action_request'), id: ids.planned }, verdict, content: { text: 'x' } }],
+        NOW,
+      ];
+    },
+  }),
 ];

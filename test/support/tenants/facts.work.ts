@@ -50,6 +50,7 @@ export function workFacts(ids: Ids, { mark, due, days }: Flavour): Facts {
     data: { mark, fact: { kind: 'invoice', field: 'status', operator: 'equals', values: ['no such'], lasting: true } },
   };
   const step = { run_id: ids.run, step_id: 'friendly', visit: 1 };
+  const shadowRun = newId();
   return {
     sequence: [
       { id: ids.sequence, key: 'chase', state: 'active', active_version: 1, latest_version: 1, playbook: null },
@@ -73,6 +74,17 @@ export function workFacts(ids: Ids, { mark, due, days }: Flavour): Facts {
         waiting_for: 'action',
       },
       { id: ids.pausedRun, ...enrolled, customer_id: ids.customer2, ordinal: 1, state: 'paused', waiting_for: 'time' },
+      {
+        ...{
+          id: shadowRun,
+          ...enrolled,
+          customer_id: ids.customer2,
+          ordinal: 1,
+          state: 'waiting',
+          waiting_for: 'time',
+        },
+        ...{ business_key: 'in-shadow', shadow: true },
+      },
     ],
     run_step: [step],
     action_request: [
@@ -88,6 +100,10 @@ export function workFacts(ids: Ids, { mark, due, days }: Flavour): Facts {
         step_id: 'people',
         visit: 1,
         plan: { type: 'staff', what: 'chat', staffId: ids.staff, level: 0 },
+      }),
+      asked(newId(), 'skipped', {
+        ...{ idempotency_key: 'key-shadow', reason: 'shadow', run_id: shadowRun, step_id: 'friendly', visit: 1 },
+        ...{ content: { subject: mark }, ended_at: due },
       }),
       asked(newId(), 'sent', {
         ...{ idempotency_key: 'key-told', native_id: 'native-told', created_by: 'consent:opt-out' },
