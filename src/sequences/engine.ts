@@ -72,18 +72,14 @@ async function startRun(
   const run = await insertRun(
     tx,
     {
-      sequence_id: sequence.id,
-      version: sequence.active_version!,
-      customer_id: customerId,
-      business_key: key,
+      ...{ sequence_id: sequence.id, version: sequence.active_version!, customer_id: customerId, business_key: key },
       ordinal: (sameKey[0]?.ordinal ?? 0) + 1,
       step_id: entrance?.step ?? definition.steps[0]!.id,
       start_on: entrance?.startOn ?? localDate(now, zone),
       campaign_id: entrance?.campaign ?? null,
       zone,
       cause: { trigger: occurrence.trigger_name, occurrence: occurrence.id, subject: occurrence.subject_label },
-      depth: occurrence.depth,
-      shadow,
+      ...{ depth: occurrence.depth, shadow },
     },
     now,
   );
