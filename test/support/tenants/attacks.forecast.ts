@@ -19,8 +19,9 @@ export const FORECAST = [
   ...attacksOn('actions/control.places.ts', {
     placesOf: ({ ids }) => [ids.customer, undefined],
     acknowledgeWords: ({ ids }, { deps }) => {
-      const place = { connectionId: ids.connection, connection: 'hubspot', remoteId: 'c-1', words: ['x'], tags: ['x'] };
-      const said = { customerId: ids.customer, field: undefined, places: [place], words: ['x'], change: 'c' };
+      const at = { connectionId: ids.connection, connection: 'hubspot', remoteId: 'c-1' };
+      const place = { ...at, words: ['x'], tags: [], custom: { rapport: 'x' } };
+      const said = { customerId: ids.customer, field: 'rapport', places: [place], words: ['x'], change: 'c' };
       return [deps, said, NOW];
     },
   }),
