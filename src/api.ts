@@ -12,6 +12,8 @@ import { settingMistakes } from './actions/writeback.setting.ts';
 import { auditRoutes } from './audit/routes.ts';
 import type { Metrics } from './base/metrics.ts';
 import { askForBirthday } from './birthdays.ts';
+import { campaignMemberRoutes } from './campaigns/member.routes.ts';
+import { campaignRoutes } from './campaigns/routes.ts';
 import { conditionRoutes } from './conditions/routes.ts';
 import { connectionCareRoutes } from './connections/care.routes.ts';
 import { connectionRoutes } from './connections/routes.ts';
@@ -94,6 +96,8 @@ export async function apiRoutes(app: App, api: ApiDeps): Promise<void> {
   });
   actionRoutes(app, deps);
   oversightRoutes(app, deps);
+  campaignRoutes(app, { ...deps, start });
+  campaignMemberRoutes(app, { ...deps, start });
   privacyRoutes(app, deps);
   await browserRoutes(app, { ...deps, ...access, onConnected, secureCookies }, (inner) =>
     recipientRoutes(inner, {

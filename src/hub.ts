@@ -9,11 +9,12 @@ import { apiRoutes } from './api.ts';
 import { type Clock, systemClock } from './base/clock.ts';
 import { type Config, ConfigError } from './base/config.ts';
 import type { Database } from './base/database.ts';
-import { type DueKind, sweepDue } from './base/due.ts';
+import { bumpDue, type DueKind, sweepDue } from './base/due.ts';
 import { newId } from './base/ids.ts';
 import { createLogger, type Logger } from './base/log.ts';
 import { createMetrics } from './base/metrics.ts';
 import { openQueue, type Queue } from './base/queue.ts';
+import { campaignQueues } from './campaigns/jobs.ts';
 import { createBudgets } from './connections/budgets.ts';
 import { countSilent } from './connections/coordinator.ts';
 import { fullestQuotas } from './connections/quota.store.ts';
@@ -46,6 +47,7 @@ const DUE: readonly DueKind[] = [
   { kind: 'detect', queue: 'detect', fallbackSeconds: 3600 },
   { kind: 'segments', queue: 'segments', fallbackSeconds: 3600 },
   { kind: 'runs', queue: 'runs', fallbackSeconds: 600 },
+  { kind: 'campaigns', queue: 'campaigns', fallbackSeconds: 600 },
   { kind: 'dispatch', queue: 'dispatch', fallbackSeconds: 300 },
   { kind: 'reconcile', queue: 'reconcile', fallbackSeconds: 120 },
   { kind: 'seal', queue: 'seal', fallbackSeconds: 60 },
@@ -116,15 +118,21 @@ export async function startHub(options: HubOptions): Promise<Hub> {
     tx.afterCommit(() => bumpNextWake({ db }, tx.tenantId));
     return minding(tx, trigger, occurrences, now);
   };
-  const queue = await openQueue(
+  // Who came into a segment may be whom a campaign waits for.
+  const wakeAfterSegments = async (name: string, tenantId: string): Promise<void> => {
+    await queue.wake(name, { tenantId });
+    await bumpDue({ query: db.statement }, tenantId, 'campaigns', clock.now());
+  };
+  const queue: Queue = await openQueue(
     ownerUrl,
     [
       ...syncQueues(late),
       ...scoreQueues(() => ({ ...late(), tell: tellScores(late) })),
       ...triggerQueues(() => ({ db, clock, start, wake: (name, tenantId) => queue.wake(name, { tenantId }) })),
-      ...segmentQueues(() => ({ db, clock, wake: (name, tenantId) => queue.wake(name, { tenantId }) })),
+      ...segmentQueues(() => ({ db, clock, wake: wakeAfterSegments })),
       ...sequenceQueues(() => ({ db, clock, ports })),
       ...actionQueues(late),
+      ...campaignQueues(() => ({ ...late(), start })),
       ...privacyQueues(late),
       ...maintenanceQueues(() => ({ db, clock })),
     ],

@@ -1,6 +1,7 @@
 import * as accessSchema from './access/schema.ts';
 import * as actionSchema from './actions/schema.ts';
 import * as auditSchema from './audit/schema.ts';
+import * as campaignSchema from './campaigns/schema.ts';
 import * as conditionSchema from './conditions/schema.ts';
 import * as connectionSchema from './connections/schema.ts';
 import * as consentSchema from './consent/schema.ts';
@@ -31,6 +32,7 @@ export const schemas = (): { $id: string }[] =>
     accessSchema,
     actionSchema,
     auditSchema,
+    campaignSchema,
     conditionSchema,
     connectionSchema,
     consentSchema,

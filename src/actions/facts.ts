@@ -124,7 +124,11 @@ async function factsOf(
   const answers = request.plan.type === 'answer' ? request.plan.to : undefined;
   const run = request.run_id ? loaded.runs.get(request.run_id) : undefined;
   const definition = run ? await loadDefinition(tx, run.sequence_id, run.version) : undefined;
-  const scopes = ['*', `channel:${request.channel}`, ...(run ? [`sequence:${run.sequence_key}`] : [])];
+  const scopes = [
+    '*',
+    `channel:${request.channel}`,
+    ...(run ? [`sequence:${run.sequence_key}`, `campaign:${run.campaign_id}`] : []),
+  ];
   const suppression = facing ? suppressionOf(request, loaded) : undefined;
   const hold =
     definition?.respects_holds && facing

@@ -31,6 +31,7 @@ interface RunFacts {
   visit: number;
   waiting_for: string | null;
   sequence_id: string;
+  campaign_id: string | null;
   version: number;
   sequence_key: string;
   sequence_state: string;
@@ -70,7 +71,7 @@ export interface Loaded {
 
 const NO_HOUSEHOLDS: Loaded['households'] = { membersOf: (id) => new Set([id]), everybody: [] };
 
-const RUN = `select r.id, r.state, r.step_id, r.visit, r.waiting_for, r.sequence_id, r.version, s.key as sequence_key, s.state as sequence_state, r.shadow
+const RUN = `select r.id, r.state, r.step_id, r.visit, r.waiting_for, r.sequence_id, r.campaign_id, r.version, s.key as sequence_key, s.state as sequence_state, r.shadow
   from run r join sequence s on s.tenant_id = r.tenant_id and s.id = r.sequence_id where r.tenant_id = $1 and r.id = any($2) order by r.id`;
 
 export const isCustomerFacing = (request: Pick<RequestRow, 'class'>): boolean => request.class !== 'internal';

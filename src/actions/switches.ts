@@ -1,6 +1,6 @@
 import type { Tx } from '../base/database.ts';
 
-/** Something switched off at once: everything (`*`), a channel or a sequence. */
+/** Something switched off at once: everything (`*`), a channel, a sequence or a campaign. */
 export interface KillSwitch {
   scope: string;
   reason: string;

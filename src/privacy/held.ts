@@ -186,6 +186,9 @@ export const HELD: readonly Held[] = [
   { table: 'contact_preference', title: 'What the person chose on the preferences page', rows: PERSON, treat: DELETE },
   { table: 'touch', title: 'When messages were counted', rows: PERSON, treat: DELETE },
   { table: 'occurrence', title: 'What was noticed', rows: PERSON, treat: DELETE },
+  { table: 'campaign_member', title: 'Campaigns the person was on the list of', rows: PERSON, treat: DELETE },
+  { table: 'credit', title: 'What was credited to messages', rows: PERSON, treat: DELETE },
+  { table: 'sequence_send', title: 'Messages of sequences, as they are counted', rows: PERSON, treat: DELETE },
   {
     table: 'run_step',
     title: 'Steps of enrolments',
@@ -253,12 +256,12 @@ export const HELD: readonly Held[] = [
   ...keep(
     'configuration that the business wrote',
     ...['setting', 'segment', 'trigger', 'sequence', 'sequence_version', 'template', 'mapping_override', 'kill_switch'],
-    ...['score_rules', 'pipeline_stage'],
+    ...['score_rules', 'pipeline_stage', 'campaign'],
   ),
   ...keep('access to platforms', 'connection', 'credential'),
   ...keep(
     'counts and states of the work, about nobody',
     ...['call_count', 'stream', 'stream_cost', 'stream_pass', 'hook_watch', 'field_definition', 'field_tally'],
-    ...['import_run', 'calendar_pass', 'remap_run', 'deletion_batch', 'score_yardstick', 'score_state'],
+    ...['import_run', 'calendar_pass', 'remap_run', 'deletion_batch', 'score_yardstick', 'score_state', 'send_breaker'],
   ),
 ];

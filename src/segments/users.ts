@@ -14,9 +14,14 @@ export async function usersOf(tx: Tx, id: string): Promise<string[]> {
      where s.tenant_id = $1 and v.definition::text like $2 order by s.id`,
     [tx.tenantId, `%${id}%`],
   );
+  const { rows: campaigns } = await tx.query<{ title: string }>(
+    `select title from campaign where tenant_id = $1 and audience ->> 'segment' = $2 and state in ('draft', 'running', 'paused') order by id`,
+    [tx.tenantId, id],
+  );
   return [
     ...segments.map((row) => (row.trigger_id ? `the trigger "${row.name}"` : `the segment "${row.name}"`)),
     ...triggers.map((row) => `the trigger "${row.title}"`),
     ...sequences.map((row) => `the sequence "${row.title}"`),
+    ...campaigns.map((row) => `the campaign "${row.title}"`),
   ];
 }

@@ -1,4 +1,5 @@
 import { type Static, type TSchema, Type } from 'typebox';
+import { CAMPAIGN_SETTINGS } from './campaigns.ts';
 import { CONSENT_SETTINGS, DailyWindow } from './consent.ts';
 import { CONTROL_SETTINGS } from './control.ts';
 import { SCORE_SETTINGS } from './score.ts';
@@ -152,6 +153,7 @@ export const SETTINGS = {
     value: { maxPromiseDays: 60, maxDisputeDays: 180 },
   },
   ...CONTROL_SETTINGS,
+  ...CAMPAIGN_SETTINGS,
   ...SCORE_SETTINGS,
 } as const satisfies Record<string, { title: string; schema: TSchema; value: unknown }>;
 

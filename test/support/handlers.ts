@@ -1,6 +1,7 @@
 import { actionQueues } from '../../src/actions/jobs.ts';
 import { tellScores } from '../../src/actions/writeback.ts';
 import type { QueueDefinition } from '../../src/base/queue.ts';
+import { campaignQueues } from '../../src/campaigns/jobs.ts';
 import type { Hub } from '../../src/hub.ts';
 import { maintenanceQueues } from '../../src/maintenance.ts';
 import { privacyQueues } from '../../src/privacy/jobs.ts';
@@ -30,6 +31,7 @@ export function queuesOf(hub: Hub, deps = hub.deps): QueueDefinition[] {
     })),
     ...sequenceQueues(() => ({ db: deps.db, clock: deps.clock, ports: deps.ports })),
     ...actionQueues(() => deps),
+    ...campaignQueues(() => ({ ...deps, start: hub.start })),
     ...privacyQueues(() => deps),
     ...maintenanceQueues(() => ({ db: deps.db, clock: deps.clock })),
   ];

@@ -6,7 +6,7 @@ import { defineTrigger } from '../schema.ts';
 export const promotionActivated = defineTrigger({
   name: 'promotion.activated',
   title: 'Promotion switched on',
-  arms: 'Nothing fires it yet: there are no campaigns. Fires once for each customer of the segment when a campaign is switched on, a few a day so that not everybody is written to at once. The same campaign never fires twice for a customer; another campaign does.',
+  arms: 'Fires once for each customer of the segment when a campaign is switched on, a few a day so that not everybody is written to at once. The same campaign never fires twice for a customer; another campaign does.',
   key: 'campaign + customer',
   maxAgeHours: 48,
   settings: Type.Object(
