@@ -52,6 +52,7 @@ describe('roles', () => {
       ENDING,
       'POST /v1/audit/verify',
       // They look and keep nothing.
+      'POST /v1/campaigns/:id/preview',
       'POST /v1/conditions/check',
       'POST /v1/conditions/try',
       'POST /v1/triggers/try',

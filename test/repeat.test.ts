@@ -66,6 +66,7 @@ const MORE = [
   'stream_pass',
   'suppression',
   'touch',
+  'campaign_member',
 ];
 
 async function outcomeOf(story: Story, ann: Customer): Promise<Outcome> {
@@ -131,6 +132,15 @@ async function play(way: Way): Promise<{ outcome: Outcome; seen: Set<string>; al
     const titles = { streams: { contacts: { contact: { fields: { job_title: { path: 'properties.hs_role' } } } } } };
     await story.must('POST', '/v1/mappings/hubspot/apply', { override: titles }, { 'if-match': '"0"' });
     await story.settle();
+    // Somebody is let into another sequence by a campaign.
+    const calm = { key: 'calm', title: 'Calm', class: 'transactional', topic: 'news', triggers: [{ name: 'manual' }] };
+    const rest = { per: 'customer', again: { policy: 'once' }, exits: [], steps: [{ id: 'rest', wait: { days: 90 } }] };
+    await story.must('POST', '/v1/sequences', { ...calm, ...rest });
+    await story.must('POST', '/v1/sequences/calm/switch', { on: true }, await story.version('/v1/sequences/calm'));
+    const aim = { key: 'calm', title: 'Calm', sequence: 'calm', audience: { customers: [ann.id] } };
+    const campaign = `/v1/campaigns/${(await story.must('POST', '/v1/campaigns', aim)).id}`;
+    const { token, confirm } = await story.must('POST', `${campaign}/preview`);
+    await story.must('POST', `${campaign}/start`, { token, confirm: confirm ?? 1 }, await story.version(campaign));
     await story.until(6, '08:05');
     await twilio.deliver(story.textsTo(ann)[0]!.sid);
     await story.pay(ann, 30);

@@ -73,6 +73,7 @@ function call(api: Api, operation: Operation): Promise<Answer> {
   const needed = needs('reason') ? `?${REASON}` : platform && needs('connectionId') ? `?connectionId=${id}` : '';
   const path = operation.path
     .replace('{id}', id)
+    .replace('{customerId}', victim.ids.customer)
     .replace('{stream}', 'contacts')
     .replace('{connector}', 'hubspot')
     .replace('{kind}', 'birthday');

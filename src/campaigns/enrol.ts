@@ -32,7 +32,7 @@ export async function enrolInCampaign(
   wish: { customers: readonly string[]; reason: string; confirm?: number | undefined; actor: string },
   now: Date,
 ): Promise<Enrolled[]> {
-  const campaign = (await lockCampaign(tx, id))!;
+  const campaign = await lockCampaign(tx, id);
   if (campaign.state !== 'running' && campaign.state !== 'paused')
     throw conflict(
       `The campaign "${campaign.title}" does not run (${campaign.state}).`,

@@ -60,12 +60,3 @@ export function messageDates(
     return [{ step: step.id, on: on < entersOn ? entersOn : on }];
   });
 }
-
-/** The channels messages of a sequence may go out on. */
-export const channelsOf = (definition: Pick<Definition, 'steps'>): string[] => [
-  ...new Set(
-    definition.steps.flatMap((step) =>
-      'message' in step ? step.message.channels : 'survey' in step ? step.survey.channels : [],
-    ),
-  ),
-];

@@ -21,7 +21,7 @@ export interface Hand {
 export const switchOf = (campaignId: string): string => `campaign:${campaignId}`;
 
 async function taken(tx: Tx, id: string, { expected }: Hand): Promise<CampaignRow> {
-  const campaign = (await lockCampaign(tx, id))!;
+  const campaign = await lockCampaign(tx, id);
   if (campaign.version !== expected) throw stale('campaign');
   return campaign;
 }

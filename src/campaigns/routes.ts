@@ -153,10 +153,9 @@ export function campaignRoutes(app: App, deps: CampaignDeps): void {
     async (request, reply) => {
       const { tenantId, actor } = caller(request);
       const wish = { ...request.body, expected: expectedVersion(request), actor };
-      const view = await deps.db.tenant(tenantId, async (tx) => {
-        await campaignNamed(tx, request.params.id);
-        return shown(tx, await startCampaign(deps, tx, request.params.id, wish, now()));
-      });
+      const view = await deps.db.tenant(tenantId, async (tx) =>
+        shown(tx, await startCampaign(deps, tx, request.params.id, wish, now())),
+      );
       tag(reply, view.version);
       return view;
     },
@@ -179,10 +178,9 @@ export function campaignRoutes(app: App, deps: CampaignDeps): void {
       async (request, reply) => {
         const { tenantId, actor } = caller(request);
         const hand = { expected: expectedVersion(request), actor, now: now() };
-        const view = await deps.db.tenant(tenantId, async (tx) => {
-          await campaignNamed(tx, request.params.id);
-          return shown(tx, await work(tx, request.params.id, request.body.reason, hand));
-        });
+        const view = await deps.db.tenant(tenantId, async (tx) =>
+          shown(tx, await work(tx, request.params.id, request.body.reason, hand)),
+        );
         tag(reply, view.version);
         return view;
       },
@@ -202,10 +200,9 @@ export function campaignRoutes(app: App, deps: CampaignDeps): void {
     async (request, reply) => {
       const { tenantId, actor } = caller(request);
       const hand = { expected: expectedVersion(request), actor, now: now() };
-      const view = await deps.db.tenant(tenantId, async (tx) => {
-        await campaignNamed(tx, request.params.id);
-        return shown(tx, await resumeCampaign(tx, request.params.id, hand));
-      });
+      const view = await deps.db.tenant(tenantId, async (tx) =>
+        shown(tx, await resumeCampaign(tx, request.params.id, hand)),
+      );
       tag(reply, view.version);
       return view;
     },
@@ -247,7 +244,6 @@ export function campaignRoutes(app: App, deps: CampaignDeps): void {
       const hand = { expected: expectedVersion(request), actor, now: now() };
       const { reason, endOthers = false } = request.body;
       const undone = await deps.db.tenant(tenantId, async (tx) => {
-        await campaignNamed(tx, request.params.id);
         const { campaign, ...rest } = await undoCampaign(tx, request.params.id, { reason, endOthers }, hand);
         return { campaign: await shown(tx, campaign), ...rest };
       });

@@ -11,7 +11,8 @@ import { type CampaignRow, lockCampaign, noteStarted } from './store.ts';
 
 /** What is typed to start what writes to many. */
 export interface StartWish {
-  token: string;
+  /** Of the preview; absent: whoever starts it looked at it in the same transaction. */
+  token?: string | undefined;
   confirm?: number | undefined;
   expected: number;
   actor: string;
@@ -43,7 +44,7 @@ export async function startCampaign(
   wish: StartWish,
   now: Date,
 ): Promise<CampaignRow> {
-  const campaign = (await lockCampaign(tx, id))!;
+  const campaign = await lockCampaign(tx, id);
   if (campaign.version !== wish.expected) throw stale('campaign');
   if (campaign.state !== 'draft')
     throw conflict(`The campaign "${campaign.title}" was started already.`, 'A new one can be made of it.');
@@ -52,7 +53,7 @@ export async function startCampaign(
   const plan = await planStart(deps, tx, campaign, now);
   if (plan.sequence.state !== 'active')
     throw conflict(`The sequence "${plan.sequence.title}" is ${plan.sequence.state}.`, 'Switch it on first.');
-  demandFresh(plan, wish.token, now);
+  if (wish.token !== undefined) demandFresh(plan, wish.token, now);
   demandNumber(plan.confirm, wish.confirm);
   await insertMembers(tx, id, membersOf(plan), now);
   const started = await noteStarted(tx, id, { perDay: plan.perDay, by: wish.actor, now });

@@ -1,4 +1,5 @@
 import { one, type Tx } from '../base/database.ts';
+import { notFound } from '../base/errors.ts';
 import { newId } from '../base/ids.ts';
 import type { Audience, CampaignState, Entry } from './schema.ts';
 
@@ -101,14 +102,17 @@ export async function findCampaign(tx: Tx, idOrKey: string): Promise<CampaignRow
   );
 }
 
-/** A campaign with its row lock: whoever holds it lets people in, or changes how. */
-export async function lockCampaign(tx: Tx, id: string): Promise<CampaignRow | undefined> {
-  return one(
-    await tx.query<CampaignRow>(`select ${ALL} from campaign where tenant_id = $1 and id = $2 for update`, [
-      tx.tenantId,
-      id,
-    ]),
+/**
+ * A campaign with its row lock: whoever holds it lets people in, or changes how.
+ * @throws Problem 404 when there is none
+ */
+export async function lockCampaign(tx: Tx, id: string): Promise<CampaignRow> {
+  const { rows } = await tx.query<CampaignRow>(
+    `select ${ALL} from campaign where tenant_id = $1 and id = $2 for update`,
+    [tx.tenantId, id],
   );
+  if (!rows[0]) throw notFound('campaign', id);
+  return rows[0];
 }
 
 /** The same, unless another worker has it. */

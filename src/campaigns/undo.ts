@@ -37,7 +37,7 @@ export async function undoCampaign(
   how: { reason: string; endOthers: boolean },
   hand: Hand,
 ): Promise<Undone> {
-  const campaign = (await lockCampaign(tx, id))!;
+  const campaign = await lockCampaign(tx, id);
   if (campaign.version !== hand.expected) throw stale('campaign');
   if (campaign.state === 'draft') throw conflict('The campaign never started: there is nothing to take back.');
   const { now } = hand;

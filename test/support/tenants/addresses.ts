@@ -20,6 +20,7 @@ export const RESOURCES: Record<string, (ids: Ids) => string> = {
   merges: (ids) => ids.mergeEvent,
   erasures: (ids) => ids.erasure,
   'merge-suggestions': (ids) => ids.suggestion,
+  campaigns: (ids) => ids.campaign,
   // The path names a platform, which is everybody's; whose records it is about stands beside it.
   mappings: (ids) => ids.connection,
 };
@@ -74,5 +75,11 @@ export const BODIES: Record<string, (ids: Ids) => unknown> = {
   'POST /v1/customers/{id}/unhappy/clear': () => ({ reason: 'Stolen' }),
   'PUT /v1/settings/{key}': () => ({ name: 'Stolen' }),
   'PUT /v1/templates/{key}/{channel}/{locale}': () => ({ body: 'Stolen' }),
+  'PATCH /v1/campaigns/{id}': () => ({ title: 'Stolen' }),
+  'POST /v1/campaigns/{id}/start': () => ({ token: 'stolen' }),
+  'POST /v1/campaigns/{id}/pause': () => ({ reason: 'Stolen' }),
+  'POST /v1/campaigns/{id}/stop': () => ({ reason: 'Stolen' }),
+  'POST /v1/campaigns/{id}/undo': () => ({ reason: 'Stolen' }),
+  'POST /v1/campaigns/{id}/enrolments': (ids) => ({ customers: [ids.customer], reason: 'Stolen' }),
   'PUT /v1/kill-switches/{scope}': () => ({ reason: 'Stolen' }),
 };

@@ -1,5 +1,6 @@
 import { ACCESS } from './attacks.access.ts';
 import { ACTIONS } from './attacks.actions.ts';
+import { CAMPAIGNS } from './attacks.campaigns.ts';
 import { CARE } from './attacks.care.ts';
 import { CLOCK } from './attacks.clock.ts';
 import { COMPLETENESS } from './attacks.completeness.ts';
@@ -36,4 +37,5 @@ export const ATTACKS: ReadonlyMap<string, Attack> = new Map([
   ...PRIVACY,
   ...WRITEBACK,
   ...FORECAST,
+  ...CAMPAIGNS,
 ]);

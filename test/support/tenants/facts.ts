@@ -55,6 +55,9 @@ export const newIds = () => {
     'segment',
     'openSegment',
     'erasure',
+    'campaign',
+    'draftCampaign',
+    'pausedCampaign',
   ] as const;
   return Object.fromEntries(names.map((name) => [name, newId()])) as Record<(typeof names)[number], string>;
 };

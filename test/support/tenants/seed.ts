@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { newId } from '../../../src/base/ids.ts';
 import { type Catalog, completed, insertRow, type Row } from './catalog.ts';
+import { campaignFacts } from './facts.campaigns.ts';
 import { clockFacts } from './facts.clock.ts';
 import { completenessFacts } from './facts.completeness.ts';
 import { coordinatorFacts, peopleFacts } from './facts.people.ts';
@@ -57,6 +58,7 @@ export function newTenant(catalog: Catalog, kind: 'victim' | 'attacker'): Tenant
     ...scoringFacts(ids, flavour),
     ...segmentFacts(ids, flavour),
     ...privacyFacts(ids),
+    ...campaignFacts(ids, flavour),
     ...coordinatorFacts(ids, flavour),
   };
   const given = (table: string): Row[] => (facts[table] ?? [{}]).slice(0, kind === 'victim' ? undefined : 1);
