@@ -137,7 +137,8 @@ async function play(way: Way): Promise<{ outcome: Outcome; seen: Set<string>; al
     const rest = { per: 'customer', again: { policy: 'once' }, exits: [], steps: [{ id: 'rest', wait: { days: 90 } }] };
     await story.must('POST', '/v1/sequences', { ...calm, ...rest });
     await story.must('POST', '/v1/sequences/calm/switch', { on: true }, await story.version('/v1/sequences/calm'));
-    const aim = { key: 'calm', title: 'Calm', sequence: 'calm', audience: { customers: [ann.id] } };
+    const [bob] = (await story.must('GET', '/v1/customers?search=bob%40late.example')).items;
+    const aim = { key: 'calm', title: 'Calm', sequence: 'calm', audience: { customers: [bob.id] } };
     const campaign = `/v1/campaigns/${(await story.must('POST', '/v1/campaigns', aim)).id}`;
     const { token, confirm } = await story.must('POST', `${campaign}/preview`);
     await story.must('POST', `${campaign}/start`, { token, confirm: confirm ?? 1 }, await story.version(campaign));
