@@ -93,8 +93,9 @@ test('texts: a missing value holds the text and is named, however it is asked fo
     ['{{ "Dear " | append: customer.first_name }}', 'there is no value for customer.first_name'],
     ['Dear {{ customer.first_name | capitalize | default: "x" }}', 'there is no value for customer.first_name'],
     ['{{ job.completed_on | day }}', 'there is no value for job (the job)'],
-    ['{% for i in invoices %}{{ i.number }}{% endfor %}', 'there is nothing to print here'],
-    ['Dear {{ unset }},', 'there is nothing to print here'],
+    ['{% for i in invoices %}{{ i.number }}{% endfor %}', 'there is no value for i.number'],
+    ['Dear {{ unset }},', 'there is no value for unset'],
+    ['{{ customer.first_name | default: customer.name }}', 'for customer.first_name | default: customer.name'],
   ] as const)
     expect(() => render(text, context), text).toThrow(told);
   expect(() => render('a\nb {{ customer.name }}', context, 'the e-mail text "chase" (de)')).toThrow(
@@ -102,6 +103,7 @@ test('texts: a missing value holds the text and is named, however it is asked fo
       'there is no value for customer.name (full name), which the e-mail text "chase" (de), line 2 needs',
     ),
   );
+  expect(render('{{ customer.first_name | default: customer.name | default: "there" }}', context)).toBe('there');
   expect(render('Dear {{ customer.first_name | default: "customer" }},{% if job %} x{% endif %}', context)).toBe(
     'Dear customer,',
   );

@@ -1,32 +1,16 @@
 import { Value } from 'typebox/value';
 import type { Tx } from '../base/database.ts';
-import { hashToken, hmacSha256, sameBytes } from '../base/ids.ts';
+import { hmacSha256, sameBytes } from '../base/ids.ts';
 import { addDays, instantOf } from '../base/time.ts';
 import { ACTION_INPUTS, type ActionKind } from '../kit/index.ts';
 import { findEscalation } from '../sequences/escalations.ts';
 import { findStaff } from '../sequences/staff.ts';
-import type { TemplateRow } from '../sequences/store.ts';
 import { setting } from '../settings/store.ts';
-import { textToHtml } from '../texts/mail.ts';
 import { render, renderDeep, TemplateError } from '../texts/render.ts';
-import type { Contexts } from './context.ts';
-import { withFooter } from './footer.ts';
-import { nativeIdOf, nativeStaffId, type Route } from './routing.ts';
+import type { ContentDeps, ContentInput } from './content.schema.ts';
+import { marketingMail, messageContent } from './message.ts';
+import { nativeIdOf, nativeStaffId } from './routing.ts';
 import type { RequestRow } from './store.ts';
-
-export interface ContentDeps {
-  publicUrl: string;
-  /** Key of the links we hand out. */
-  linkKey: Buffer;
-}
-
-export interface ContentInput {
-  request: RequestRow;
-  route: Route;
-  contexts: Contexts;
-  templates: readonly TemplateRow[];
-  now: Date;
-}
 
 /**
  * The platform-independent input of an action, complete: texts rendered, native ids filled in.
@@ -37,12 +21,16 @@ export async function buildContent(deps: ContentDeps, tx: Tx, input: ContentInpu
   const { plan } = request;
   const content =
     plan.type === 'message'
-      ? await messageContent(deps, tx, input, plan.template)
+      ? await messageContent(deps, tx, input, plan)
       : plan.type === 'do'
         ? await nativeContent(
             tx,
             input,
-            renderDeep(plan.input, input.contexts.of(request.customer_id)) as Record<string, unknown>,
+            renderDeep(
+              plan.input,
+              input.contexts.of(request.customer_id, { runId: request.run_id }),
+              `the ${request.kind.replaceAll('_', ' ')} of step "${request.step_id}"`,
+            ) as Record<string, unknown>,
           )
         : plan.type === 'staff'
           ? await staffContent(deps, tx, input, plan)
@@ -58,98 +46,6 @@ export async function buildContent(deps: ContentDeps, tx: Tx, input: ContentInpu
     throw new TemplateError(`the ${request.kind.replaceAll('_', ' ')} is not complete: ${wrong.join('; ')}`);
   }
   return content;
-}
-
-async function messageContent(
-  deps: ContentDeps,
-  tx: Tx,
-  { request, contexts, templates }: ContentInput,
-  key: string,
-): Promise<Record<string, unknown>> {
-  const person = contexts.people.get(request.customer_id!);
-  const template = pick(templates, key, request.channel, person?.locale ?? 'en');
-  if (!template) throw new TemplateError(`there is no text "${key}" for ${request.channel}`);
-  const links = await linksFor(deps, tx, request);
-  const context = { ...contexts.of(request.customer_id), links };
-  const body = render(template.body, context).trim();
-  if (request.channel === 'whatsapp' && template.native)
-    return {
-      to: request.recipient,
-      template: template.native.id,
-      variables: renderDeep(template.native.variables, context),
-    };
-  if (request.channel !== 'email') return { to: request.recipient, text: body };
-  const subject = render(template.subject ?? '', context)
-    .replace(/\s+/g, ' ')
-    .trim();
-  if (subject === '') throw new TemplateError(`the text "${key}" has no subject for e-mail`);
-  const text = request.class === 'marketing' ? await withFooter(tx, body, links, person?.locale) : body;
-  return {
-    to: request.recipient,
-    ...(person?.name ? { toName: person.name } : {}),
-    subject,
-    text,
-    html: textToHtml(text),
-    ...(request.class === 'marketing' ? { unsubscribeUrl: links.unsubscribe } : {}),
-  };
-}
-
-/** The best text: exact language, then the language without region, then English, then any. */
-function pick(
-  templates: readonly TemplateRow[],
-  key: string,
-  channel: string,
-  locale: string,
-): TemplateRow | undefined {
-  const own = templates.filter((template) => template.key === key && template.channel === channel);
-  return (
-    [locale, locale.slice(0, 2), 'en']
-      .map((wanted) => own.find((template) => template.locale === wanted))
-      .find((found) => found !== undefined) ?? own[0]
-  );
-}
-
-/** Where a recipient ends it, chooses, and reads why it came; one secret for all three. */
-export interface Links {
-  unsubscribe: string;
-  preferences: string;
-  why: string;
-}
-
-/** Links for one person, channel and topic; the same for ever, so that old mails keep working. */
-async function linksFor(deps: ContentDeps, tx: Tx, request: RequestRow): Promise<Links> {
-  const topic = request.topic ?? '*';
-  const token = hmacSha256(deps.linkKey, `${tx.tenantId} ${request.customer_id} ${request.channel} ${topic}`).toString(
-    'base64url',
-  );
-  await tx.query(
-    "insert into link_route (token_hash, tenant_id, purpose, subject, created_at) values ($1, $2, 'unsubscribe', $3, $4) on conflict (token_hash) do nothing",
-    [
-      hashToken(token),
-      tx.tenantId,
-      { customerId: request.customer_id, channel: request.channel, topic, address: request.recipient },
-      request.created_at,
-    ],
-  );
-  return {
-    unsubscribe: `${deps.publicUrl}/u/${token}`,
-    preferences: `${deps.publicUrl}/p/${token}`,
-    why: `${deps.publicUrl}/w/${token}`,
-  };
-}
-
-/** Marketing by mail says how to end it, whoever wrote the text. */
-async function marketingMail(
-  deps: ContentDeps,
-  tx: Tx,
-  { request, contexts }: ContentInput,
-  input: Record<string, unknown>,
-): Promise<Record<string, unknown>> {
-  if (request.class !== 'marketing' || request.channel !== 'email') return {};
-  const links = await linksFor(deps, tx, request);
-  const person = contexts.people.get(request.customer_id ?? '');
-  const text = typeof input.text === 'string' ? await withFooter(tx, input.text, links, person?.locale) : undefined;
-  return { unsubscribeUrl: links.unsubscribe, ...(text === undefined ? {} : { text }) };
 }
 
 /** What a native action is about, and who does it, in the ids of the platform. */
@@ -215,7 +111,7 @@ async function staffContent(
   const person = await findStaff(tx, plan.staffId);
   if (!escalation || !person) throw new TemplateError('the escalation or the person it is for does not exist any more');
   const context = {
-    ...contexts.of(request.customer_id),
+    ...contexts.of(request.customer_id, { runId: request.run_id, escalationId: request.escalation_id }),
     staff: { name: person.name, email: person.email },
     level: plan.level + 1,
   };

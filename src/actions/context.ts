@@ -1,8 +1,10 @@
 import type { Tx } from '../base/database.ts';
-import { daysBetween, type LocalDate, localDate } from '../base/time.ts';
+import { type LocalDate, localDate } from '../base/time.ts';
 import type { PersonPlace } from '../model/zones.ts';
 import { setting } from '../settings/store.ts';
-import { formatMoney } from '../texts/filters.ts';
+import { businessLanguage } from '../texts/language.ts';
+import { loadCircumstances, NO_CIRCUMSTANCES } from './circumstances.ts';
+import { contextOf } from './told.ts';
 
 /** A customer with what decisions and texts need to know. */
 export interface Person extends PersonPlace {
@@ -18,6 +20,19 @@ export interface Person extends PersonPlace {
   owner_email: string | null;
   deleted_at: Date | null;
   email_opt_out: boolean | null;
+  job_title: string | null;
+  address_line: string | null;
+  city: string | null;
+  postal_code: string | null;
+  birthday: string | null;
+  custom: unknown;
+  since: Date | null;
+  company_email: string | null;
+  company_phone: string | null;
+  company_domain: string | null;
+  company_industry: string | null;
+  company_city: string | null;
+  company_custom: unknown;
 }
 
 export interface OverdueInvoice {
@@ -40,8 +55,13 @@ export interface Contexts {
   people: Map<string, Person>;
   overdue: Map<string, OverdueInvoice[]>;
   today: LocalDate;
+  /** The language of the business, for whoever's is not known. */
+  language: string;
   /** The values a text of this customer may use. Missing ones are left out, so that a text that needs them is held. */
-  of(customerId: string | null): Record<string, unknown>;
+  of(
+    customerId: string | null,
+    about?: { runId?: string | null; escalationId?: string | null; locale?: string },
+  ): Record<string, unknown>;
 }
 
 export async function loadPeople(tx: Tx, ids: readonly string[]): Promise<Map<string, Person>> {
@@ -49,7 +69,9 @@ export async function loadPeople(tx: Tx, ids: readonly string[]): Promise<Map<st
   const { rows } = await tx.query<Person>(
     `select c.id, c.name, c.first_name, c.last_name, c.email, c.phone, c.locale, c.time_zone, c.country, c.region, c.company_id, c.deleted_at, c.email_opt_out,
             coalesce(co.name, c.company_name) as company_name, co.time_zone as company_time_zone, co.country as company_country, co.region as company_region,
-            o.name as owner_name, o.email as owner_email
+            o.name as owner_name, o.email as owner_email, c.job_title, c.address_line, c.city, c.postal_code, c.birthday, c.custom,
+            coalesce(c.source_created_at, c.created_at) as since, co.email as company_email, co.phone as company_phone, co.domain as company_domain,
+            co.industry as company_industry, co.city as company_city, co.custom as company_custom
      from customer c left join company co on co.tenant_id = c.tenant_id and co.id = c.company_id left join owner o on o.tenant_id = c.tenant_id and o.entity_id = c.owner_id
      where c.tenant_id = $1 and c.id = any($2)`,
     [tx.tenantId, ids],
@@ -87,96 +109,48 @@ async function loadCredits(tx: Tx, ids: readonly string[]): Promise<Map<string, 
   return result;
 }
 
-/** The tone of a reminder: how long the oldest invoice has been waiting. */
-const stageOf = (days: number): 'friendly' | 'firm' | 'final' =>
-  days >= 14 ? 'final' : days >= 7 ? 'firm' : 'friendly';
+/** For which enrolments and escalations texts are written, and which texts (see `loadCircumstances`). */
+export interface TextsFor {
+  runIds?: readonly string[];
+  escalationIds?: readonly string[];
+  texts?: string | undefined;
+}
 
-/** Loads what decisions and texts about these customers need. */
-export async function loadContexts(tx: Tx, customerIds: readonly string[], now: Date): Promise<Contexts> {
+/** Loads what decisions and, with `texts`, texts about these customers need. */
+export async function loadContexts(
+  tx: Tx,
+  customerIds: readonly string[],
+  now: Date,
+  texts?: TextsFor,
+): Promise<Contexts> {
   const ids = [...new Set(customerIds)];
   const business = await setting(tx, 'business');
+  const links = await setting(tx, 'links');
   const today = localDate(now, business.zone);
   const people = await loadPeople(tx, ids);
   const overdue = await loadOverdue(tx, ids, today);
   const credits = await loadCredits(tx, ids);
+  const circumstances = texts
+    ? await loadCircumstances(tx, {
+        ...{ customerIds: ids, runIds: texts.runIds ?? [], escalationIds: texts.escalationIds ?? [] },
+        ...{ texts: texts.texts, now, today },
+      })
+    : NO_CIRCUMSTANCES;
   return {
     people,
     overdue,
     today,
-    of: (customerId) => {
+    language: businessLanguage(business),
+    of: (customerId, about = {}) => {
       const person = customerId ? people.get(customerId) : undefined;
-      const base = { business: present({ ...business }), today };
-      if (!person) return base;
-      return {
-        ...base,
-        customer: present({
-          id: person.id,
-          name: person.name,
-          first_name: person.first_name,
-          last_name: person.last_name,
-          email: person.email,
-          phone: person.phone,
-        }),
-        company: present({ name: person.company_name }),
-        owner: present({ name: person.owner_name, email: person.owner_email }),
-        ...receivables(
-          overdue.get(person.id) ?? [],
-          credits.get(person.id) ?? new Map(),
-          today,
-          business.currency,
-          person.locale ?? 'en',
-        ),
-      };
-    },
-  };
-}
-
-const present = (values: Record<string, unknown>): Record<string, unknown> =>
-  Object.fromEntries(
-    Object.entries(values).filter(([, value]) => value !== null && value !== undefined && value !== ''),
-  );
-
-function receivables(
-  invoices: readonly OverdueInvoice[],
-  credits: ReadonlyMap<string, number>,
-  today: LocalDate,
-  currency: string,
-  locale: string,
-): Record<string, unknown> {
-  if (invoices.length === 0) return {};
-  const listed = invoices.map((invoice) => {
-    const days = daysBetween(invoice.due_on, today);
-    const money = invoice.currency ?? currency;
-    return present({
-      number: invoice.number,
-      issued_on: invoice.issued_on,
-      due_on: invoice.due_on,
-      total: invoice.total,
-      balance: invoice.balance,
-      currency: money,
-      amount: formatMoney(invoice.balance, money, locale),
-      days_overdue: days,
-      url: invoice.url,
-    });
-  });
-  const totals = new Map<string, number>();
-  for (const invoice of invoices) {
-    const money = invoice.currency ?? currency;
-    totals.set(money, (totals.get(money) ?? 0) + Number(invoice.balance));
-  }
-  const credited = [...totals.keys()].filter((money) => (credits.get(money) ?? 0) > 0);
-  for (const money of credited) totals.set(money, Math.max(0, totals.get(money)! - credits.get(money)!));
-  const oldest = listed[0]!.days_overdue as number;
-  return {
-    invoices: listed,
-    overdue: {
-      count: listed.length,
-      total: [...totals].map(([money, amount]) => formatMoney(amount, money, locale)).join(' and '),
-      oldest_days: oldest,
-      stage: stageOf(oldest),
-      ...(credited.length > 0
-        ? { credit: credited.map((money) => formatMoney(credits.get(money), money, locale)).join(' and ') }
-        : {}),
+      const runId = about.runId ?? circumstances.escalated.get(about.escalationId ?? '');
+      return contextOf({
+        ...{ business, links, today, now, person, circumstances },
+        overdue: overdue.get(customerId ?? '') ?? [],
+        credits: credits.get(customerId ?? '') ?? new Map(),
+        run: runId ? circumstances.runs.get(runId) : undefined,
+        locale: about.locale ?? person?.locale ?? businessLanguage(business),
+      });
     },
   };
 }

@@ -1,7 +1,7 @@
 import type { AddressHash } from '../consent/optout.ts';
 import type { SequencePorts } from '../sequences/ports.ts';
 import type { SyncDeps } from '../sync/deps.ts';
-import type { ContentDeps } from './content.ts';
+import type { ContentDeps } from './content.schema.ts';
 
 export interface ActionDeps extends SyncDeps {
   content: ContentDeps;

@@ -85,7 +85,12 @@ export async function loadFacts(deps: ActionDeps, tx: Tx, requests: readonly Req
   const wishes = marketing ? await preferencesOf(tx, customers) : [];
   const households =
     marketing && (caps.marketingPerHousehold ?? []).length > 0 ? await householdsOf(tx, customers) : NO_HOUSEHOLDS;
-  const contexts = await loadContexts(tx, customers, now);
+  const templates = requests.some((request) => request.plan.type === 'message') ? await listTemplates(tx) : [];
+  const contexts = await loadContexts(tx, customers, now, {
+    runIds,
+    escalationIds: requests.map((request) => request.escalation_id).filter((id) => id !== null),
+    texts: textsOf(requests, templates),
+  });
   const { zone, country } = await setting(tx, 'business');
   const quietHours = await setting(tx, 'quietHours');
   const companies = [...contexts.people.values()].map((person) => person.company_id).filter((id) => id !== null);
@@ -104,7 +109,7 @@ export async function loadFacts(deps: ActionDeps, tx: Tx, requests: readonly Req
     ),
     contexts,
     routes,
-    templates: requests.some((request) => request.plan.type === 'message') ? await listTemplates(tx) : [],
+    templates,
     suppressions: await suppressionsOf(tx, addresses),
     consents: requests.some(isCustomerFacing) ? await consentsOf(tx, customers) : [],
     wishes,
@@ -145,6 +150,16 @@ async function shadowedEscalations(tx: Tx, ids: readonly string[]): Promise<Set<
     [tx.tenantId, ids],
   );
   return new Set(rows.map((row) => row.id));
+}
+
+/** The texts these requests are written from; undefined where that is known only later. */
+function textsOf(requests: readonly RequestRow[], templates: readonly TemplateRow[]): string | undefined {
+  if (requests.some(({ plan }) => plan.type === 'staff')) return undefined;
+  const keys = new Set(requests.map(({ plan }) => (plan.type === 'message' ? plan.template : '')));
+  return JSON.stringify([
+    templates.filter(({ key }) => keys.has(key)),
+    requests.map(({ plan }) => (plan.type === 'do' ? plan.input : '')),
+  ]);
 }
 
 /** How long WhatsApp carries free text after the customer's last message (Twilio: "24-hour session"). */

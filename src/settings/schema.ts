@@ -19,6 +19,10 @@ export {
 /** The same as quiet hours for a member of staff. */
 export const WorkingHours = DailyWindow;
 
+/** An address of a page, or nothing. */
+const Link = (description: string) =>
+  Type.String({ pattern: '^(https?://[^\\s<>"]+)?$', maxLength: 1000, description });
+
 /** Every setting of a tenant, with its default. Nothing is configured elsewhere. */
 export const SETTINGS = {
   business: {
@@ -35,6 +39,12 @@ export const SETTINGS = {
         }),
         phone: Type.String({ maxLength: 50 }),
         replyTo: Type.String({ maxLength: 200 }),
+        language: Type.Optional(
+          Type.String({
+            pattern: '^[a-z]{2}$',
+            description: 'Written to whom no language is known of; default: as the country',
+          }),
+        ),
       },
       { additionalProperties: false },
     ),
@@ -47,6 +57,18 @@ export const SETTINGS = {
       phone: '',
       replyTo: '',
     },
+  },
+  links: {
+    title: 'Links in texts',
+    schema: Type.Object(
+      {
+        booking: Link('Where an appointment is booked: `booking.link`'),
+        review: Link('Where a review is written: `review.link`'),
+        payment: Link('Where to pay what has no link of its own: `payment.link`'),
+      },
+      { additionalProperties: false },
+    ),
+    value: { booking: '', review: '', payment: '' },
   },
   ...CONSENT_SETTINGS,
   workingHours: {

@@ -1,4 +1,4 @@
-import { AssignTag, type Context, Liquid, type LiquidOptions, type Template } from 'liquidjs';
+import { AssignTag, type Context, evalToken, Filter, Liquid, type LiquidOptions, type Template } from 'liquidjs';
 import { FILTERS } from './filters.ts';
 
 /** No text is longer (characters); what is longer is refused when it is saved. */
@@ -43,12 +43,25 @@ class StrictAssign extends AssignTag {
   }
 }
 
+/** `a | default: b | default: "c"`: what is offered instead may be missing too. */
+const strictly = Filter.prototype.render;
+Filter.prototype.render = function* (value: unknown, context: Context): ReturnType<typeof strictly> {
+  if (this.name !== 'default') return (yield* strictly.call(this, value, context) as Iterable<unknown>) as unknown;
+  const { args } = this as unknown as { args: Parameters<typeof evalToken>[0][] };
+  const given: unknown[] = [];
+  for (const arg of args) given.push(Array.isArray(arg) ? [arg[0], true] : yield evalToken(arg, context, true));
+  const { handler, token } = this as unknown as { handler: (...all: unknown[]) => unknown; token: unknown };
+  return yield handler.apply({ context, token, liquid: context.liquid }, [value, ...given]);
+};
+
 /** A value that stands where it cannot be written down. */
 export class UnprintableError extends Error {}
 
+export const NOTHING = 'there is nothing to print here';
+
 /** Refuses what would be printed as nothing, or as "[object Object]". */
 function printable(value: unknown): unknown {
-  if (value === null || value === undefined) throw new UnprintableError('there is nothing to print here');
+  if (value === null || value === undefined) throw new UnprintableError(NOTHING);
   if (Array.isArray(value)) throw new UnprintableError('this is a list; go through it with for, or print its size');
   if (typeof value === 'object') throw new UnprintableError('this is a group of values; name one of them');
   return value;

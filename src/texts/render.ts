@@ -1,6 +1,6 @@
 import { messageOf } from '../base/errors.ts';
 import { GROUPS } from './groups.ts';
-import { write } from './liquid.ts';
+import { NOTHING, write } from './liquid.ts';
 import { VARIABLES } from './variables.ts';
 
 /** Why a text cannot be written; the message is held, never sent with a hole in it. */
@@ -14,6 +14,7 @@ const MEANINGS = new Map([
 interface Wrong {
   message: string;
   line: number | undefined;
+  column: number | undefined;
   /** The value that is missing, when that is what is wrong. */
   missing: string | undefined;
 }
@@ -23,7 +24,12 @@ export function wrongIn(error: unknown): Wrong {
   const position = (error as { token?: { getPosition?: () => [number, number] } }).token?.getPosition?.();
   const text = messageOf(error).replace(/, line:\d+.*$/s, '');
   const missing = /^undefined variable: (.+)$/.exec(text)?.[1];
-  return { message: missing ? sentenceOf(missing) : (LIMITS_WORDS[text] ?? text), line: position?.[0], missing };
+  return {
+    message: missing ? sentenceOf(missing) : (LIMITS_WORDS[text] ?? text),
+    line: position?.[0],
+    column: position?.[1],
+    missing,
+  };
 }
 
 const LIMITS_WORDS: Record<string, string> = {
@@ -47,7 +53,10 @@ export function render(template: string, context: object, where = '', marked = f
   try {
     return write(template, context, marked);
   } catch (error) {
-    const { message, line } = wrongIn(error);
+    const { message: told, line, column } = wrongIn(error);
+    const at = column ? template.split('\n')[(line ?? 1) - 1]?.slice(column - 1) : undefined;
+    const printed = /^\{\{-?\s*(.*?)\s*-?\}\}/.exec(at ?? '')?.[1];
+    const message = told === NOTHING && printed ? `there is no value for ${printed}` : told;
     const lines = template.includes('\n') && line ? `line ${line}` : '';
     const place = [where, lines].filter((part) => part !== '').join(', ');
     throw new TemplateError(place ? `${message}, which ${place} needs` : message);

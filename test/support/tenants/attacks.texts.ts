@@ -1,0 +1,40 @@
+import { NOW } from './facts.ts';
+import { attacksOn, type Surroundings } from './functions.ts';
+import type { Tenant } from './seed.ts';
+
+/** A message of the victim to its customer. */
+const message = ({ ids, named }: Tenant) => ({
+  request: {
+    ...named('action_request'),
+    ...{ kind: 'send_email', channel: 'email', recipient: 'ann@example.com', class: 'marketing', topic: 'x' },
+    ...{ customer_id: ids.customer, run_id: ids.run, created_at: NOW },
+    plan: { type: 'message', template: 'chase', then: [] },
+  },
+  contexts: {
+    people: new Map([[ids.customer, { id: ids.customer, name: 'x', locale: 'en' }]]),
+    overdue: new Map(),
+    today: '2026-03-02',
+    language: 'en',
+    of: () => ({}),
+  },
+  templates: [{ key: 'chase', channel: 'email', locale: 'en', subject: 'x', body: 'x', native: null, version: 1 }],
+  now: NOW,
+});
+
+const content = (victim: Tenant, { deps }: Surroundings) => [deps.content, message(victim)];
+
+/** Attacks on what texts are written from. */
+export const TEXTS = [
+  ...attacksOn('actions/circumstances.ts', {
+    loadCircumstances: ({ ids }) => [
+      {
+        ...{ customerIds: [ids.customer], runIds: [ids.run], escalationIds: [ids.escalation] },
+        ...{ now: NOW, today: '2026-03-02' },
+      },
+    ],
+  }),
+  ...attacksOn('actions/message.ts', {
+    messageContent: (victim, around) => [...content(victim, around), message(victim).request.plan],
+    marketingMail: (victim, around) => [...content(victim, around), { text: 'x' }],
+  }),
+];
