@@ -46,14 +46,18 @@ export function compose(
     const body = whole(render(template.body, context, place), place);
     return { text: channel === 'sms' ? plainSpaces(body) : body };
   }
-  const subject = render(template.subject ?? '', context, `the subject of ${place}`).replace(/\s+/g, ' ').trim();
+  const subject = render(template.subject ?? '', context, `the subject of ${place}`)
+    .replace(/\s+/g, ' ')
+    .trim();
   if (subject === '') throw new TemplateError(`${place} has no subject for e-mail`);
   const letter = whole(render(template.body, context, place, true), place);
   const text = letterText(letter);
   const { text: footed, html } = foot(text);
   const page = {
     ...{ subject, language: languageTag(template.locale), preheader: preheaderOf(text), foot: html },
-    body: template.html ? revealed(render(template.html, context, `the HTML of ${place}`, true), escapeHtml) : letterHtml(letter),
+    body: template.html
+      ? revealed(render(template.html, context, `the HTML of ${place}`, true), escapeHtml)
+      : letterHtml(letter),
   };
   return { subject, text: footed, html: template.html ? ownHtml(page) : mailHtml(page) };
 }

@@ -6,7 +6,7 @@ import type { SettingValue } from '../settings/schema.ts';
 import { formatMoney } from '../texts/filters.ts';
 import { languageTag } from '../texts/language.ts';
 import type { Circumstances, RunAbout } from './circumstances.ts';
-import type { OverdueInvoice, Person } from './context.ts';
+import type { OverdueInvoice, Person } from './people.ts';
 
 export interface Told {
   business: SettingValue<'business'>;

@@ -109,6 +109,7 @@ async function putTemplates(tx: Tx, playbook: Playbook, by: string, now: Date): 
           locale: variant.locale ?? 'en',
           subject: variant.subject ?? null,
           body: variant.body,
+          html: variant.html ?? null,
           native: variant.native ?? null,
         },
         by,

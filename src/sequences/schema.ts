@@ -79,6 +79,8 @@ export const Template = Type.Object(
     locale: Type.Optional(Type.String({ pattern: '^[a-z]{2}(-[A-Z]{2})?$' })),
     subject: Type.Optional(Text(500)),
     body: Text(100_000),
+    /** Of e-mail: a page of one's own, or the middle of one; without it the page is built from the body. */
+    html: Type.Optional(Text(100_000)),
     native: Type.Optional(NativeTemplate),
   },
   { additionalProperties: false },

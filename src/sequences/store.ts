@@ -119,6 +119,8 @@ export interface TemplateRow {
   locale: string;
   subject: string | null;
   body: string;
+  /** Of e-mail: a page of one's own instead of the one that is built from the body. */
+  html?: string | null;
   /** The platform's own approved template that is sent instead of the body, with its variables. */
   native: { id: string; variables: Record<string, string> } | null;
   version: number;
@@ -131,8 +133,8 @@ export async function putTemplate(
   now: Date,
 ): Promise<void> {
   await tx.query(
-    `insert into template as t (tenant_id, key, channel, locale, subject, body, native, updated_at, updated_by) values ($1, $2, $3, $4, $5, $6, $9, $7, $8)
-     on conflict (tenant_id, key, channel, locale) do update set subject = excluded.subject, body = excluded.body, native = excluded.native, updated_at = excluded.updated_at,
+    `insert into template as t (tenant_id, key, channel, locale, subject, body, native, html, updated_at, updated_by) values ($1, $2, $3, $4, $5, $6, $9, $10, $7, $8)
+     on conflict (tenant_id, key, channel, locale) do update set subject = excluded.subject, body = excluded.body, native = excluded.native, html = excluded.html, updated_at = excluded.updated_at,
        updated_by = excluded.updated_by, version = t.version + 1`,
     [
       tx.tenantId,
@@ -144,13 +146,14 @@ export async function putTemplate(
       now,
       by,
       template.native,
+      template.html ?? null,
     ],
   );
 }
 
 export async function listTemplates(tx: Tx, key?: string): Promise<TemplateRow[]> {
   const { rows } = await tx.query<TemplateRow>(
-    'select key, channel, locale, subject, body, native, version from template where tenant_id = $1 and ($2::text is null or key = $2) order by key, channel, locale',
+    'select key, channel, locale, subject, body, html, native, version from template where tenant_id = $1 and ($2::text is null or key = $2) order by key, channel, locale',
     [tx.tenantId, key ?? null],
   );
   return rows;

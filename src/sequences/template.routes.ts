@@ -20,6 +20,7 @@ export function templateRoutes(app: App, deps: { db: Database; clock: Clock }): 
     locale: Type.String(),
     subject: nullable(Type.String()),
     body: Type.String(),
+    html: Type.Optional(nullable(Type.String())),
     native: nullable(NativeTemplate),
     version: Type.Integer(),
   });
@@ -79,6 +80,7 @@ export function templateRoutes(app: App, deps: { db: Database; clock: Clock }): 
           {
             subject: Type.Optional(nullable(Type.String({ maxLength: 500 }))),
             body: Type.String({ maxLength: 100_000 }),
+            html: Type.Optional(nullable(Type.String({ maxLength: 100_000 }))),
             native: Type.Optional(nullable(NativeTemplate)),
           },
           { additionalProperties: false },
@@ -109,6 +111,7 @@ export function templateRoutes(app: App, deps: { db: Database; clock: Clock }): 
             locale,
             subject: request.body.subject ?? null,
             body: request.body.body,
+            html: request.body.html ?? null,
             native: request.body.native ?? null,
           },
           actor,

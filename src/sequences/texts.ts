@@ -1,5 +1,6 @@
 import type { FieldError } from '../base/errors.ts';
 import { textErrors } from '../texts/check.ts';
+import { htmlProblem } from '../texts/mail.ts';
 import type { TextScope } from '../texts/variables.ts';
 import type { Definition, Playbook } from './schema.ts';
 import type { Step } from './steps.ts';
@@ -51,7 +52,13 @@ export function textErrorsOf(definition: Definition): FieldError[] {
 interface TemplateTexts {
   subject?: string | null | undefined;
   body: string;
+  html?: string | null | undefined;
   native?: { variables: Record<string, string> } | null | undefined;
+}
+
+function htmlErrors(path: string, html: string, values: ReadonlySet<string> | undefined): FieldError[] {
+  const problem = htmlProblem(html);
+  return [...textErrors(path, html, 'customer', values), ...(problem ? [{ path, message: problem }] : [])];
 }
 
 /** What is wrong with the texts of a template. */
@@ -60,6 +67,7 @@ export const templateErrors = (template: TemplateTexts, path = '', values?: Read
   return [
     ...textErrors(at('subject'), template.subject ?? '', 'customer', values),
     ...textErrors(at('body'), template.body, 'customer', values),
+    ...htmlErrors(at('html'), template.html ?? '', values),
     ...Object.entries(template.native?.variables ?? {}).flatMap(([name, text]) =>
       textErrors(at(`native.variables.${name}`), text, 'customer', values),
     ),

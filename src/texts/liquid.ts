@@ -88,17 +88,19 @@ export const revealed = (text: string, write: (mark: string) => string = (mark) 
 const trustedLinks = new WeakMap<object, ReadonlySet<string>>();
 
 /** Groups whose links the business made; whatever else looks like a link came from a customer. */
-const LINK_GROUPS = ['links', 'booking', 'review', 'survey', 'values', 'invoice', 'invoices', 'payment'];
+const LINK_GROUPS = ['links', 'booking', 'review', 'survey', 'invoice', 'invoices', 'payment'];
+/** Groups the business wrote itself: what is a mark there is meant as one. */
+const OWN_GROUPS = ['values', 'business'];
 
 function linksIn(context: Record<string, unknown>): ReadonlySet<string> {
   const found = new Set<string>();
-  const look = (value: unknown): void => {
+  const look = (value: unknown, all: boolean): void => {
     if (typeof value === 'string') {
-      if (/^https?:\/\//.test(value)) found.add(value);
-    } else if (Array.isArray(value)) value.forEach(look);
-    else if (value !== null && typeof value === 'object') Object.values(value).forEach(look);
+      if (all || /^https?:\/\//.test(value)) found.add(value);
+    } else if (value !== null && typeof value === 'object') for (const item of Object.values(value)) look(item, all);
   };
-  for (const group of LINK_GROUPS) look(context[group]);
+  for (const group of LINK_GROUPS) look(context[group], false);
+  for (const group of OWN_GROUPS) look(context[group], true);
   return found;
 }
 

@@ -1,5 +1,5 @@
-import { TemplateError } from './render.ts';
 import { escapeHtml, isSafeLink } from './markup.ts';
+import { TemplateError } from './render.ts';
 
 /** What stands at the foot of an e-mail. */
 export interface MailFoot {
@@ -77,12 +77,13 @@ export function ownHtml(page: MailPage): string {
   refuseUnsafe(page.body);
   if (!/<html[\s>]/i.test(page.body)) return mailHtml(page);
   const told = footHtml(page.foot);
-  const foot = told === '' ? '' : `<div style="padding:16px;color:#5f6368;font-size:12px;text-align:center">${told}</div>`;
+  const foot =
+    told === '' ? '' : `<div style="padding:16px;color:#5f6368;font-size:12px;text-align:center">${told}</div>`;
   const end = page.body.search(/<\/body\s*>/i);
   return end === -1 ? page.body + foot : page.body.slice(0, end) + foot + page.body.slice(end);
 }
 
-const NEVER = /<\s*\/?\s*(script|iframe|object|embed|form|base|meta\s+http-equiv)\b|\son[a-z]+\s*=/i;
+const NEVER = /<\s*\/?\s*(script|iframe|object|embed|form|base|meta\s+http-equiv)\b|<[^>]*\son[a-z]+\s*=/i;
 
 /** What is wrong with HTML of one's own: what mail programs throw away or warn of. */
 export function htmlProblem(html: string): string | undefined {
