@@ -33,6 +33,12 @@ export const TEXTS = [
       },
     ],
   }),
+  ...attacksOn('actions/footer.ts', {
+    footFor: {
+      args: () => [{ unsubscribe: 'u', preferences: 'p', why: 'w' }, 'en'],
+      look: (foot) => foot('text'),
+    },
+  }),
   ...attacksOn('actions/message.ts', {
     messageContent: (victim, around) => [...content(victim, around), message(victim).request.plan],
     marketingMail: (victim, around) => [...content(victim, around), { text: 'x' }],
