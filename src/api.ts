@@ -6,6 +6,7 @@ import { channelsOf, choiceDeps, optOutDeps, passedOn } from './actions/optouts.
 import { oversightRoutes } from './actions/oversight.routes.ts';
 import { actionRoutes } from './actions/routes.ts';
 import { standingOf } from './actions/standing.ts';
+import { surveyDeps } from './actions/surveys.ts';
 import { unfreeze } from './actions/transitions.ts';
 import { messagesTo } from './actions/why.ts';
 import { settingMistakes } from './actions/writeback.setting.ts';
@@ -38,6 +39,9 @@ import { peopleRoutes } from './sequences/people.routes.ts';
 import { sequenceRoutes } from './sequences/routes.ts';
 import { templateRoutes } from './sequences/template.routes.ts';
 import { settingRoutes } from './settings/routes.ts';
+import { surveyPageRoutes } from './surveys/page.routes.ts';
+import { surveyResultRoutes } from './surveys/results.routes.ts';
+import { surveyRoutes } from './surveys/routes.ts';
 import { breakerRoutes } from './sync/breaker.routes.ts';
 import { driftRoutes } from './sync/drift.routes.ts';
 import { quotaRoutes } from './sync/quota.routes.ts';
@@ -94,17 +98,20 @@ export async function apiRoutes(app: App, api: ApiDeps): Promise<void> {
     ...{ db, clock, passedOn, optOut: optOutDeps(deps) },
     standing: (tx, customerId, now) => standingOf(deps, tx, customerId, now),
   });
+  surveyRoutes(app, { db, clock, links: deps.content });
+  surveyResultRoutes(app, { db });
   actionRoutes(app, deps);
   oversightRoutes(app, deps);
   campaignRoutes(app, { ...deps, start });
   campaignMemberRoutes(app, { ...deps, start });
   privacyRoutes(app, deps);
-  await browserRoutes(app, { ...deps, ...access, onConnected, secureCookies }, (inner) =>
+  await browserRoutes(app, { ...deps, ...access, onConnected, secureCookies }, (inner) => {
     recipientRoutes(inner, {
       ...{ db, clock, choices: choiceDeps(deps), messages: messagesTo },
       channels: (tx) => channelsOf(deps, tx),
       birthday: askForBirthday(deps),
-    }),
-  );
+    });
+    surveyPageRoutes(inner, { db, clock, surveys: surveyDeps(deps) });
+  });
   await hookRoutes(app, { ...deps, metrics });
 }

@@ -1,9 +1,11 @@
 import type { AddressInfo } from 'node:net';
 import type { AccessDeps } from './access/identity.ts';
+import { surveyInTexts } from './actions/asked.ts';
 import { mindingStaff } from './actions/control.ts';
 import type { ActionDeps } from './actions/deps.ts';
 import { actionQueues } from './actions/jobs.ts';
 import { sequencePorts } from './actions/plan.ts';
+import { surveyDeps } from './actions/surveys.ts';
 import { tellScores } from './actions/writeback.ts';
 import { apiRoutes } from './api.ts';
 import { type Clock, systemClock } from './base/clock.ts';
@@ -34,6 +36,7 @@ import { scoreQueues } from './scoring/jobs.ts';
 import { segmentQueues } from './segments/jobs.ts';
 import { startRuns } from './sequences/engine.ts';
 import { bumpNextWake, sequenceQueues } from './sequences/jobs.ts';
+import { surveyQueues } from './surveys/jobs.ts';
 import { syncQueues } from './sync/jobs.ts';
 import { prepareStreams } from './sync/run.ts';
 import type { StartRuns } from './triggers/detect.ts';
@@ -48,6 +51,7 @@ const DUE: readonly DueKind[] = [
   { kind: 'segments', queue: 'segments', fallbackSeconds: 3600 },
   { kind: 'runs', queue: 'runs', fallbackSeconds: 600 },
   { kind: 'campaigns', queue: 'campaigns', fallbackSeconds: 600 },
+  { kind: 'surveys', queue: 'surveys', fallbackSeconds: 3600 },
   { kind: 'dispatch', queue: 'dispatch', fallbackSeconds: 300 },
   { kind: 'reconcile', queue: 'reconcile', fallbackSeconds: 120 },
   { kind: 'seal', queue: 'seal', fallbackSeconds: 60 },
@@ -131,6 +135,7 @@ export async function startHub(options: HubOptions): Promise<Hub> {
       ...triggerQueues(() => ({ db, clock, start, wake: (name, tenantId) => queue.wake(name, { tenantId }) })),
       ...segmentQueues(() => ({ db, clock, wake: wakeAfterSegments })),
       ...sequenceQueues(() => ({ db, clock, ports })),
+      ...surveyQueues(() => surveyDeps(late())),
       ...actionQueues(late),
       ...campaignQueues(() => ({ ...late(), start })),
       ...privacyQueues(late),
@@ -138,6 +143,7 @@ export async function startHub(options: HubOptions): Promise<Hub> {
     ],
     log,
   );
+  const links = { publicUrl: config.publicUrl, linkKey: keyring.derive('links') };
   const deps: ActionDeps = {
     db,
     clock,
@@ -151,7 +157,7 @@ export async function startHub(options: HubOptions): Promise<Hub> {
     http: http.send,
     processId: `${process.pid}-${newId().slice(0, 8)}`,
     hash: addressHasher(keyring),
-    content: { publicUrl: config.publicUrl, linkKey: keyring.derive('links') },
+    content: { ...links, moreFor: surveyInTexts(links) },
     onCall: ({ connector, purpose, outcome, milliseconds }) =>
       metrics.calls.observe({ connector, purpose, outcome }, milliseconds / 1000),
     listeners: listeners(late, ports, start),

@@ -13,6 +13,7 @@ import * as scoringSchema from './scoring/schema.ts';
 import * as segmentSchema from './segments/schema.ts';
 import * as peopleSchema from './sequences/people.schema.ts';
 import * as sequenceSchema from './sequences/schema.ts';
+import * as surveySchema from './surveys/schema.ts';
 import * as quotaSchema from './sync/quota.schema.ts';
 import * as remapSchema from './sync/remap/schema.ts';
 import * as syncSchema from './sync/schema.ts';
@@ -45,6 +46,7 @@ export const schemas = (): { $id: string }[] =>
     sequenceSchema,
     quotaSchema,
     remapSchema,
+    surveySchema,
     syncSchema,
     triggerSchema,
     { ProblemDocument },

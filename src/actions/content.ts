@@ -87,6 +87,15 @@ async function nativeContent(
     const assignee = await nativeStaffId(tx, route, person.owner_email);
     if (assignee) fields.assignee = assignee;
   }
+  if (request.kind === 'send_chat' && fields.target === undefined) {
+    const known = person?.owner_email ? await nativeStaffId(tx, route, person.owner_email) : undefined;
+    const target = known ?? ((await setting(tx, 'delivery')).chatChannel || undefined);
+    if (!target)
+      throw new TemplateError(
+        `whoever looks after the customer is not found at ${route.connection.name}, and no chat channel is set for staff messages`,
+      );
+    fields.target = target;
+  }
   if (request.kind === 'update_field') {
     fields.object ??= 'contact';
     fields.id ??= await nativeIdOf(tx, route, 'contact', person?.id ?? null);

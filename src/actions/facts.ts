@@ -169,7 +169,8 @@ async function factsOf(
       facing && definition?.needs_fresh_billing
         ? (freshness.get(request.customer_id ?? '') ?? { ok: false, detail: 'Billing data was not checked.' })
         : undefined,
-    window: facing && person && !answers ? windowFact(request, person, loaded) : undefined,
+    // Whoever just answered a survey is awake, and waits for the reply.
+    window: facing && person && !answers && !isReply(request) ? windowFact(request, person, loaded) : undefined,
     caps: request.class === 'marketing' && person ? capsOf(request, person, loaded, reserved) : undefined,
     parkedUntil: 'connection' in route ? loaded.parked.get(route.connection.id) : undefined,
     outsideSession:
@@ -181,6 +182,8 @@ async function factsOf(
     shadow: (run?.shadow ?? false) || loaded.shadowed.has(request.escalation_id ?? ''),
   };
 }
+
+const isReply = ({ plan }: RequestRow): boolean => plan.type === 'message' && plan.invitation !== undefined;
 
 function suppressionOf(request: RequestRow, loaded: Loaded): SuppressionRow | undefined {
   return loaded.suppressions.find(

@@ -91,6 +91,7 @@ export async function planNextChannel(deps: ActionDeps, tx: Tx, request: Request
       channel: channel!,
       recipient,
       plan: { ...request.plan, then },
+      idempotency_key: request.idempotency_key && `${request.idempotency_key}:${channel}`,
     },
     now,
   );

@@ -11,7 +11,15 @@ fieldset { margin: 1.5rem 0 0; padding: .5rem 1rem 1rem; border: 1px solid; min-
 .choice { display: flex; gap: .75rem; align-items: baseline; padding: .25rem 0 }
 .choice input { width: auto; flex: none }
 .hint { margin: .25rem 0 0; font-size: .9rem }
-h1, h2, p, li, legend { overflow-wrap: anywhere }
+h1, h2, p, li, legend, dt, dd { overflow-wrap: anywhere }
+:focus-visible { outline: .2rem solid; outline-offset: .15rem }
+legend, .asked > label, dt { font-weight: 600 }
+.asked { margin: 1.5rem 0 0 }
+textarea { width: 100%; box-sizing: border-box; padding: .5rem; font: inherit }
+.scale { display: flex; flex-wrap: wrap; gap: .5rem; padding: .5rem 0 }
+.scale .choice { flex-direction: column; align-items: center; gap: .25rem; min-width: 2.75rem; box-sizing: border-box; margin: 0; padding: .5rem; border: 1px solid; border-radius: .25rem }
+.scale .choice:has(input:checked) { outline: .15rem solid }
+legend .hint, label .hint { font-weight: 400 }
 `;
 
 export const escapeHtml = (text: string): string =>

@@ -236,6 +236,13 @@ export const HELD: readonly Held[] = [
       },
     },
   },
+  {
+    // The score stays as a number among others.
+    table: 'survey_invitation',
+    title: 'Surveys the person was asked, and what they answered',
+    rows: `${PERSON} or t.customer_ref in (select s::text || '/' || r from unnest({streams}::uuid[], {remotes}::text[]) as i(s, r))`,
+    treat: { how: 'blank', set: { answers: "'{}'", customer_ref: 'null', counts_at: 'null' } },
+  },
   ...documents,
   { table: 'entity_alias', title: 'Earlier ids', rows: 't.entity_id = any({ids}::uuid[])', treat: DELETE },
   {
@@ -256,7 +263,7 @@ export const HELD: readonly Held[] = [
   ...keep(
     'configuration that the business wrote',
     ...['setting', 'segment', 'trigger', 'sequence', 'sequence_version', 'template', 'mapping_override', 'kill_switch'],
-    ...['score_rules', 'pipeline_stage', 'campaign'],
+    ...['score_rules', 'pipeline_stage', 'campaign', 'survey', 'survey_version'],
   ),
   ...keep('access to platforms', 'connection', 'credential'),
   ...keep(

@@ -8,6 +8,7 @@ import type { Tx } from '../base/database.ts';
 import { bumpDue } from '../base/due.ts';
 import { invalid, notFound } from '../base/errors.ts';
 import { surveyErrors } from '../surveys/check.ts';
+import { putSurveys, surveyKeys } from '../surveys/manage.ts';
 import { triggerDefinition } from '../triggers/catalogue.ts';
 import { keepTrigger } from '../triggers/keep.ts';
 import { insertTrigger, triggersOfSequence, updateTrigger } from '../triggers/store.ts';
@@ -78,6 +79,7 @@ export async function installPlaybook(tx: Tx, key: string, by: string, now: Date
   const present = await findSequence(tx, playbook.sequence.key);
   if (present) return present;
   await putTemplates(tx, playbook, by, now);
+  await putSurveys(tx, playbook.surveys ?? [], { actor: by, at: now });
   const id = await insertSequence(tx, {
     key: playbook.sequence.key,
     title: playbook.sequence.title,
@@ -143,7 +145,7 @@ export async function createSequence(tx: Tx, definition: unknown, by: string, no
 /** @throws Problem with the place of every mistake */
 export async function checkDefinition(tx: Tx, definition: unknown): Promise<Definition> {
   const templates = new Set((await listTemplates(tx)).map((template) => template.key));
-  const errors = definitionErrors(definition, { templates });
+  const errors = definitionErrors(definition, { templates, surveys: await surveyKeys(tx) });
   if (errors.length > 0)
     throw invalid(
       `The sequence cannot run like this: ${errors.map((error) => `${error.path} ${error.message}`).join('; ')}`,

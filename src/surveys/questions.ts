@@ -22,9 +22,14 @@ export const mainQuestion = (survey: Pick<SurveyDefinition, 'questions' | 'score
     ? survey.questions.find(({ key }) => key === survey.score)
     : (survey.questions.find(({ kind }) => kind === survey.kind) ?? survey.questions.find(isScale));
 
-/** The question whose answer is the comment. */
-export const commentQuestion = (survey: Pick<SurveyDefinition, 'questions' | 'comment'>): Question | undefined =>
-  survey.comment ? survey.questions.find(({ key }) => key === survey.comment) : survey.questions.find(isText);
+/** The comment among answers: that to the question named, else the first text that was given. */
+export function commentOf(survey: Pick<SurveyDefinition, 'questions' | 'comment'>, answers: Answers): string | null {
+  const question = survey.comment
+    ? survey.questions.find(({ key }) => key === survey.comment)
+    : survey.questions.find((one) => isText(one) && answers[one.key] !== undefined);
+  const answer = question && answers[question.key];
+  return typeof answer === 'string' ? answer : null;
+}
 
 /** Whether a question is asked, given the answers to the ones before it. */
 export function isAsked(question: Question, answers: Answers): boolean {

@@ -1,5 +1,5 @@
 import { type Static, type TObject, type TProperties, Type } from 'typebox';
-import { words } from '../base/schema.ts';
+import { nullable, words } from '../base/schema.ts';
 import { CHANNELS, Texts } from '../settings/schema.ts';
 
 /** Names of surveys, questions and choices, as sequences, conditions and files use them. */
@@ -114,7 +114,7 @@ export const SurveyDefinition = Type.Object(
     thanks: Texts(2000),
     /** The question whose answer is the score; default: the first on a scale. */
     score: Type.Optional(Key),
-    /** The question whose answer is the comment; default: the first that takes a text. */
+    /** The question whose answer is the comment; default: the first text that was given. */
     comment: Type.Optional(Key),
     /** All questions on one page (the default), or one after the other. */
     layout: Type.Optional(words(['one_page', 'step_by_step'])),
@@ -130,3 +130,72 @@ export type SurveyDefinition = Static<typeof SurveyDefinition>;
 export type Answer = number | string | boolean | string[];
 /** By the key of the question. */
 export type Answers = Record<string, Answer>;
+
+export const Survey = Type.Object(
+  {
+    id: Type.String({ format: 'uuid' }),
+    key: Type.String(),
+    state: words(['open', 'closed']),
+    latestVersion: Type.Integer({ description: 'People are asked with the version of the moment they were invited' }),
+    definition: Type.Unknown({ description: 'As in SurveyDefinition' }),
+    updatedAt: Type.String({ format: 'date-time' }),
+    version: Type.Integer(),
+  },
+  { $id: 'Survey' },
+);
+
+const scores = {
+  n: Type.Integer({ description: 'Answers with a score' }),
+  average: nullable(Type.Number()),
+  nps: nullable(Type.Integer({ description: 'Share of promoters minus share of detractors, -100 to 100' })),
+  promoters: Type.Integer(),
+  detractors: Type.Integer(),
+};
+
+export const SurveyResults = Type.Object(
+  {
+    invited: Type.Integer({ description: 'Invitations that went out or were made by hand in the time asked for' }),
+    started: Type.Integer({ description: 'Of these, with an answer to some question' }),
+    answered: Type.Integer({ description: 'Of these, handed in' }),
+    countedByTime: Type.Integer({ description: 'Of these, never handed in: the days were over' }),
+    scores: Type.Object(scores),
+    questions: Type.Array(
+      Type.Object({
+        key: Type.String(),
+        text: nullable(Type.String({ description: 'null: only an earlier version asked it' })),
+        kind: nullable(Type.String()),
+        answered: Type.Integer(),
+        values: Type.Array(Type.Object({ value: Type.String(), n: Type.Integer() }), {
+          description: 'How often each was given; of texts none',
+        }),
+        ...{ average: scores.average, nps: scores.nps },
+      }),
+    ),
+    periods: Type.Array(Type.Object({ from: Type.String({ format: 'date' }), ...scores })),
+    steps: Type.Array(
+      Type.Object({
+        sequence: nullable(Type.String({ description: 'null: invited by hand or over the API' })),
+        step: nullable(Type.String()),
+        ...scores,
+      }),
+    ),
+  },
+  { $id: 'SurveyResults' },
+);
+
+export const SurveyAnswer = Type.Object(
+  {
+    id: Type.String({ format: 'uuid', description: 'Of the invitation' }),
+    customerId: Type.String({ format: 'uuid' }),
+    customer: nullable(Type.String({ description: 'Name or address; null: erased' })),
+    version: Type.Integer(),
+    sequence: nullable(Type.String()),
+    step: nullable(Type.String()),
+    score: nullable(Type.Number()),
+    comment: nullable(Type.String()),
+    answers: Type.Record(Type.String(), Type.Unknown()),
+    completedBy: words(['person', 'time']),
+    answeredAt: Type.String({ format: 'date-time' }),
+  },
+  { $id: 'SurveyAnswer' },
+);

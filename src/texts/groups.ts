@@ -242,11 +242,25 @@ export const GROUPS: Record<string, VariableGroup> = {
   },
   survey: {
     title: 'The survey',
-    meaning: 'In the invitation of a survey step.',
+    meaning: 'In the invitation of a survey step, and in the reply to an answer.',
     only: 'survey',
     fields: {
       link: ['link', 'Where this customer answers', 'https://hub.example.com/s/x'],
       title: ['text', 'Title of the survey', 'How did we do?'],
+      question: ['text', 'Its main question', 'How likely are you to recommend us?'],
+      score: ['number', 'What was answered; in the reply only', 9],
+      verdict: ['text', 'good or bad; in the reply only', 'good'],
+    },
+  },
+  survey_scale: {
+    title: 'Answers to click',
+    meaning: 'The values of the main question of the survey, one link for each; the customer still confirms it.',
+    only: 'survey',
+    list: true,
+    fields: {
+      value: ['number', 'The value', 9],
+      label: ['text', 'The value, or at the ends what it means', '9'],
+      link: ['link', 'The survey with this value chosen', 'https://hub.example.com/s/x?a=9'],
     },
   },
   campaign: {

@@ -88,7 +88,7 @@ export const revealed = (text: string, write: (mark: string) => string = (mark) 
 const trustedLinks = new WeakMap<object, ReadonlySet<string>>();
 
 /** Groups whose links the business made; whatever else looks like a link came from a customer. */
-const LINK_GROUPS = ['links', 'booking', 'review', 'survey', 'invoice', 'invoices', 'payment'];
+const LINK_GROUPS = ['links', 'booking', 'review', 'survey', 'survey_scale', 'invoice', 'invoices', 'payment'];
 /** Groups the business wrote itself: what is a mark there is meant as one. */
 const OWN_GROUPS = ['values', 'business'];
 

@@ -23,6 +23,8 @@ function fieldsOf(form: string): URLSearchParams {
       if (/\schecked\b/.test(tag)) fields.append(name, attribute(tag, 'value') ?? 'on');
     } else fields.append(name, attribute(tag, 'value') ?? '');
   }
+  for (const [, tag, text] of form.matchAll(/(<textarea\b[^>]*>)\n?(.*?)<\/textarea>/gs))
+    fields.append(attribute(tag!, 'name')!, text!);
   return fields;
 }
 

@@ -1,4 +1,5 @@
 import { actionQueues } from '../../src/actions/jobs.ts';
+import { surveyDeps } from '../../src/actions/surveys.ts';
 import { tellScores } from '../../src/actions/writeback.ts';
 import type { QueueDefinition } from '../../src/base/queue.ts';
 import { campaignQueues } from '../../src/campaigns/jobs.ts';
@@ -8,6 +9,7 @@ import { privacyQueues } from '../../src/privacy/jobs.ts';
 import { scoreQueues } from '../../src/scoring/jobs.ts';
 import { segmentQueues } from '../../src/segments/jobs.ts';
 import { sequenceQueues } from '../../src/sequences/jobs.ts';
+import { surveyQueues } from '../../src/surveys/jobs.ts';
 import { syncQueues } from '../../src/sync/jobs.ts';
 import { triggerQueues } from '../../src/triggers/jobs.ts';
 
@@ -30,6 +32,7 @@ export function queuesOf(hub: Hub, deps = hub.deps): QueueDefinition[] {
       wake: (name, tenantId) => deps.queue.wake(name, { tenantId }),
     })),
     ...sequenceQueues(() => ({ db: deps.db, clock: deps.clock, ports: deps.ports })),
+    ...surveyQueues(() => surveyDeps(deps)),
     ...actionQueues(() => deps),
     ...campaignQueues(() => ({ ...deps, start: hub.start })),
     ...privacyQueues(() => deps),

@@ -1,3 +1,4 @@
+import { surveyOf } from './facts.surveys.ts';
 import { definitionOf, type Ids } from './facts.ts';
 
 /** Whose thing is behind `/v1/<resource>/{id}`. */
@@ -10,6 +11,7 @@ export const RESOURCES: Record<string, (ids: Ids) => string> = {
   triggers: (ids) => ids.trigger,
   sequences: (ids) => ids.sequence,
   segments: (ids) => ids.openSegment,
+  surveys: (ids) => ids.survey,
   enrolments: (ids) => ids.run,
   staff: (ids) => ids.staff,
   escalations: (ids) => ids.escalation,
@@ -28,6 +30,7 @@ export const RESOURCES: Record<string, (ids: Ids) => string> = {
 /** Where one address of a resource is about another thing than the rest. */
 export const OTHERS: Record<string, (ids: Ids) => string> = {
   'POST /v1/deletions/{id}/undo': (ids) => ids.doneBatch,
+  'DELETE /v1/surveys/{id}': (ids) => ids.unasked,
 };
 
 /** Names instead of ids: every business has its own thing of that name, or the name is everybody's. */
@@ -50,6 +53,8 @@ export const BODIES: Record<string, (ids: Ids) => unknown> = {
   'PUT /v1/connections/{id}/mapping': () => ({}),
   'PUT /v1/connectors/{id}/mapping': () => ({}),
   'PATCH /v1/triggers/{id}': () => ({ title: 'Stolen' }),
+  'PUT /v1/surveys/{id}': () => surveyOf('asked', 'Stolen'),
+  'POST /v1/surveys/{id}/invitations': (ids) => ({ customerId: ids.customer }),
   'PATCH /v1/segments/{id}': () => ({ settleMinutes: 3 }),
   'PUT /v1/sequences/{id}': () => definitionOf('chase', 'Stolen'),
   'POST /v1/sequences/{id}/switch': () => ({ on: false }),

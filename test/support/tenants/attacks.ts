@@ -15,6 +15,7 @@ import { REMAP } from './attacks.remap.ts';
 import { SCORING } from './attacks.scoring.ts';
 import { SEGMENTS } from './attacks.segments.ts';
 import { SEQUENCES } from './attacks.sequences.ts';
+import { SURVEYS } from './attacks.surveys.ts';
 import { TEXTS } from './attacks.texts.ts';
 import { WRITEBACK } from './attacks.writeback.ts';
 import type { Attack } from './functions.ts';
@@ -37,6 +38,7 @@ export const ATTACKS: ReadonlyMap<string, Attack> = new Map([
   ...SEGMENTS,
   ...PRIVACY,
   ...TEXTS,
+  ...SURVEYS,
   ...WRITEBACK,
   ...FORECAST,
   ...CAMPAIGNS,

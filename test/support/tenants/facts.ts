@@ -58,6 +58,10 @@ export const newIds = () => {
     'campaign',
     'draftCampaign',
     'pausedCampaign',
+    'survey',
+    'unasked',
+    'invitation',
+    'startedInvitation',
   ] as const;
   return Object.fromEntries(names.map((name) => [name, newId()])) as Record<(typeof names)[number], string>;
 };

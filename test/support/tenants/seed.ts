@@ -9,6 +9,7 @@ import { privacyFacts } from './facts.privacy.ts';
 import { scoringFacts } from './facts.scoring.ts';
 import { segmentFacts } from './facts.segments.ts';
 import { documentFacts, sourceFacts } from './facts.sources.ts';
+import { surveyFacts } from './facts.surveys.ts';
 import { type Facts, type Flavour, LONG_AGO, newIds } from './facts.ts';
 import { workFacts } from './facts.work.ts';
 import { textOf, UUID } from './text.ts';
@@ -59,6 +60,7 @@ export function newTenant(catalog: Catalog, kind: 'victim' | 'attacker'): Tenant
     ...segmentFacts(ids, flavour),
     ...privacyFacts(ids),
     ...campaignFacts(ids, flavour),
+    ...surveyFacts(ids, flavour),
     ...coordinatorFacts(ids, flavour),
   };
   const given = (table: string): Row[] => (facts[table] ?? [{}]).slice(0, kind === 'victim' ? undefined : 1);
