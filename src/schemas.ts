@@ -1,5 +1,6 @@
 import * as accessSchema from './access/schema.ts';
 import * as actionSchema from './actions/schema.ts';
+import * as textSchema from './actions/texts.schema.ts';
 import * as auditSchema from './audit/schema.ts';
 import * as campaignSchema from './campaigns/schema.ts';
 import * as conditionSchema from './conditions/schema.ts';
@@ -32,6 +33,7 @@ export const schemas = (): { $id: string }[] =>
   schemasOf(
     accessSchema,
     actionSchema,
+    textSchema,
     auditSchema,
     campaignSchema,
     conditionSchema,

@@ -1,7 +1,7 @@
 import type { TemplateRow } from '../sequences/store.ts';
 import { languageTag } from '../texts/language.ts';
 import { whole } from '../texts/letter.ts';
-import { hidden, revealed } from '../texts/liquid.ts';
+import { revealed } from '../texts/liquid.ts';
 import { type MailFoot, mailHtml, ownHtml } from '../texts/mail.ts';
 import { escapeHtml, letterHtml, letterText } from '../texts/markup.ts';
 import { render, renderDeep, TemplateError } from '../texts/render.ts';
@@ -69,6 +69,3 @@ function preheaderOf(text: string): string {
   const words = (/[,!:]$/.test(greeting) ? rest : [greeting, ...rest]).join(' ').replace(/https?:\/\/\S+/g, '');
   return words.length > 110 ? `${words.slice(0, 110).replace(/\s+\S*$/, '')}…` : words;
 }
-
-/** Words to stand in for a value that is missing, in a preview: nothing reads them as a mark. */
-export const standIn = (name: string): string => hidden(`[${name}]`);

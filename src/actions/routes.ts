@@ -27,7 +27,7 @@ import {
   type RequestRow,
 } from './store.ts';
 
-const toAction = (row: RequestRow): Static<typeof ActionView> => ({
+export const toAction = (row: RequestRow): Static<typeof ActionView> => ({
   id: row.id,
   kind: row.kind,
   channel: row.channel,

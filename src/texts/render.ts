@@ -4,7 +4,15 @@ import { NOTHING, write } from './liquid.ts';
 import { VARIABLES } from './variables.ts';
 
 /** Why a text cannot be written; the message is held, never sent with a hole in it. */
-export class TemplateError extends Error {}
+export class TemplateError extends Error {
+  /** The value that is missing, when that is why. */
+  readonly missing: string | undefined;
+
+  constructor(message: string, missing?: string) {
+    super(message);
+    this.missing = missing;
+  }
+}
 
 const MEANINGS = new Map([
   ...Object.entries(GROUPS).map(([name, group]) => [name, group.title] as const),
@@ -53,13 +61,13 @@ export function render(template: string, context: object, where = '', marked = f
   try {
     return write(template, context, marked);
   } catch (error) {
-    const { message: told, line, column } = wrongIn(error);
+    const { message: told, line, column, missing } = wrongIn(error);
     const at = column ? template.split('\n')[(line ?? 1) - 1]?.slice(column - 1) : undefined;
     const printed = /^\{\{-?\s*(.*?)\s*-?\}\}/.exec(at ?? '')?.[1];
     const message = told === NOTHING && printed ? `there is no value for ${printed}` : told;
     const lines = template.includes('\n') && line ? `line ${line}` : '';
     const place = [where, lines].filter((part) => part !== '').join(', ');
-    throw new TemplateError(place ? `${message}, which ${place} needs` : message);
+    throw new TemplateError(place ? `${message}, which ${place} needs` : message, missing);
   }
 }
 

@@ -39,6 +39,12 @@ export const TEXTS = [
       look: (foot) => foot('text'),
     },
   }),
+  ...attacksOn('actions/preview.ts', {
+    previewText: ({ ids }) => [
+      { channel: 'email', draft: { subject: 'x', body: '{{ customer.name }}' }, enrolmentId: ids.run },
+      { publicUrl: 'http://hub', now: NOW },
+    ],
+  }),
   ...attacksOn('actions/message.ts', {
     messageContent: (victim, around) => [...content(victim, around), message(victim).request.plan],
     marketingMail: (victim, around) => [...content(victim, around), { text: 'x' }],
