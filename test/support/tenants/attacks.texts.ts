@@ -40,10 +40,13 @@ export const TEXTS = [
     },
   }),
   ...attacksOn('actions/preview.ts', {
-    previewText: ({ ids }) => [
-      { channel: 'email', draft: { subject: 'x', body: '{{ customer.name }}' }, enrolmentId: ids.run },
-      { publicUrl: 'http://hub', now: NOW },
-    ],
+    previewText: {
+      args: ({ ids }) => [
+        { channel: 'email', draft: { subject: 'x', body: '{{ customer.name }}' }, enrolmentId: ids.run },
+        { publicUrl: 'http://hub', now: NOW },
+      ],
+      refuses: /There is no enrolment/,
+    },
   }),
   ...attacksOn('actions/message.ts', {
     messageContent: (victim, around) => [...content(victim, around), message(victim).request.plan],
