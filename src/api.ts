@@ -6,11 +6,8 @@ import { channelsOf, choiceDeps, optOutDeps, passedOn } from './actions/optouts.
 import { oversightRoutes } from './actions/oversight.routes.ts';
 import { actionRoutes } from './actions/routes.ts';
 import { standingOf } from './actions/standing.ts';
-<<<<<<< HEAD
 import { surveyDeps } from './actions/surveys.ts';
-=======
 import { textRoutes } from './actions/texts.routes.ts';
->>>>>>> 382ba62 (A text is previewed on a real customer and tried on oneself before anybody gets it)
 import { unfreeze } from './actions/transitions.ts';
 import { messagesTo } from './actions/why.ts';
 import { settingMistakes } from './actions/writeback.setting.ts';
