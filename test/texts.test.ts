@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { definitionErrors } from '../src/sequences/validate.ts';
 import { textProblems } from '../src/texts/check.ts';
 import { FILTERS } from '../src/texts/filters.ts';
-import { render, TemplateError } from '../src/texts/render.ts';
+import { render } from '../src/texts/render.ts';
 import { exampleContext, VARIABLES } from '../src/texts/variables.ts';
 
 const messages = (text: string, scope?: 'staff'): string[] =>
@@ -99,9 +99,7 @@ test('texts: a missing value holds the text and is named, however it is asked fo
   ] as const)
     expect(() => render(text, context), text).toThrow(told);
   expect(() => render('a\nb {{ customer.name }}', context, 'the e-mail text "chase" (de)')).toThrow(
-    new TemplateError(
-      'there is no value for customer.name (full name), which the e-mail text "chase" (de), line 2 needs',
-    ),
+    'there is no value for customer.name (full name), which the e-mail text "chase" (de), line 2 needs',
   );
   expect(render('{{ customer.first_name | default: customer.name | default: "there" }}', context)).toBe('there');
   expect(render('Dear {{ customer.first_name | default: "customer" }},{% if job %} x{% endif %}', context)).toBe(
