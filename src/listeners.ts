@@ -12,6 +12,7 @@ import { mergeScores, partScores } from './scoring/merging.ts';
 import { mergeMembers, partMembers } from './segments/membership.ts';
 import { mergeCompanies, partCompanies } from './sequences/companies.ts';
 import { exitListener } from './sequences/exits.ts';
+import { waitListener } from './sequences/listening.ts';
 import { mergeRuns } from './sequences/merging.ts';
 import { partRuns } from './sequences/parting.ts';
 import type { SequencePorts } from './sequences/ports.ts';
@@ -31,6 +32,7 @@ export function listeners(late: () => ActionDeps, ports: SequencePorts, start: S
       (tx, changes, now) => consentImport(optOutDeps(late()))(tx, changes, now),
       keywordListener(late),
       exitListener(ports),
+      waitListener(ports),
       unfreezeListener,
       awayListener,
       replyListener,

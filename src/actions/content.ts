@@ -9,6 +9,7 @@ import { setting } from '../settings/store.ts';
 import { render, renderDeep, TemplateError } from '../texts/render.ts';
 import type { ContentDeps, ContentInput } from './content.schema.ts';
 import { marketingMail, messageContent } from './message.ts';
+import { noticeContent } from './notices.ts';
 import { nativeIdOf, nativeStaffId } from './routing.ts';
 import type { RequestRow } from './store.ts';
 
@@ -34,9 +35,11 @@ export async function buildContent(deps: ContentDeps, tx: Tx, input: ContentInpu
           )
         : plan.type === 'staff'
           ? await staffContent(deps, tx, input, plan)
-          : plan.type === 'answer' || CUSTOMER_KINDS.includes(request.kind)
-            ? { ...plan.input, ...(await marketingMail(deps, tx, input, plan.input)) }
-            : await nativeContent(tx, input, plan.input);
+          : plan.type === 'notice'
+            ? await noticeContent(tx, input, plan, await about(tx, input))
+            : plan.type === 'answer' || CUSTOMER_KINDS.includes(request.kind)
+              ? { ...plan.input, ...(await marketingMail(deps, tx, input, plan.input)) }
+              : await nativeContent(tx, input, plan.input);
   // What the platform adds to the kind's input is checked here: only now it is known where it happens.
   for (const schema of [ACTION_INPUTS[request.kind], input.route.action.extra]) {
     if (!schema || Value.Check(schema, content)) continue;

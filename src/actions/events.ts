@@ -9,11 +9,13 @@ import type { ChangeListener } from '../model/types.ts';
 import { noteOutcome } from '../scoring/engagement.ts';
 import { wakeScores } from '../scoring/jobs.ts';
 import { acknowledge } from '../sequences/escalating.ts';
+import { taskDone } from '../sequences/listening.ts';
 import { escalationOfToken } from './content.ts';
 import type { ActionDeps } from './deps.ts';
 import { afterEnd } from './ending.ts';
 import { takeHelp, takeStart, takeStop } from './replies.ts';
 import { noteNativeState, type RequestRow, requestOfNative } from './store.ts';
+import { isDone, stepOfRequest } from './tasks.ts';
 import { settleRequest, unfreeze } from './transitions.ts';
 
 /** Takes a vendor's event that is no record: each is handled in the transaction that notes it as known. */
@@ -83,6 +85,8 @@ async function takeReceipt(
     { nativeId: event.nativeId, state: event.state, detail: event.detail ?? null },
     now,
   );
+  const step = request.customer_id && isDone(event.state) ? await stepOfRequest(tx, request) : undefined;
+  if (step) await taskDone(deps.ports, tx, { ...step, customerId: request.customer_id! }, now);
   if (request.customer_id && request.class !== 'internal') {
     const message = { id: request.id, customerId: request.customer_id, channel: request.channel };
     await noteOutcome(tx, message, event.state, event.machine ?? false, now);

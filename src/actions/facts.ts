@@ -1,9 +1,10 @@
 import type { Tx } from '../base/database.ts';
 import { addDays, instantOf, localDate } from '../base/time.ts';
+import type { RegionHours } from '../consent/regions.ts';
 import type { SuppressionRow, TouchRow } from '../consent/store.ts';
 import { zonesOf } from '../model/zones.ts';
 import { endsBy } from '../sequences/causes.ts';
-import { EXIT_WORDS } from '../sequences/exits.ts';
+import { EXIT_WORDS } from '../sequences/endings.ts';
 import type { HoldRow } from '../sequences/holds.ts';
 import type { ExitRule } from '../sequences/schema.ts';
 import { loadDefinition } from '../sequences/store.ts';
@@ -143,6 +144,7 @@ async function factsOf(
       step_id: run.step_id,
       visit: run.visit,
       waiting_for: run.waiting_for,
+      beside: request.plan.type === 'notice',
       sequenceState: run.sequence_state,
       exits: definition?.exits ?? [],
     },
@@ -231,8 +233,15 @@ function windowFact(request: RequestRow, person: Person, loaded: Loaded): Facts[
   return {
     window: regions.own(window, person, messageClass),
     ...zonesOf(person, zone),
-    regions: regions.of(person, channel, messageClass),
+    regions: [...regions.of(person, channel, messageClass), ...ofStep(request)],
   };
+}
+
+/** The hours the step itself allows. */
+function ofStep({ plan }: RequestRow): RegionHours[] {
+  if (plan.type !== 'message' || !plan.window) return [];
+  const { open, close, weekdays = [1, 2, 3, 4, 5, 6, 7] } = plan.window;
+  return [{ about: `${open}-${close} as the step says`, window: { open, close, days: weekdays } }];
 }
 
 function capsOf(

@@ -28,6 +28,8 @@ export interface Facts {
         step_id: string;
         visit: number;
         waiting_for: string | null;
+        /** It tells staff, and the enrolment goes on without waiting for it. */
+        beside?: boolean;
         sequenceState: string;
         exits: readonly string[];
       }
@@ -192,6 +194,7 @@ function enrolmentGate(facts: Facts): Verdict {
     return { kind: 'hold', reason: 'sequence_paused', detail: 'The sequence is paused.', until: lookAgain(facts) };
   if (run.state === 'paused')
     return { kind: 'hold', reason: 'run_paused', detail: 'The enrolment is paused.', until: lookAgain(facts) };
+  if (run.beside) return allow('Staff are told, wherever the enrolment stands.');
   const waiting = run.state === 'waiting' && run.step_id === request.step_id && run.visit === request.visit;
   return waiting
     ? allow(`The enrolment waits on step ${run.step_id}.`)

@@ -2,76 +2,18 @@ import type { Tx } from '../base/database.ts';
 import type { ActionKind } from '../kit/index.ts';
 import type { EscalationRow } from '../sequences/escalations.ts';
 import type { SequencePorts } from '../sequences/ports.ts';
-import type { RunRow } from '../sequences/runs.ts';
-import { classOf, type Definition } from '../sequences/schema.ts';
 import { findStaff } from '../sequences/staff.ts';
-import type { Step } from '../sequences/steps.ts';
 import type { Channel } from '../settings/schema.ts';
-import { loadPeople, type Person } from './context.ts';
+import { addressOf, KIND_OF_CHANNEL, wakeDispatch } from './channels.ts';
+import { loadPeople } from './context.ts';
 import type { ActionDeps } from './deps.ts';
+import { reachableNow } from './reach.ts';
 import { insertRequest, type NewRequest, type RequestRow, requestsOfEscalation } from './store.ts';
+import { tasksDone } from './tasks.ts';
 import { cancelRequests } from './transitions.ts';
+import { planWishes } from './wishes.ts';
 
-/** The action that carries a message on a channel. */
-export const KIND_OF_CHANNEL: Record<Channel, ActionKind> = {
-  email: 'send_email',
-  sms: 'send_sms',
-  whatsapp: 'send_whatsapp',
-  chat: 'send_chat',
-  push: 'send_push',
-  in_app: 'send_in_app',
-  call: 'place_call',
-};
-
-/** Where a person is reached on a channel. */
-export function addressOf(person: Person, channel: string): string | undefined {
-  if (channel === 'email') return person.email ?? undefined;
-  return channel === 'sms' || channel === 'whatsapp' || channel === 'call' ? (person.phone ?? undefined) : undefined;
-}
-
-/** Puts a job for the requests planned in this transaction. */
-const wakeDispatch = (deps: Pick<ActionDeps, 'queue'>, tx: Tx): Promise<void> =>
-  deps.queue.send(tx, 'dispatch', { tenantId: tx.tenantId });
-
-const HOUR = 3_600_000;
-
-/** Plans a message on the first channel that has an address; the others follow when that one turns out closed. */
-async function planMessage(
-  deps: ActionDeps,
-  tx: Tx,
-  run: RunRow,
-  definition: Definition,
-  step: Extract<Step, { message: unknown }>,
-  channels: readonly string[],
-  now: Date,
-): Promise<{ planned: true } | { planned: false; reason: string }> {
-  const person = (await loadPeople(tx, [run.customer_id])).get(run.customer_id);
-  if (!person) return { planned: false, reason: 'the customer does not exist any more' };
-  const reachable = channels.filter((channel) => addressOf(person, channel) !== undefined);
-  const channel = reachable[0];
-  if (!channel) return { planned: false, reason: `the customer has no address for ${channels.join(', ')}` };
-  await insertRequest(
-    tx,
-    {
-      kind: KIND_OF_CHANNEL[channel as Channel],
-      channel,
-      recipient: addressOf(person, channel)!,
-      class: classOf(definition),
-      topic: definition.topic,
-      plan: { type: 'message', template: step.message.template, then: reachable.slice(1) },
-      run_id: run.id,
-      step_id: step.id,
-      visit: run.visit,
-      customer_id: run.customer_id,
-      stale_after: new Date(now.getTime() + (step.message.stale_after_hours ?? 72) * HOUR),
-      depth: run.depth,
-      created_by: `sequence:${definition.key}`,
-    },
-    now,
-  );
-  await wakeDispatch(deps, tx);
-  return { planned: true };
-}
+export { addressOf, KIND_OF_CHANNEL };
 
 /**
  * The next channel of a message whose present channel is closed for this person.
@@ -114,36 +56,6 @@ const pick = (request: RequestRow): NewRequest => ({
   depth: request.depth,
   created_by: request.created_by,
 });
-
-async function planNative(
-  deps: ActionDeps,
-  tx: Tx,
-  run: RunRow,
-  definition: Definition,
-  step: Extract<Step, { do: unknown }>,
-  now: Date,
-): Promise<{ planned: true }> {
-  await insertRequest(
-    tx,
-    {
-      kind: step.do.kind,
-      channel: 'native',
-      recipient: run.customer_id,
-      class: 'internal',
-      topic: definition.topic,
-      plan: { type: 'do', input: step.do.input },
-      run_id: run.id,
-      step_id: step.id,
-      visit: run.visit,
-      customer_id: run.customer_id,
-      depth: run.depth,
-      created_by: `sequence:${definition.key}`,
-    },
-    now,
-  );
-  await wakeDispatch(deps, tx);
-  return { planned: true };
-}
 
 /** A task in the CRM, a chat message with a button, a date in the calendar: what the level's plan says. */
 async function tellStaff(deps: ActionDeps, tx: Tx, escalation: EscalationRow, now: Date): Promise<void> {
@@ -211,11 +123,9 @@ async function tellAcknowledged(deps: ActionDeps, tx: Tx, escalation: Escalation
 /** The actions' side of the sequences' wishes. `deps` is read late: the two rooms need each other's functions. */
 export function sequencePorts(deps: () => ActionDeps): SequencePorts {
   return {
-    async plan(tx, run, definition, step, now) {
-      if ('message' in step) return planMessage(deps(), tx, run, definition, step, step.message.channels, now);
-      if ('do' in step) return planNative(deps(), tx, run, definition, step, now);
-      return { planned: false, reason: 'this kind of step plans nothing' };
-    },
+    plan: (tx, wishes, now) => planWishes(deps(), tx, wishes, now),
+    reachable: (tx, asked, now) => reachableNow(deps(), tx, asked, now),
+    tasksDone,
     cancel: async (tx, runIds, reason, now) =>
       (await cancelRequests(tx, { runIds, reason, detail: 'The enrolment ended before it went out.' }, now)).length,
     tellStaff: (tx, escalation, now) => tellStaff(deps(), tx, escalation, now),

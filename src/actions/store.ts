@@ -1,6 +1,7 @@
 import { one, type Tx } from '../base/database.ts';
 import { newId } from '../base/ids.ts';
 import type { ActionKind } from '../kit/index.ts';
+import type { LocalWindow } from '../sequences/steps.ts';
 
 export type RequestState = 'planned' | 'committed' | 'sending' | 'sent' | 'failed' | 'skipped' | 'unknown';
 
@@ -8,9 +9,17 @@ export type RequestState = 'planned' | 'committed' | 'sending' | 'sent' | 'faile
 export type Plan =
   /**
    * A message to the customer by a template; `then` are the channels still to try after this. `survey` is the key of the
-   * survey it invites to, or with `invitation` the one whose answer it replies to.
+   * survey it invites to, or with `invitation` the one whose answer it replies to. `window`: hours of the customer it may
+   * go out in, beside the quiet hours.
    */
-  | { type: 'message'; template: string; then: string[]; survey?: string; invitation?: string }
+  | {
+      type: 'message';
+      template: string;
+      then: string[];
+      survey?: string;
+      invitation?: string;
+      window?: LocalWindow;
+    }
   /** A native action of a sequence; texts use the template context. */
   | { type: 'do'; input: Record<string, unknown> }
   /** Telling staff about an escalation. */
@@ -20,6 +29,16 @@ export type Plan =
       staffId: string;
       level: number;
       replaces?: string;
+    }
+  /** A notice to staff of a sequence, without a clock. */
+  | {
+      type: 'notice';
+      what: 'task' | 'chat';
+      staffId: string;
+      title: string;
+      text?: string;
+      due_in_days?: number;
+      priority?: 'low' | 'normal' | 'high';
     }
   /** The answer to a word somebody wrote (STOP, HELP), where the platform does not answer itself. */
   | { type: 'answer'; to: 'stop' | 'help'; input: Record<string, unknown> }

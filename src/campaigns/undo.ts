@@ -3,7 +3,8 @@ import { cancelRequests } from '../actions/transitions.ts';
 import { appendEvents } from '../audit/store.ts';
 import type { Tx } from '../base/database.ts';
 import { conflict, stale } from '../base/errors.ts';
-import { exitRuns, leaveStep } from '../sequences/runs.ts';
+import { exitRuns } from '../sequences/runs.ts';
+import { leaveSteps } from '../sequences/way.ts';
 import { type Hand, note, switchOf } from './halt.ts';
 import { removeWaiting } from './members.ts';
 import { type CampaignRow, lockCampaign, setCampaignState } from './store.ts';
@@ -53,7 +54,7 @@ export async function undoCampaign(
   const left = how.endOthers ? new Set<string>() : await outOf(tx, meant);
   const ending = meant.filter((run) => !left.has(run));
   const ended = await exitRuns(tx, ending, `campaign taken back: ${how.reason}`, now);
-  for (const run of ended) await leaveStep(tx, run, 'stopped', how.reason, now);
+  await leaveSteps(tx, ended, 'stopped', how.reason, now);
   await appendEvents(
     tx,
     ended.map((run) => ({

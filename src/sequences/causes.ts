@@ -56,3 +56,26 @@ export async function ceasedCauses(
   }
   return ceased;
 }
+
+/** What started an enrolment, as far as a trigger did. */
+export type Started = Pick<OccurrenceRow, 'trigger_name' | 'business_key' | 'subject_kind' | 'subject_id' | 'data'>;
+
+/** What started these enrolments, by their ids. One that no trigger started is not in the answer. */
+export async function causesOf(
+  tx: Tx,
+  runs: readonly { id: string; cause: Record<string, unknown> }[],
+): Promise<Map<string, Started>> {
+  const ids = runs.flatMap(({ cause }) => (typeof cause.occurrence === 'string' ? [cause.occurrence] : []));
+  if (ids.length === 0) return new Map();
+  const { rows } = await tx.query<Started & { id: string }>(
+    'select id, trigger_name, business_key, subject_kind, subject_id, data from occurrence where tenant_id = $1 and id = any($2)',
+    [tx.tenantId, ids],
+  );
+  const found = new Map(rows.map(({ id, ...row }) => [id, row]));
+  return new Map(
+    runs.flatMap(({ id, cause }) => {
+      const started = found.get(String(cause.occurrence));
+      return started ? [[id, started] as const] : [];
+    }),
+  );
+}

@@ -5,9 +5,10 @@ import type { App } from '../http/app.ts';
 import { caller, cursorId, expectedVersion, IdParams, PageQuery, pageOf, ref, tag, toPage } from '../http/helpers.ts';
 import { enrolByHand, pauseRun, resumeRun, stopRun } from './manual.ts';
 import type { SequenceRouteDeps } from './routes.ts';
-import { findRun, listRuns, type RunRow, stepsOfRun } from './runs.ts';
+import { findRun, listRuns, type RunRow } from './runs.ts';
 import { Enrolment } from './schema.ts';
 import { findSequence, listSequences, type SequenceRow } from './store.ts';
+import { stepsOfRun } from './way.ts';
 
 const toEnrolment = (row: RunRow, key: string) => ({
   id: row.id,

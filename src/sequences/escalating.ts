@@ -9,7 +9,7 @@ import {
   tellAudit,
 } from './escalations.ts';
 import type { SequencePorts } from './ports.ts';
-import { lockRun } from './runs.ts';
+import { lockRun, RUNNING } from './runs.ts';
 import { loadDefinition } from './store.ts';
 
 /** The clock ran out: the next person is told. After the last one it stays open for everybody to see. */
@@ -37,8 +37,10 @@ async function releaseRun(
   now: Date,
 ): Promise<void> {
   const run = row.run_id ? await lockRun(tx, row.run_id) : undefined;
-  if (run?.state !== 'waiting' || run.waiting_for !== 'escalation' || run.step_id !== row.step_id) return;
-  await goOn(ports, tx, run, await loadDefinition(tx, run.sequence_id, run.version), outcome, detail, now);
+  const stands = run && RUNNING.includes(run.state) && run.waiting_for === 'escalation';
+  if (!stands || run.step_id !== row.step_id || run.visit !== row.visit) return;
+  const definition = await loadDefinition(tx, run.sequence_id, run.version);
+  await goOn(ports, tx, [{ run, definition, outcome, detail }], now);
 }
 
 /**

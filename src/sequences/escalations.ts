@@ -15,6 +15,7 @@ export interface EscalationRow {
   run_id: string | null;
   customer_id: string;
   step_id: string;
+  visit: number;
   plan: EscalateStep['escalate'];
   level: number;
   assignee: { id: string; name: string; email: string; who: string } | null;
@@ -28,7 +29,7 @@ export interface EscalationRow {
 }
 
 export const ESCALATION_COLUMNS =
-  'id, run_id, customer_id, step_id, plan, level, assignee, state, next_at, opened_at, acknowledged_at, acknowledged_by, closed_reason, version';
+  'id, run_id, customer_id, step_id, visit, plan, level, assignee, state, next_at, opened_at, acknowledged_at, acknowledged_by, closed_reason, version';
 
 /** The next level somebody stands behind, from `level` on, and when their clock runs out. */
 export async function nextLevel(
@@ -76,8 +77,8 @@ export async function openEscalation(
   if (!found) return undefined;
   const row = one(
     await tx.query<EscalationRow>(
-      `insert into escalation (tenant_id, id, run_id, customer_id, step_id, plan, level, assignee, state, next_at, opened_at)
-       values ($1, $2, $3, $4, $5, $6, $7, $8, 'open', $9, $10) on conflict do nothing returning ${ESCALATION_COLUMNS}`,
+      `insert into escalation (tenant_id, id, run_id, customer_id, step_id, visit, plan, level, assignee, state, next_at, opened_at)
+       values ($1, $2, $3, $4, $5, $11, $6, $7, $8, 'open', $9, $10) on conflict do nothing returning ${ESCALATION_COLUMNS}`,
       [
         tx.tenantId,
         newId(),
@@ -89,14 +90,15 @@ export async function openEscalation(
         assigneeOf(found),
         found.until,
         now,
+        run.visit,
       ],
     ),
   );
   if (!row)
     return one(
       await tx.query<EscalationRow>(
-        `select ${ESCALATION_COLUMNS} from escalation where tenant_id = $1 and run_id = $2 and step_id = $3`,
-        [tx.tenantId, run.id, step.id],
+        `select ${ESCALATION_COLUMNS} from escalation where tenant_id = $1 and run_id = $2 and step_id = $3 and visit = $4`,
+        [tx.tenantId, run.id, step.id, run.visit],
       ),
     );
   await tellAudit(tx, row, 'escalation.opened', now);

@@ -1,51 +1,20 @@
-import { appendEvents } from '../audit/store.ts';
 import type { Tx } from '../base/database.ts';
 import { localDate } from '../base/time.ts';
-import { keywordOf } from '../consent/words.ts';
 import type { Change, ChangeListener } from '../model/types.ts';
 import { setting } from '../settings/store.ts';
-import { isWordless } from '../triggers/signals.ts';
 import { canCorrect, ceasedCauses, endsBy } from './causes.ts';
-import { closeEscalations } from './escalations.ts';
+import { endRuns } from './endings.ts';
+import { isAnswer } from './happenings.ts';
 import type { SequencePorts } from './ports.ts';
-import { exitRuns, leaveStep, type RunRow, runningRuns } from './runs.ts';
+import { type RunRow, runningRuns } from './runs.ts';
 import type { ExitRule } from './schema.ts';
 import { loadDefinition } from './store.ts';
-
-/** What ends an enrolment, in words. */
-export const EXIT_WORDS: Record<ExitRule, string> = {
-  invoices_settled: 'nothing is overdue any more',
-  answered: 'the customer answered',
-  booked: 'the customer has a booking',
-  unhappy: 'the customer is unhappy',
-  opted_out: 'the customer wants no such messages',
-  customer_gone: 'the customer was deleted',
-  subject_gone: 'what it is about is no longer so',
-};
 
 const MONEY_FIELDS = new Set(['balance', 'status', 'paid_on', 'due_on', 'deleted_at', 'customer_id', 'duplicate_of']);
 
 const touchesMoney = (change: Change): boolean =>
   (change.kind === 'invoice' || change.kind === 'payment') &&
   (change.op !== 'updated' || change.fields.some((field) => MONEY_FIELDS.has(field) || field === 'unapplied'));
-
-/** Statuses by which platforms say that both sides spoke. */
-const SPOKEN = /^(connected|answered|completed)$/i;
-
-/** Something that came from the person, or a call they picked up, whoever dialled. */
-const isContact = (activity: Record<string, unknown>): boolean =>
-  activity.automatic !== true &&
-  activity.kind !== 'note' &&
-  !isWordless(activity) &&
-  (activity.direction === 'in' || (activity.kind === 'call' && SPOKEN.test(String(activity.status ?? '')))) &&
-  !keywordOf(String(activity.body ?? ''));
-
-/** A human inbound message, a connected call, a booking. Machine answers do not count, and a STOP is no answer to the matter. */
-const isAnswer = (change: Change): boolean =>
-  change.origin === 'live' &&
-  ((change.kind === 'activity' && change.op === 'created' && isContact(change.after ?? {})) ||
-    (change.kind === 'job' && change.op === 'created') ||
-    (change.kind === 'survey_response' && change.op === 'created'));
 
 /**
  * Ends enrolments in the transaction that stores the fact that ends them, and cancels what they had queued. A payment
@@ -115,36 +84,4 @@ export async function settledCustomers(tx: Tx, customerIds: readonly string[], n
     [tx.tenantId, customerIds, localDate(now, zone), currency],
   );
   return new Set(rows.map((row) => row.id));
-}
-
-/** Ends runs by a rule: queued work is cancelled; an escalation is closed when its reason is gone, and stays when the customer only answered. */
-export async function endRuns(
-  ports: Pick<SequencePorts, 'cancel'>,
-  tx: Tx,
-  runs: readonly RunRow[],
-  rule: ExitRule,
-  now: Date,
-): Promise<void> {
-  const ended = await exitRuns(
-    tx,
-    runs.map((run) => run.id),
-    EXIT_WORDS[rule],
-    now,
-  );
-  if (ended.length === 0) return;
-  const ids = ended.map((run) => run.id);
-  const cancelled = await ports.cancel(tx, ids, 'run_ended', now);
-  if (rule !== 'answered') await closeEscalations(tx, ids, EXIT_WORDS[rule], now);
-  for (const run of ended) await leaveStep(tx, run, 'exited', EXIT_WORDS[rule], now);
-  await appendEvents(
-    tx,
-    ended.map((run) => ({
-      actor: 'system',
-      action: 'enrolment.exited',
-      subject: { kind: 'enrolment', id: run.id },
-      customerId: run.customer_id,
-      data: { rule, reason: EXIT_WORDS[rule], step: run.step_id, cancelled },
-      at: now,
-    })),
-  );
 }

@@ -73,6 +73,22 @@ function reached(start: Step, from: (step: Step) => Step[]): Set<Step> {
   return seen;
 }
 
+const circles = new WeakMap<Pick<Definition, 'steps'>, ReadonlySet<string>>();
+
+/** Ids of the steps an enrolment may come to more than once, because they stand in a circle. */
+export function comesAgain(definition: Pick<Definition, 'steps'>): ReadonlySet<string> {
+  const known = circles.get(definition);
+  if (known) return known;
+  const next = (step: Step): Step[] => successors(definition, step);
+  const found = new Set(definition.steps.filter((step) => reached(step, next).has(step)).map(({ id }) => id));
+  circles.set(definition, found);
+  return found;
+}
+
+/** Steps that may come after one, however much later. */
+export const ahead = (definition: Pick<Definition, 'steps'>, step: Step): Set<Step> =>
+  reached(step, (at) => successors(definition, at));
+
 /** Mistakes in how the steps hang together, each with its place and the cure. */
 export function graphErrors(definition: Definition): FieldError[] {
   const { steps } = definition;

@@ -2,12 +2,11 @@ import type { Clock } from '../base/clock.ts';
 import type { Database } from '../base/database.ts';
 import { bumpDue } from '../base/due.ts';
 import type { QueueDefinition } from '../base/queue.ts';
-import { proceed } from './engine.ts';
+import { moveBatch } from './batches.ts';
 import { escalateFurther } from './escalating.ts';
 import { claimDueEscalations, nextEscalation } from './escalations.ts';
 import type { SequencePorts } from './ports.ts';
 import { claimDueRuns, nextWake } from './runs.ts';
-import { loadDefinition } from './store.ts';
 
 export interface SequenceJobDeps {
   db: Database;
@@ -24,8 +23,7 @@ export async function advanceDue(deps: SequenceJobDeps, tenantId: string): Promi
     const count = await deps.db.tenant(tenantId, async (tx) => {
       const now = deps.clock.now();
       const runs = await claimDueRuns(tx, now, BATCH);
-      for (const run of runs)
-        await proceed(deps.ports, tx, run, await loadDefinition(tx, run.sequence_id, run.version), now);
+      await moveBatch(deps.ports, tx, runs, now);
       const escalations = await claimDueEscalations(tx, now, BATCH);
       for (const escalation of escalations) await escalateFurther(deps.ports, tx, escalation, now);
       return runs.length + escalations.length;

@@ -9,8 +9,9 @@ import { fire, type StartRuns } from '../triggers/detect.ts';
 import { findTrigger, insertTrigger, triggersOfSequence } from '../triggers/store.ts';
 import { closeEscalations } from './escalations.ts';
 import type { SequencePorts } from './ports.ts';
-import { findRun, leaveStep, type RunRow } from './runs.ts';
+import { findRun, type RunRow } from './runs.ts';
 import type { SequenceRow } from './store.ts';
+import { leaveStep } from './way.ts';
 
 export interface ManualOutcome {
   customerId: string;
@@ -114,6 +115,10 @@ export async function pauseRun(
   return alter(tx, id, change, { action: 'enrolment.paused', by }, expected, now);
 }
 
+// What happened meanwhile to one that waits for an event is looked up at once.
+const RESUMED =
+  "state = 'waiting', resumed_at = $4, wake_at = case when waiting_for = 'event' then least(wake_at, $4) else wake_at end";
+
 /** Goes on where it was; what became too late meanwhile waits for a decision. */
 export async function resumeRun(
   tx: Tx,
@@ -122,7 +127,7 @@ export async function resumeRun(
   expected: number,
   now: Date,
 ): Promise<RunRow | undefined> {
-  const change = { set: "state = 'waiting'", where: "state = 'paused'", pausedBy: null };
+  const change = { set: RESUMED, where: "state = 'paused'", pausedBy: null };
   return alter(tx, id, change, { action: 'enrolment.resumed', by }, expected, now);
 }
 

@@ -2,8 +2,9 @@ import { appendEvents } from '../audit/store.ts';
 import type { Tx } from '../base/database.ts';
 import { closeEscalations } from './escalations.ts';
 import type { SequencePorts } from './ports.ts';
-import { exitRuns, leaveStep } from './runs.ts';
+import { exitRuns } from './runs.ts';
 import type { SequenceRow } from './store.ts';
+import { leaveSteps } from './way.ts';
 
 /** Why an enrolment in shadow ends when its sequence goes live. */
 const WENT_LIVE = 'the sequence went live';
@@ -58,6 +59,6 @@ async function endShadows(
   const ids = ended.map(({ id }) => id);
   await ports.cancel(tx, ids, 'run_ended', now);
   await closeEscalations(tx, ids, WENT_LIVE, now);
-  for (const run of ended) await leaveStep(tx, run, 'exited', WENT_LIVE, now);
+  await leaveSteps(tx, ended, 'exited', WENT_LIVE, now);
   return ids.length;
 }

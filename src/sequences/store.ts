@@ -15,11 +15,13 @@ export interface SequenceRow {
   playbook: string | null;
   created_at: Date;
   updated_at: Date;
+  /** When it last went on after a pause. */
+  resumed_at: Date | null;
   version: number;
 }
 
 const SEQUENCE =
-  'id, key, title, state, mode, active_version, latest_version, playbook, created_at, updated_at, version';
+  'id, key, title, state, mode, active_version, latest_version, playbook, created_at, updated_at, resumed_at, version';
 
 export async function findSequence(tx: Tx, idOrKey: string): Promise<SequenceRow | undefined> {
   return one(
@@ -28,6 +30,15 @@ export async function findSequence(tx: Tx, idOrKey: string): Promise<SequenceRow
       [tx.tenantId, idOrKey],
     ),
   );
+}
+
+/** Sequences by their ids. */
+export async function sequencesOf(tx: Tx, ids: readonly string[]): Promise<Map<string, SequenceRow>> {
+  const { rows } = await tx.query<SequenceRow>(
+    `select ${SEQUENCE} from sequence where tenant_id = $1 and id = any($2)`,
+    [tx.tenantId, ids],
+  );
+  return new Map(rows.map((row) => [row.id, row]));
 }
 
 export async function listSequences(tx: Tx): Promise<SequenceRow[]> {

@@ -35,3 +35,23 @@ export const opens = (window: LocalWindow, now: Date, zone: string): Date | unde
   nextOpenUnder(now, [
     { zones: [zone], window: { open: window.open, close: window.close, days: window.weekdays ?? EVERY_DAY } },
   ]);
+
+/**
+ * The next time a date that comes back every year comes round, on `from` or after it; 29 February is kept on the 28th
+ * where a year has none.
+ * @param date `YYYY-MM-DD`, or `--MM-DD` where the year is not known
+ * @returns undefined for what is no such date
+ */
+export function nextAnniversary(date: string, from: LocalDate): LocalDate | undefined {
+  const [, month, day] = /^(?:\d{4}|-)-(\d{2})-(\d{2})$/.exec(date) ?? [];
+  if (!month || !day) return undefined;
+  const year = Number(from.slice(0, 4));
+  for (const at of [year, year + 1]) {
+    const anniversary = DateTime.utc(at, Number(month), 1)
+      .plus({ days: Number(day) - 1 })
+      .toISODate()!;
+    const kept = anniversary.slice(5, 7) === month ? anniversary : addDays(`${anniversary.slice(0, 7)}-01`, -1);
+    if (kept >= from) return kept;
+  }
+  return undefined;
+}

@@ -1,11 +1,11 @@
 import { Value } from 'typebox/value';
 import type { FieldError } from '../base/errors.ts';
-import { checkCondition } from '../conditions/check.ts';
 import { CATALOGUE } from '../triggers/catalogue.ts';
 import { settingsErrors } from '../triggers/schema.ts';
+import { readCondition } from './conditions.ts';
 import { graphErrors } from './graph.ts';
 import { Definition } from './schema.ts';
-import { type Happening, type Step, stepKind } from './steps.ts';
+import { type Happening, STEP_KINDS, type Step, stepKind } from './steps.ts';
 import type { When } from './tests.schema.ts';
 import { textErrorsOf } from './texts.ts';
 
@@ -20,7 +20,7 @@ export interface Known {
 }
 
 /** Steps the engine can run. */
-const READY: ReadonlySet<string> = new Set(['message', 'await_answer', 'wait', 'do', 'escalate', 'end']);
+const READY: ReadonlySet<string> = new Set(STEP_KINDS);
 
 /**
  * Everything that is wrong with a definition, with its place and the cure. An empty list means it can run.
@@ -64,7 +64,7 @@ function triggerErrors(value: Definition): FieldError[] {
 
 /** Mistakes of a condition, under the place where it stands. */
 const conditionErrors = (condition: unknown, path: string): FieldError[] =>
-  checkCondition(condition).problems.map((problem) => ({
+  readCondition(condition).problems.map((problem) => ({
     path: problem.path === 'condition' ? path : `${path}${problem.path.startsWith('.') ? '' : '.'}${problem.path}`,
     message: problem.message,
   }));

@@ -176,6 +176,20 @@ export const SETTINGS = {
   },
   ...CONTROL_SETTINGS,
   ...CAMPAIGN_SETTINGS,
+  sequences: {
+    title: 'How far sequences go by themselves',
+    schema: Type.Object(
+      {
+        stepsPerDay: Type.Integer({
+          minimum: 1,
+          maximum: 1000,
+          description: 'Steps of all sequences together that one customer takes on a day; the rest waits for the next',
+        }),
+      },
+      { additionalProperties: false },
+    ),
+    value: { stepsPerDay: 50 },
+  },
   ...SCORE_SETTINGS,
 } as const satisfies Record<string, { title: string; schema: TSchema; value: unknown }>;
 

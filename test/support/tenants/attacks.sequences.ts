@@ -99,21 +99,18 @@ export const SEQUENCES = [
     switchSequence: ({ named }) => [named('sequence'), false, 'x', 1, NOW],
   }),
   ...attacksOn('sequences/runs.ts', {
-    insertRun: (victim) => [newRun(victim), NOW],
-    runsOfKey: ({ ids }) => [ids.sequence, ids.customer, 'customer'],
+    insertRuns: (victim) => [[newRun(victim)], NOW],
+    runsOfSequence: ({ ids }) => [ids.sequence, [ids.customer]],
+    lockRuns: ({ ids }) => [[ids.run]],
     lockRun: ({ ids }) => [ids.run],
     claimDueRuns: () => [NOW, 10],
     nextWake: () => [],
-    saveRun: ({ named }) => [{ ...named('run'), state: 'done' }, NOW],
+    saveRuns: ({ named }) => [[{ ...named('run'), state: 'done', visit: 1, tries: 0 }], NOW],
     exitRuns: ({ ids }) => [[ids.run], 'x', NOW],
     runningRuns: ({ ids }) => [[ids.customer]],
     findRun: ({ ids }) => [ids.run],
     listRuns: ({ ids }) => [{ sequenceId: ids.sequence, limit: 10 }],
     countRuns: () => [],
-    enteredAt: ({ named }) => [{ ...named('run'), step_id: 'friendly' }],
-    enterStep: ({ named }) => [{ ...named('run'), step_id: 'people' }, NOW],
-    leaveStep: ({ named }) => [named('run'), 'x', null, NOW],
-    stepsOfRun: ({ ids }) => [ids.run],
   }),
   ...attacksOn('sequences/engine.ts', {
     startRuns: (victim, around) => [
@@ -122,11 +119,9 @@ export const SEQUENCES = [
       [{ ...victim.named('occurrence'), customer_id: victim.ids.customer2 }],
       NOW,
     ],
-    customerZone: ({ ids }) => [ids.customer],
     proceed: (victim, around) => [
       ports(victim, around),
-      { ...victim.named('run'), waiting_for: null },
-      definition,
+      [{ run: { ...victim.named('run'), waiting_for: null }, definition }],
       NOW,
     ],
     actionEnded: (victim, around) => [
@@ -134,7 +129,7 @@ export const SEQUENCES = [
       { runId: victim.ids.run, stepId: 'friendly', visit: 1, outcome: 'sent', detail: null },
       NOW,
     ],
-    goOn: (victim, around) => [ports(victim, around), victim.named('run'), definition, 'sent', null, NOW],
+    goOn: (victim, around) => [ports(victim, around), [{ run: victim.named('run'), definition, outcome: 'sent' }], NOW],
   }),
   ...attacksOn('sequences/escalations.ts', {
     nextLevel: ({ ids }) => [definition.steps[1]!.escalate, 0, ids.customer, NOW],
@@ -152,7 +147,6 @@ export const SEQUENCES = [
   }),
   ...attacksOn('sequences/exits.ts', {
     settledCustomers: ({ ids }) => [[ids.customer], NOW],
-    endRuns: (victim, around) => [ports(victim, around), [victim.named('run')], 'invoices_settled', NOW],
   }),
   ...attacksOn('sequences/holds.ts', {
     openHold: ({ ids }) => [{ customerId: ids.customer, kind: 'dispute', owner: 'x', by: 'x' }, NOW],

@@ -6,6 +6,7 @@ import { CLOCK } from './attacks.clock.ts';
 import { COMPLETENESS } from './attacks.completeness.ts';
 import { CONDITIONS } from './attacks.conditions.ts';
 import { CONSENT } from './attacks.consent.ts';
+import { ENGINE } from './attacks.engine.ts';
 import { EVENTS } from './attacks.events.ts';
 import { FORECAST } from './attacks.forecast.ts';
 import { IDENTITY } from './attacks.identity.ts';
@@ -42,4 +43,5 @@ export const ATTACKS: ReadonlyMap<string, Attack> = new Map([
   ...WRITEBACK,
   ...FORECAST,
   ...CAMPAIGNS,
+  ...ENGINE,
 ]);

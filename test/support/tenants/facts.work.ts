@@ -86,7 +86,7 @@ export function workFacts(ids: Ids, { mark, due, days }: Flavour): Facts {
         ...{ business_key: 'in-shadow', shadow: true },
       },
     ],
-    run_step: [step],
+    run_step: [step, { ...step, step_id: 'people', left_at: LONG_AGO, outcome: `${mark}-outcome` }],
     action_request: [
       asked(ids.planned, 'planned', { ...step, reason: 'kill_switch' }),
       asked(ids.committed, 'committed', { ...step, visit: 2, content: { text: mark } }),
@@ -100,6 +100,7 @@ export function workFacts(ids: Ids, { mark, due, days }: Flavour): Facts {
         step_id: 'people',
         visit: 1,
         plan: { type: 'staff', what: 'chat', staffId: ids.staff, level: 0 },
+        native_state: 'COMPLETED',
       }),
       asked(newId(), 'skipped', {
         ...{ idempotency_key: 'key-shadow', reason: 'shadow', run_id: shadowRun, step_id: 'friendly', visit: 1 },
