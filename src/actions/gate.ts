@@ -28,8 +28,7 @@ export interface Facts {
         step_id: string;
         visit: number;
         waiting_for: string | null;
-        /** It tells staff, and the enrolment goes on without waiting for it. */
-        beside?: boolean;
+        beside?: boolean; // It tells staff, and the enrolment does not wait for it.
         sequenceState: string;
         exits: readonly string[];
       }
@@ -194,8 +193,8 @@ function enrolmentGate(facts: Facts): Verdict {
     return { kind: 'hold', reason: 'sequence_paused', detail: 'The sequence is paused.', until: lookAgain(facts) };
   if (run.state === 'paused')
     return { kind: 'hold', reason: 'run_paused', detail: 'The enrolment is paused.', until: lookAgain(facts) };
-  if (run.beside) return allow('Staff are told, wherever the enrolment stands.');
-  const waiting = run.state === 'waiting' && run.step_id === request.step_id && run.visit === request.visit;
+  const here = run.state === 'waiting' && run.step_id === request.step_id && run.visit === request.visit;
+  const waiting = run.beside || here;
   return waiting
     ? allow(`The enrolment waits on step ${run.step_id}.`)
     : {

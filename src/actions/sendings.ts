@@ -35,7 +35,7 @@ export async function beginSending(
        and not exists (select from connection c where c.tenant_id = $1 and c.id = r.connection_id and c.state <> 'active')
        and not exists (
          select from run u join sequence s on s.tenant_id = u.tenant_id and s.id = u.sequence_id where u.tenant_id = $1 and u.id = r.run_id
-           and (u.state = 'paused' or s.state = 'paused' or exists (select from kill_switch k where k.tenant_id = $1 and k.scope in ('sequence:' || s.key, 'campaign:' || u.campaign_id))))
+           and (u.state = 'paused' or s.state = 'paused' or exists (select from kill_switch k where k.tenant_id = $1 and k.scope in ('sequence:' || s.key, 'campaign:' || u.campaign_id::text))))
      returning ${ALL}`,
     [tx.tenantId, ids, lease.owner, lease.until, now],
   );
