@@ -28,9 +28,9 @@ export interface Facts {
         step_id: string;
         visit: number;
         waiting_for: string | null;
-        beside?: boolean; // It tells staff, and the enrolment does not wait for it.
         sequenceState: string;
         exits: readonly string[];
+        beside?: boolean; // It tells staff, and the enrolment does not wait for it.
       }
     | undefined;
   /** The rule that would end the run now, in words. */
@@ -194,8 +194,7 @@ function enrolmentGate(facts: Facts): Verdict {
   if (run.state === 'paused')
     return { kind: 'hold', reason: 'run_paused', detail: 'The enrolment is paused.', until: lookAgain(facts) };
   const here = run.state === 'waiting' && run.step_id === request.step_id && run.visit === request.visit;
-  const waiting = run.beside || here;
-  return waiting
+  return run.beside || here
     ? allow(`The enrolment waits on step ${run.step_id}.`)
     : {
         kind: 'skip',
