@@ -15,6 +15,7 @@ import { auditRoutes } from './audit/routes.ts';
 import type { Metrics } from './base/metrics.ts';
 import { askForBirthday } from './birthdays.ts';
 import { campaignMemberRoutes } from './campaigns/member.routes.ts';
+import { resultRoutes } from './campaigns/results.routes.ts';
 import { campaignRoutes } from './campaigns/routes.ts';
 import { conditionRoutes } from './conditions/routes.ts';
 import { connectionCareRoutes } from './connections/care.routes.ts';
@@ -106,6 +107,7 @@ export async function apiRoutes(app: App, api: ApiDeps): Promise<void> {
   oversightRoutes(app, deps);
   campaignRoutes(app, { ...deps, start });
   campaignMemberRoutes(app, { ...deps, start });
+  resultRoutes(app, deps);
   privacyRoutes(app, deps);
   await browserRoutes(app, { ...deps, ...access, onConnected, secureCookies }, (inner) => {
     recipientRoutes(inner, {

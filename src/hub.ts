@@ -16,7 +16,9 @@ import { newId } from './base/ids.ts';
 import { createLogger, type Logger } from './base/log.ts';
 import { createMetrics } from './base/metrics.ts';
 import { openQueue, type Queue } from './base/queue.ts';
+import { creditQueues } from './campaigns/credit.ts';
 import { campaignQueues } from './campaigns/jobs.ts';
+import { campaignEars } from './campaigns/sends.ts';
 import { createBudgets } from './connections/budgets.ts';
 import { countSilent } from './connections/coordinator.ts';
 import { fullestQuotas } from './connections/quota.store.ts';
@@ -52,6 +54,7 @@ const DUE: readonly DueKind[] = [
   { kind: 'runs', queue: 'runs', fallbackSeconds: 600 },
   { kind: 'campaigns', queue: 'campaigns', fallbackSeconds: 600 },
   { kind: 'surveys', queue: 'surveys', fallbackSeconds: 3600 },
+  { kind: 'credit', queue: 'credit', fallbackSeconds: 3600 },
   { kind: 'dispatch', queue: 'dispatch', fallbackSeconds: 300 },
   { kind: 'reconcile', queue: 'reconcile', fallbackSeconds: 120 },
   { kind: 'seal', queue: 'seal', fallbackSeconds: 60 },
@@ -138,6 +141,7 @@ export async function startHub(options: HubOptions): Promise<Hub> {
       ...surveyQueues(() => surveyDeps(late())),
       ...actionQueues(late),
       ...campaignQueues(() => ({ ...late(), start })),
+      ...creditQueues(() => ({ db })),
       ...privacyQueues(late),
       ...maintenanceQueues(() => ({ db, clock })),
     ],
@@ -160,6 +164,7 @@ export async function startHub(options: HubOptions): Promise<Hub> {
     content: { ...links, moreFor: surveyInTexts(links) },
     onCall: ({ connector, purpose, outcome, milliseconds }) =>
       metrics.calls.observe({ connector, purpose, outcome }, milliseconds / 1000),
+    ears: campaignEars,
     listeners: listeners(late, ports, start),
   };
   const onConnected = (tenantId: string, connectionId: string): Promise<void> =>

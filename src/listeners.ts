@@ -4,6 +4,7 @@ import { staffControl } from './actions/control.ts';
 import type { ActionDeps } from './actions/deps.ts';
 import { keywordListener, takeEvent, unfreezeListener } from './actions/events.ts';
 import { optOutDeps } from './actions/optouts.ts';
+import { mergeCampaigns, partCampaigns } from './campaigns/merging.ts';
 import { consentImport } from './consent/imports.ts';
 import { partConsents } from './consent/parting.ts';
 import { replyListener } from './scoring/engagement.ts';
@@ -43,7 +44,9 @@ export function listeners(late: () => ActionDeps, ports: SequencePorts, start: S
       if (kind === 'company') return mergeCompanies(tx, survivor, absorbed);
       await mergeScores(tx, survivor, absorbed);
       await mergeMembers(tx, survivor, absorbed);
-      return mergeRuns(ports, tx, survivor, absorbed, late().clock.now());
+      const moved = await mergeRuns(ports, tx, survivor, absorbed, late().clock.now());
+      await mergeCampaigns(tx, survivor, absorbed);
+      return moved;
     },
     onUnmerge: async (tx, parted) => {
       if (parted.kind === 'company') return partCompanies(tx, parted);
@@ -52,6 +55,7 @@ export function listeners(late: () => ActionDeps, ports: SequencePorts, start: S
       await partMembers(tx, parted.from, parted.revived, clock.now());
       await partRuns(tx, parted, clock.now());
       await partScores(tx, parted.from, parted.revived);
+      await partCampaigns(tx, parted.from, parted.revived);
     },
     event: (tx, connection, event, now) => takeEvent(late(), tx, connection, event, now),
     replay: (tx, { kind, reference }, now) =>

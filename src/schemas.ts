@@ -2,6 +2,7 @@ import * as accessSchema from './access/schema.ts';
 import * as actionSchema from './actions/schema.ts';
 import * as textSchema from './actions/texts.schema.ts';
 import * as auditSchema from './audit/schema.ts';
+import * as resultSchema from './campaigns/results.schema.ts';
 import * as campaignSchema from './campaigns/schema.ts';
 import * as conditionSchema from './conditions/schema.ts';
 import * as connectionSchema from './connections/schema.ts';
@@ -36,6 +37,7 @@ export const schemas = (): { $id: string }[] =>
     textSchema,
     auditSchema,
     campaignSchema,
+    resultSchema,
     conditionSchema,
     connectionSchema,
     consentSchema,

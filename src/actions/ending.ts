@@ -34,6 +34,7 @@ export async function afterEnds(deps: ActionDeps, tx: Tx, requests: readonly Req
     requests.map((request) => eventOf(request, now)),
   );
   await noteEngagement(deps, tx, requests, now);
+  await deps.ears?.ended(tx, requests, now);
   for (const request of requests) await tellRun(deps, tx, request, now);
 }
 

@@ -12,6 +12,7 @@ import { acknowledge } from '../sequences/escalating.ts';
 import { taskDone } from '../sequences/listening.ts';
 import { escalationOfToken } from './content.ts';
 import type { ActionDeps } from './deps.ts';
+import { troubleOf } from './ears.ts';
 import { afterEnd } from './ending.ts';
 import { takeHelp, takeStart, takeStop } from './replies.ts';
 import { noteNativeState, type RequestRow, requestOfNative } from './store.ts';
@@ -102,6 +103,8 @@ async function takeReceipt(
       at: now,
     },
   ]);
+  const trouble = troubleOf(event);
+  if (trouble) await deps.ears?.trouble(tx, request.id, trouble, now);
   if (event.outcome !== 'opted_out' && event.outcome !== 'invalid_recipient') return;
   await suppress(tx, {
     channel: request.channel,

@@ -38,6 +38,7 @@ export async function takeStop(
     ...{ channel, address, scope, reason: 'stop_reply', from, at },
     ...choice,
   });
+  if (news && customerId) await deps.ears?.stopped(tx, customerId, channel, at);
   if (!news || choice.topic) return;
   const until = new Date(at.getTime() + CONFIRMATION.value.minutes * 60_000);
   await answer(deps, tx, 'stop', written, customerId, until);

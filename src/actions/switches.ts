@@ -24,7 +24,7 @@ export async function setKillSwitch(tx: Tx, scope: string, reason: string, by: s
   );
 }
 
-/** Switches back on. What was held is looked at again at once. */
+/** Switches back on. What was held is looked at again at once, and what a breaker counted before counts no more. */
 export async function clearKillSwitch(tx: Tx, scope: string, now: Date): Promise<boolean> {
   const { rowCount } = await tx.query('delete from kill_switch where tenant_id = $1 and scope = $2', [
     tx.tenantId,
@@ -33,6 +33,10 @@ export async function clearKillSwitch(tx: Tx, scope: string, now: Date): Promise
   await tx.query(
     "update action_request set not_before = $2, held = false, updated_at = $2 where tenant_id = $1 and state = 'planned' and reason = 'kill_switch'",
     [tx.tenantId, now],
+  );
+  await tx.query(
+    'update send_breaker set tripped_at = null, reason = null, figures = null, counted_from = $3, version = version + 1 where tenant_id = $1 and scope = $2',
+    [tx.tenantId, scope, now],
   );
   return rowCount === 1;
 }

@@ -114,7 +114,7 @@ async function judgeSome(
   const known = await readCustomers(tx, ids, campaign.entry, business);
   const { rows } = await tx.query<Earlier>(
     `select customer_id, business_key, state in ('active', 'waiting', 'paused') as running, ended_at, zone from run
-     where tenant_id = $1 and sequence_id = $2 and customer_id = any($3)`,
+     where tenant_id = $1 and sequence_id = $2 and customer_id = any($3) and not shadow`,
     [tx.tenantId, campaign.sequence_id, ids],
   );
   const earlier = Map.groupBy(rows, (row) => row.customer_id);

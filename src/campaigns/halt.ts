@@ -65,10 +65,6 @@ export async function resumeCampaign(tx: Tx, id: string, hand: Hand): Promise<Ca
   if (campaign.state !== 'paused') throw conflict(`The campaign "${campaign.title}" is not paused.`);
   const { perHour } = await paceOf(tx, campaign);
   await clearKillSwitch(tx, switchOf(id), now);
-  await tx.query(
-    `update send_breaker set tripped_at = null, reason = null, figures = null, counted_from = $3, version = version + 1 where tenant_id = $1 and scope = $2`,
-    [tx.tenantId, switchOf(id), now],
-  );
   await spreadHeld(tx, id, perHour, now);
   const { zone } = await setting(tx, 'business');
   const used = await countTurns(tx, id, {

@@ -8,8 +8,12 @@ export const READERS = {
   /** First and last dates of what happened to customers (`dates.ts`). */
   dates: (kind: ChangeKind, op: ChangeOperation): boolean =>
     DATED.has(kind) || (kind === 'contact' && (op === 'merged' || op === 'unmerged')),
+  /** What answers, bookings and payments are credited to. */
+  credit: (kind: ChangeKind, op: ChangeOperation): boolean =>
+    CREDITED.has(kind) || (kind === 'contact' && (op === 'merged' || op === 'unmerged')),
 } as const;
 export type Reader = keyof typeof READERS;
+const CREDITED: ReadonlySet<ChangeKind> = new Set(['job', 'payment', 'activity', 'survey_response']);
 const DATED: ReadonlySet<ChangeKind> = new Set(['job', 'invoice', 'payment', 'activity', 'survey_response']);
 
 const ALL_READERS = Object.keys(READERS) as Reader[];

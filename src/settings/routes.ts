@@ -9,6 +9,7 @@ import { words } from '../base/schema.ts';
 import { isZone } from '../base/time.ts';
 import type { App } from '../http/app.ts';
 import { caller, expectedVersion, tag } from '../http/helpers.ts';
+import { markEverybody } from '../model/stale.ts';
 import { controlMistakes } from './control.ts';
 import { SETTING_KEYS, SETTINGS, type SettingKey, type SettingValue } from './schema.ts';
 import { scoreMistakes } from './score.ts';
@@ -96,6 +97,10 @@ export function settingRoutes(app: App, deps: { db: Database; clock: Clock; mist
         if (written === undefined) throw stale('setting');
         // Everybody's calendar may turn on it, and what is due with it.
         if (key === 'business') await bumpDue(tx, tenantId, 'detect', deps.clock.now());
+        if (key === 'attribution' || key === 'business') {
+          await markEverybody(tx, 'credit');
+          await bumpDue(tx, tenantId, 'credit', deps.clock.now());
+        }
         await appendEvents(tx, [
           {
             actor,

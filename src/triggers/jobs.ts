@@ -25,7 +25,7 @@ export interface TriggerJobDeps {
 }
 
 /** Queues that keep something derived of customers up to date; they are told when anything changed. */
-const DERIVED: readonly string[] = ['segments'];
+const DERIVED: readonly string[] = ['segments', 'credit'];
 
 const HOUR = 3_600_000;
 /** A trigger that could not be looked for is tried again after this. */

@@ -2,6 +2,7 @@ import { actionQueues } from '../../src/actions/jobs.ts';
 import { surveyDeps } from '../../src/actions/surveys.ts';
 import { tellScores } from '../../src/actions/writeback.ts';
 import type { QueueDefinition } from '../../src/base/queue.ts';
+import { creditQueues } from '../../src/campaigns/credit.ts';
 import { campaignQueues } from '../../src/campaigns/jobs.ts';
 import type { Hub } from '../../src/hub.ts';
 import { maintenanceQueues } from '../../src/maintenance.ts';
@@ -35,6 +36,7 @@ export function queuesOf(hub: Hub, deps = hub.deps): QueueDefinition[] {
     ...surveyQueues(() => surveyDeps(deps)),
     ...actionQueues(() => deps),
     ...campaignQueues(() => ({ ...deps, start: hub.start })),
+    ...creditQueues(() => deps),
     ...privacyQueues(() => deps),
     ...maintenanceQueues(() => ({ db: deps.db, clock: deps.clock })),
   ];

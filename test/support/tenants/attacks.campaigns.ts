@@ -62,6 +62,26 @@ export const CAMPAIGNS = [
     },
     newcomers: ({ ids }) => [ids.draftCampaign, ids.segment, LONG_AGO],
   }),
+  ...attacksOn('campaigns/sends.ts', {
+    noteSends: ({ named }) => [
+      [{ ...named('action_request'), class: 'transactional', state: 'failed', channel: 'email' }],
+      NOW,
+    ],
+    noteTrouble: ({ ids }) => [ids.sent, 'complaint', NOW],
+    lastSendTo: ({ ids }) => [ids.customer, 'email', new Date(LONG_AGO.getTime() + 1000)],
+    followCustomers: ({ ids }) => [[ids.customer]],
+  }),
+  ...attacksOn('campaigns/breaker.ts', {
+    tryBreakers: ({ ids }) => [[{ sequence_id: ids.sequence, campaign_id: ids.campaign }], NOW],
+    trippedBreakers: () => [],
+  }),
+  ...attacksOn('campaigns/credit.ts', { creditCustomers: ({ ids }) => [[ids.customer]] }),
+  ...attacksOn('campaigns/compare.ts', { compare: ({ ids }) => [{ campaignId: ids.campaign }, NOW] }),
+  ...attacksOn('campaigns/results.ts', { resultsOf: ({ ids }) => [{ sequenceId: ids.sequence }, [], NOW] }),
+  ...attacksOn('campaigns/merging.ts', {
+    mergeCampaigns: ({ ids }) => [ids.customer, ids.customer2],
+    partCampaigns: ({ ids }) => [ids.customer, ids.customer2],
+  }),
   ...attacksOn('campaigns/reach.ts', {
     unreachable: {
       args: ({ ids }, { deps }) => [deps, definition, [ids.customer], NOW],

@@ -36,7 +36,10 @@ export function campaignFacts(ids: Ids, { due }: Flavour): Facts {
         ...{ trouble: null, trouble_at: null },
       },
     ],
-    send_breaker: [{ scope: `sequence:${ids.sequence}`, counted_from: null, tripped_at: null, figures: null }],
+    send_breaker: [
+      { scope: `sequence:${ids.sequence}`, counted_from: null, tripped_at: LONG_AGO, figures: null },
+      { scope: 'sequence:chase', counted_from: null, tripped_at: null, figures: null },
+    ],
     credit: [
       {
         ...{ sequence_id: ids.sequence, fact: 'answer', fact_id: newId(), customer_id: ids.customer },
