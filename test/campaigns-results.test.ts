@@ -10,6 +10,7 @@ import { CAMPAIGN_SETTINGS } from '../src/settings/campaigns.ts';
 import { beginCampaigns, type CampaignStory, MAIL } from './support/campaigns.ts';
 import { handlersOf } from './support/handlers.ts';
 import { DAY, HOUR } from './support/hub.ts';
+import { isWaiting, pausingAt } from './support/pauses.ts';
 import type { Row } from './support/story.ts';
 
 describe('results: intervals', () => {
@@ -71,9 +72,9 @@ const mails = (campaign: Row): Promise<Row[]> =>
     campaign.id,
   );
 /** The platform tells of a message; each report is taken by a worker of its own. */
-const report = async (requestId: string, state: string): Promise<void> => {
+const report = async (requestId: string, state: string, db = story.hub.db): Promise<void> => {
   const { hub, tenantId } = story;
-  await hub.db.tenant(tenantId, async (tx) => {
+  await db.tenant(tenantId, async (tx) => {
     const connection = (await findConnection(tx, story.connections.smtp.id as string))!;
     const event = { type: 'receipt', key: newId(), nativeId: requestId, requestId, state } as const;
     await takeEvent(hub.deps, tx, connection, event, hub.clock.now());
@@ -101,7 +102,14 @@ test('breaker: bad news in several transactions at once trips it exactly once, h
   const campaign = await run('bad', 10, {}, steps);
   const sent = (await mails(campaign)).filter((one) => one.state === 'sent');
   expect(sent).toHaveLength(10);
-  await Promise.all(sent.slice(0, 3).map((one) => report(one.id, 'bounced')));
+  await report(sent[0]!.id, 'bounced');
+  // The second stands between counting for the sequence and for the campaign when the third comes.
+  const { db, reached, go } = pausingAt(story.hub.db, /from sequence_send .* campaign_id = /);
+  const second = report(sent[1]!.id, 'bounced', db);
+  await reached;
+  const third = report(sent[2]!.id, 'bounced');
+  await Promise.race([third, isWaiting(story)]).finally(go);
+  await Promise.all([second, third]);
   const tripped = async () =>
     (await story.rows("select data from audit_event where tenant_id = $1 and action = 'send_breaker.tripped'")).length;
   // The sequence and the campaign, each once.
