@@ -2,7 +2,6 @@ import type { AddressHash } from '../consent/optout.ts';
 import type { SequencePorts } from '../sequences/ports.ts';
 import type { SyncDeps } from '../sync/deps.ts';
 import type { ContentDeps } from './content.schema.ts';
-import type { ContentDeps } from './content.ts';
 import type { Ears } from './ears.ts';
 
 export interface ActionDeps extends SyncDeps {
