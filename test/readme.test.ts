@@ -30,6 +30,7 @@ const DOCS = [
   'docs/operations.md',
   'docs/score.md',
   'docs/segments.md',
+  'docs/surveys.md',
   'docs/privacy.md',
   'docs/triggers.md',
   'docs/write-a-connector.md',

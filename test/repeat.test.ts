@@ -3,6 +3,7 @@ import { handlersOf, type Job } from './support/handlers.ts';
 import { HOUR, type TestHub } from './support/hub.ts';
 import { pausingAt } from './support/pauses.ts';
 import { beginStory, type Customer, type Row, type Story, staffEmail } from './support/story.ts';
+import { afterTheJob, fillIn, invited } from './support/surveys.ts';
 
 /** How often each job is worked on: the queue promises at least once. */
 type Way = (work: () => Promise<void>) => Promise<void>;
@@ -66,6 +67,8 @@ const MORE = [
   'stream_pass',
   'suppression',
   'touch',
+  'survey_invitation',
+  'survey_response',
   'campaign_member',
 ];
 
@@ -142,6 +145,9 @@ async function play(way: Way): Promise<{ outcome: Outcome; seen: Set<string>; al
     const campaign = `/v1/campaigns/${(await story.must('POST', '/v1/campaigns', aim)).id}`;
     const { token, confirm } = await story.must('POST', `${campaign}/preview`);
     await story.must('POST', `${campaign}/start`, { token, confirm: confirm ?? 1 }, await story.version(campaign));
+    // Somebody begins to answer a survey and never sends it: after three days it counts.
+    await story.must('POST', '/v1/surveys', afterTheJob({ partial_after_days: 3, answered: {} }));
+    await fillIn(await invited(story, bob), { happy: 4 }, 'save');
     await story.until(6, '08:05');
     await twilio.deliver(story.textsTo(ann)[0]!.sid);
     await story.pay(ann, 30);
