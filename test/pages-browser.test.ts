@@ -83,7 +83,9 @@ test.each(LANGUAGES)(
 test('pages: what stands in the way is found', async () => {
   const context = await contextOf(browser, 'en', true);
   const page = await context.newPage();
-  await page.setContent('<html lang="en"><title>x</title><main><h1>x</h1><input><p style="width: 3000px">x</p></main></html>');
+  await page.setContent(
+    '<html lang="en"><title>x</title><main><h1>x</h1><input><p style="width: 3000px">x</p></main></html>',
+  );
   expect(await faultsIn(page)).toEqual([expect.stringContaining('critical label')]);
   expect(await isTooWide(page)).toBe(true);
   await context.close();
