@@ -34,6 +34,10 @@ afterAll(async () => {
   await story?.end();
 });
 
+/** Comes back when the page that follows says something. */
+const toldOn = (page: Page, text: string): Promise<void> =>
+  page.locator('[role=status]', { hasText: text }).waitFor({ timeout: 20_000 });
+
 /** Pages of a kind in every state a person can meet, each as a way to get there. */
 type Way = (page: Page) => Promise<unknown>;
 async function waysOf(): Promise<Record<string, Way>> {
@@ -107,14 +111,14 @@ test('pages: a survey is answered with the keyboard alone, without scripts, and 
   await page.keyboard.type('Late');
   await press('Enter');
   // Two is bad: one more question came up, and the rest is still there.
-  expect(await page.locator('[role=status]').textContent()).toContain('something more');
+  await toldOn(page, 'something more');
   expect(await page.locator('#q-word').inputValue()).toBe('Late');
   await page.locator('#q-why').focus();
   await page.keyboard.type('Nobody called.\nNobody came.');
   await press('Tab');
   for (let tabs = 0; tabs < 6 && (await page.locator('button:focus').count()) === 0; tabs++) await press('Tab');
   await press('Enter');
-  expect(await page.locator('[role=status]').textContent()).toBe('Thank you very much.');
+  await toldOn(page, 'Thank you very much.');
   expect((await responsesOf(story, ann)).at(-1)).toMatchObject({
     score: 2,
     answers: { happy: 2, again: true, liked: ['speed'], word: 'Late', why: 'Nobody called.\nNobody came.' },
@@ -130,10 +134,10 @@ test('pages: choices about messages are made and unmade without scripts', async 
   expect(await box.isChecked()).toBe(true);
   await box.uncheck();
   await page.locator('form').first().locator('button').click();
-  expect(await page.locator('[role=status]').textContent()).toBe('Ihre Auswahl ist gespeichert.');
+  await toldOn(page, 'Ihre Auswahl ist gespeichert.');
   expect(await page.locator('input[type=checkbox][name^="topic:email"]').first().isChecked()).toBe(false);
   await page.goto(mail.u);
   await page.locator('button').click();
-  expect(await page.locator('[role=status]').count()).toBe(1);
+  await toldOn(page, 'Sie bekommen');
   await context.close();
 });
