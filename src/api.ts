@@ -22,6 +22,7 @@ import { connectionCareRoutes } from './connections/care.routes.ts';
 import { connectionRoutes } from './connections/routes.ts';
 import { recipientRoutes } from './consent/page.routes.ts';
 import { consentRoutes } from './consent/routes.ts';
+import { forecastRoutes } from './forecast/forecast.routes.ts';
 import { shadowRoutes } from './forecast/shadow.routes.ts';
 import type { App } from './http/app.ts';
 import { browserRoutes } from './http/browser.ts';
@@ -94,6 +95,7 @@ export async function apiRoutes(app: App, api: ApiDeps): Promise<void> {
   enrolmentRoutes(app, { db, clock, ports, start });
   peopleRoutes(app, { db, clock, ports });
   holdRoutes(app, { db, clock, unfreeze, wake: (tenantId) => queue.wake('dispatch', { tenantId }) });
+  forecastRoutes(app, deps);
   shadowRoutes(app, { db, clock, ports });
   templateRoutes(app, { db, clock });
   textRoutes(app, deps);

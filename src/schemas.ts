@@ -7,6 +7,7 @@ import * as campaignSchema from './campaigns/schema.ts';
 import * as conditionSchema from './conditions/schema.ts';
 import * as connectionSchema from './connections/schema.ts';
 import * as consentSchema from './consent/schema.ts';
+import * as forecastSchema from './forecast/schema.ts';
 import { ProblemDocument } from './http/problems.ts';
 import * as mappingSchema from './mapping/schema.ts';
 import * as modelSchema from './model/schema.ts';
@@ -41,6 +42,7 @@ export const schemas = (): { $id: string }[] =>
     conditionSchema,
     connectionSchema,
     consentSchema,
+    forecastSchema,
     mappingSchema,
     modelSchema,
     scoringSchema,

@@ -8,6 +8,8 @@ export interface ContentDeps {
   publicUrl: string;
   /** Key of the links we hand out. */
   linkKey: Buffer;
+  /** Nothing goes out: links are made and not kept. */
+  imagined?: boolean;
   /** What rooms beside this one add to the values of a text: the link of a survey, the name of a campaign. */
   moreFor?: (tx: Tx, request: RequestRow, now: Date) => Promise<Record<string, unknown>>;
 }

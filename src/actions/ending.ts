@@ -10,7 +10,7 @@ import { planNextChannel } from './plan.ts';
 import type { RequestRow } from './store.ts';
 
 /** Skips after which another channel may still reach the person. */
-const CHANNEL_CLOSED = new Set([
+export const CHANNEL_CLOSED: ReadonlySet<string> = new Set([
   'no_address',
   'suppressed',
   'opted_out',

@@ -42,7 +42,18 @@ export async function decideBatch(
   now: Date,
   freshness: ReadonlyMap<string, Freshness>,
 ): Promise<Decision[]> {
-  const loaded = await loadFacts(deps, tx, requests, now);
+  return decideLoaded(deps, tx, await loadFacts(deps, tx, requests, now), requests, freshness);
+}
+
+/** The same by facts that were loaded before, at their moment: for whoever looks ahead at many moments. */
+export async function decideLoaded(
+  deps: ActionDeps,
+  tx: Tx,
+  loaded: Loaded,
+  requests: readonly RequestRow[],
+  freshness: ReadonlyMap<string, Freshness>,
+): Promise<Decision[]> {
+  const { now } = loaded;
   const reserved: TouchRow[] = [];
   const decisions: Decision[] = [];
   for (const request of requests) {

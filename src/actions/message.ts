@@ -47,6 +47,7 @@ async function linksFor(deps: ContentDeps, tx: Tx, request: RequestRow): Promise
   const token = hmacSha256(deps.linkKey, `${tx.tenantId} ${request.customer_id} ${request.channel} ${topic}`).toString(
     'base64url',
   );
+  if (!deps.imagined)
   await tx.query(
     "insert into link_route (token_hash, tenant_id, purpose, subject, created_at) values ($1, $2, 'unsubscribe', $3, $4) on conflict (token_hash) do nothing",
     [

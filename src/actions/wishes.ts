@@ -27,6 +27,19 @@ const reachOf = (step: Step) => ('message' in step ? step.message : 'survey' in 
  * that one turns out closed), an action at a platform, a notice to staff.
  */
 export async function planWishes(deps: ActionDeps, tx: Tx, wishes: readonly Wish[], now: Date): Promise<Planned[]> {
+  const { requests, planned } = await requestsOf(tx, wishes, now);
+  if (requests.length === 0) return planned;
+  await insertRequests(tx, requests, now);
+  await wakeDispatch(deps, tx);
+  return planned;
+}
+
+/** What would be planned for steps, with why nothing is where nobody can be reached; in the order of the steps. */
+export async function requestsOf(
+  tx: Tx,
+  wishes: readonly Wish[],
+  now: Date,
+): Promise<{ requests: NewRequest[]; planned: Planned[] }> {
   const facing = wishes.filter(({ step }) => reachOf(step));
   const people = await loadPeople(tx, [...new Set(facing.map(({ run }) => run.customer_id))]);
   const preferred = await preferredChannels(
@@ -44,10 +57,7 @@ export async function planWishes(deps: ActionDeps, tx: Tx, wishes: readonly Wish
     if (typeof made !== 'string') requests.push(...made);
     planned.push(typeof made === 'string' ? { planned: false, reason: made } : { planned: true });
   }
-  if (requests.length === 0) return planned;
-  await insertRequests(tx, requests, now);
-  await wakeDispatch(deps, tx);
-  return planned;
+  return { requests, planned };
 }
 
 /** What every request of a step has in common. */

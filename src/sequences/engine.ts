@@ -78,7 +78,7 @@ export async function proceed(ports: SequencePorts, tx: Tx, journeys: readonly J
 }
 
 /** A run that is under way, and what begins when it has ended. */
-interface Way extends Moment {
+export interface Way extends Moment {
   then?: Extract<Stand, { outcome: string }>['then'];
 }
 
@@ -99,7 +99,7 @@ export async function moveAll(work: Work, journeys: readonly Journey[]): Promise
     const stands = await standAll(work, awake);
     await fireUnanswered(
       work,
-      awake.filter((_, at) => isUnanswered(stands[at]!)),
+      awake.filter(({ run }, at) => isUnanswered(stands[at]!) && !run.shadow),
       (trigger, occurrences) => startRuns(work.ports, tx, trigger, occurrences, now),
     );
     going = awake.filter((way, at) => advance(work, way, stands[at]!, ended));
@@ -131,7 +131,7 @@ function rests(work: Work, run: Journey['run'], asleep: ReadonlySet<string>): bo
 }
 
 /** Takes down what a step made of the moment. @returns whether the run goes on at once */
-function advance(work: Work, way: Way, stand: Stand, ended: Way[]): boolean {
+export function advance(work: Work, way: Way, stand: Stand, ended: Way[]): boolean {
   const { run, definition, step } = way;
   work.save(run);
   if ('waits' in stand) {
@@ -190,7 +190,8 @@ async function followUp(work: Work, ended: readonly Way[]): Promise<void> {
         if (again) begun.push(again);
         continue;
       }
-      const [entered] = await enterAll(work, sequence, its, [
+      // What comes of the shadow stays in it.
+      const [entered] = await enterAll(work, run.shadow ? { ...sequence, mode: 'shadow' } : sequence, its, [
         {
           customerId: run.customer_id,
           key: keyOf(its, causes.get(run.id)),

@@ -4,7 +4,7 @@ import type { Tx } from '../base/database.ts';
 import type { SequencePorts, Wish } from './ports.ts';
 import { type RunRow, saveRuns } from './runs.ts';
 import type { Definition } from './schema.ts';
-import { noteSteps, type StepNote } from './way.ts';
+import { noteSteps, outcomesOfSteps, type StepNote } from './way.ts';
 
 /** A run with the version it follows. */
 export interface Journey {
@@ -86,6 +86,12 @@ export class Work {
 
   tell(event: AuditEntry): void {
     this.#events.push(event);
+  }
+
+  /** What came of the last visits of steps, those of this very pass included; undefined where one was not left yet. */
+  async outcomes(asked: readonly { runId: string; stepId: string }[]): Promise<(string | undefined)[]> {
+    await this.flush();
+    return outcomesOfSteps(this.tx, asked);
   }
 
   async flush(): Promise<void> {

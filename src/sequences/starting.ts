@@ -66,7 +66,8 @@ export async function enterAll(
     const own = present.filter((run) => run.customer_id === customerId);
     const same = own.filter((run) => run.business_key === key);
     const running = same.find((run) => RUNNING.includes(run.state));
-    const again = definition.again.policy === 'restart';
+    // What only looks as if makes room for the real thing.
+    const again = definition.again.policy === 'restart' || (running?.shadow && sequence.mode !== 'shadow');
     if (running && !again) {
       entered.push({ outcome: 'joined: the customer is in it already', runId: running.id });
       continue;
@@ -160,7 +161,7 @@ export async function beginAgain(work: Work, { run, definition }: Journey, key: 
 }
 
 /** Why the definition does not let someone in again, or undefined. */
-function refusalOf(definition: Definition, earlier: readonly RunRow[], now: Date): string | undefined {
+export function refusalOf(definition: Definition, earlier: readonly RunRow[], now: Date): string | undefined {
   const last = earlier[0];
   const { policy, days = 0 } = definition.again;
   if (!last || policy === 'always' || policy === 'restart') return undefined;

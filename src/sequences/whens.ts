@@ -4,7 +4,6 @@ import { thoseWho } from './conditions.ts';
 import type { Moment, Work } from './moments.ts';
 import { classOf } from './schema.ts';
 import type { When } from './tests.schema.ts';
-import { outcomesOfSteps } from './way.ts';
 
 /** A test, and the enrolment it is asked of. */
 export interface Question {
@@ -78,10 +77,7 @@ const byReach: Judge = async ({ ports, tx, now }, open) => {
 const byOutcome: Judge = async (work, open) => {
   const asked = open.filter(({ when }) => when.outcome);
   if (asked.length === 0) return [];
-  // What came of a step may have been decided in this very pass.
-  await work.flush();
-  const outcomes = await outcomesOfSteps(
-    work.tx,
+  const outcomes = await work.outcomes(
     asked.map(({ moment, when }) => ({ runId: moment.run.id, stepId: when.outcome!.step })),
   );
   return places(asked.filter(({ when }, index) => !when.outcome!.is.includes(outcomes[index] ?? '')));
