@@ -97,11 +97,8 @@ async function nextMoment(): Promise<Date> {
        (select min(not_before) from action_request where tenant_id = $1 and state in ('planned', 'committed') and not_before > $2)) as at`,
     now,
   );
-  const midnight = instantOf(addDays(localDate(now, ZONE), 1), '00:00', ZONE);
-  const looks = ['00:01', '03:01'].map((time) =>
-    instantOf(addDays(localDate(now, ZONE), time < '01' ? 1 : 0), time, ZONE),
-  );
-  return [next!.at as Date | null, midnight, ...looks]
+  const midnight = instantOf(addDays(localDate(now, ZONE), 1), '00:01', ZONE);
+  return [next!.at as Date | null, midnight]
     .filter((at): at is Date => at !== null && at > now)
     .sort((a, b) => a.getTime() - b.getTime())[0]!;
 }
@@ -153,4 +150,82 @@ test('forecast: things come in the order of their moments', () => {
       .sort((a, b) => a.moment - b.moment || a.n - b.n)
       .map(({ n }) => n),
   );
+});
+
+test('try: every step has its date, the hours that moved it, its text and every gate, and why it went that way', async () => {
+  const [, ann, ben] = people;
+  const before = await story.rows(
+    'select (select count(*) from run where tenant_id = $1) as runs, (select count(*) from action_request where tenant_id = $1) as actions, (select count(*) from link_route) as links',
+  );
+  const tried = await story.must('POST', '/v1/sequences/care/try', {
+    customer: ann!.email,
+    from: addDays(today(), 1),
+    days: 30,
+  });
+  expect(tried).toMatchObject({ zone: 'America/Los_Angeles', startOn: addDays(today(), 1), ends: 'reached the end' });
+  const way = (answer: Row): string[] => answer.steps.map((step: Row) => `${step.day} ${step.step}: ${step.outcome}`);
+  expect(way(tried)).toEqual([
+    '0 first: sent',
+    '2 pause: waited',
+    '2 way: short',
+    // Half past nine in the evening lies in the quiet hours.
+    '3 short: sent',
+    '3 call: sent',
+    '6 listen: timeout',
+    '9 last: sent',
+  ]);
+  const short = tried.steps.find(({ step }: Row) => step === 'short').messages[0];
+  expect(short).toMatchObject({
+    channel: 'sms',
+    recipient: ann!.phone,
+    verdict: 'allow',
+    content: { text: expect.stringContaining('Hello Ann') },
+  });
+  expect(short.localTime).toContain('08:00');
+  expect(short.movedBy).toContain('quiet_hours');
+  expect(short.gates.map(({ gate }: Row) => gate)).toEqual(
+    expect.arrayContaining(['suppression and consent', 'quiet hours', 'frequency cap']),
+  );
+  const call = tried.steps.find(({ step }: Row) => step === 'call').messages[0];
+  expect(call.content.title).toBe(`Call ${ann!.name}`);
+  // Without a number it goes the other way, and says why.
+  const other = await story.must('POST', '/v1/sequences/care/try', { customer: ben!.id });
+  expect(way(other).slice(2, 4)).toEqual(['2 way: else', '2 long: sent']);
+  expect(other.steps[3].messages[0].channel).toBe('email');
+  // A draft is tried without being saved, and keeps nothing.
+  const definition = {
+    ...(await story.must('GET', '/v1/sequences/care')).definition,
+    steps: [{ id: 'only', day: 3, message: { channels: ['sms'], template: 'hello' } }],
+  };
+  expect(way(await story.must('POST', '/v1/sequences/care/try', { customer: ben!.id, definition }))).toEqual([
+    '3 only: skipped',
+  ]);
+  expect(
+    await story.rows(
+      'select (select count(*) from run where tenant_id = $1) as runs, (select count(*) from action_request where tenant_id = $1) as actions, (select count(*) from link_route) as links',
+    ),
+  ).toEqual(before);
+  const wrong = await story.api('POST', '/v1/sequences/care/try', {
+    customer: ben!.id,
+    definition: { ...definition, steps: [] },
+  });
+  expect(wrong.status).toBe(422);
+});
+
+test('forecast: a draft is drawn against what is active, with who gets more and who gets less', async () => {
+  const { definition } = await story.must('GET', '/v1/sequences/congratulations');
+  const draft = {
+    ...definition,
+    steps: [...definition.steps, { id: 'again', day: 2, message: { channels: ['email'], template: 'hello' } }],
+  };
+  const birthday = addDays(today(), 20);
+  await story.vendors.hubspot.change('contacts', people[3]!.contact, { date_of_birth: `1970${birthday.slice(4)}` });
+  await story.settle();
+  const { difference, total } = await story.must('POST', '/v1/forecast', { days: 40, draft });
+  expect(difference).toMatchObject({ after: total, before: total - 1, more: 1, less: 0 });
+  expect(difference.customers).toEqual([expect.objectContaining({ id: people[3]!.id })]);
+  const mine = await story.must('POST', '/v1/forecast', { days: 40, customer: people[3]!.email });
+  expect(mine.messages.map(({ step, on }: Row) => `${step} ${on}`)).toContain(`wish ${birthday}`);
+  expect(mine.messages.every(({ customer }: Row) => customer.id === people[3]!.id)).toBe(true);
+  expect((await story.api('POST', '/v1/forecast', { days: 631 })).status).toBe(400);
 });

@@ -48,15 +48,15 @@ async function linksFor(deps: ContentDeps, tx: Tx, request: RequestRow): Promise
     'base64url',
   );
   if (!deps.imagined)
-  await tx.query(
-    "insert into link_route (token_hash, tenant_id, purpose, subject, created_at) values ($1, $2, 'unsubscribe', $3, $4) on conflict (token_hash) do nothing",
-    [
-      hashToken(token),
-      tx.tenantId,
-      { customerId: request.customer_id, channel: request.channel, topic, address: request.recipient },
-      request.created_at,
-    ],
-  );
+    await tx.query(
+      "insert into link_route (token_hash, tenant_id, purpose, subject, created_at) values ($1, $2, 'unsubscribe', $3, $4) on conflict (token_hash) do nothing",
+      [
+        hashToken(token),
+        tx.tenantId,
+        { customerId: request.customer_id, channel: request.channel, topic, address: request.recipient },
+        request.created_at,
+      ],
+    );
   return {
     unsubscribe: `${deps.publicUrl}/u/${token}`,
     preferences: `${deps.publicUrl}/p/${token}`,

@@ -134,9 +134,10 @@ async function foretold(tx: Tx, foreseen: readonly Foreseen[], now: Date): Promi
   const groups = new Map<Known, Foreseen[]>();
   for (const one of foreseen) groups.set(one.trigger, [...(groups.get(one.trigger) ?? []), one]);
   const ids = new Map<Foreseen, string>();
-  for (const [{ id = newId(), name }, some] of groups) {
+  // Under a trigger nobody has: whoever notices the same for real meanwhile does not wait for this rehearsal.
+  for (const [{ name }, some] of groups) {
     const candidates = some.map(({ candidate }) => ({ ...candidate, outcome: 'foreseen' }));
-    const rows = await insertOccurrences(tx, { id, name } as TriggerRow, candidates, now);
+    const rows = await insertOccurrences(tx, { id: newId(), name } as TriggerRow, candidates, now);
     const byKey = new Map(rows.map((row) => [row.business_key, row.id]));
     for (const one of some) {
       const made = byKey.get(one.candidate.businessKey);

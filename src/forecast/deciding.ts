@@ -126,9 +126,9 @@ export class Days {
     const runs: Loaded['runs'] = new Map();
     if (traveller) {
       const { run, key, sequenceState } = traveller;
-      const { id, state, step_id, visit, waiting_for, sequence_id, version } = run;
+      const { id, state, step_id, visit, waiting_for, sequence_id, version, campaign_id } = run;
       const about = { sequence_key: key, sequence_state: sequenceState, shadow: false };
-      runs.set(id, { ...{ id, state, step_id, visit, waiting_for, sequence_id, version }, ...about });
+      runs.set(id, { ...{ id, state, step_id, visit, waiting_for, sequence_id, version, campaign_id }, ...about });
     }
     return { ...loaded, ...own, now, touches, runs };
   }
@@ -174,7 +174,9 @@ const anyRequest = (
 
 const templatesOf = ({ steps }: Definition): string[] => [
   ...new Set(
-    steps.flatMap((step) => ('message' in step ? [step.message.template] : 'survey' in step ? [step.survey.template] : [])),
+    steps.flatMap((step) =>
+      'message' in step ? [step.message.template] : 'survey' in step ? [step.survey.template] : [],
+    ),
   ),
 ];
 

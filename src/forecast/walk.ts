@@ -76,7 +76,11 @@ async function arrive(world: World, work: ImaginedWork, arrivals: readonly Arriv
     const [zone, ordinal] = [zones.get(customerId)!, (same[0]?.ordinal ?? 0) + 1];
     const entry = { plan, customer_id: customerId, business_key: businessKey, cause, depth, zone, ordinal };
     // Of two at the same moment the second finds the first.
-    if (!entering.some((other) => other.plan === plan && other.customer_id === customerId && other.business_key === businessKey))
+    if (
+      !entering.some(
+        (other) => other.plan === plan && other.customer_id === customerId && other.business_key === businessKey,
+      )
+    )
       entering.push(entry);
   }
   await move(world, work, await begin(world, entering, work.now));
@@ -175,7 +179,13 @@ async function followUp(world: World, work: ImaginedWork, ended: readonly Way[])
     const { customer_id, business_key, cause, depth, zone, ordinal } = run;
     if ('handOver' in then) {
       const businessKey = keyOf(plan.definition, undefined);
-      arrivals.push({ plan, customerId: customer_id, businessKey, cause: { ...cause, handedOverBy: definition.key }, depth });
+      arrivals.push({
+        plan,
+        customerId: customer_id,
+        businessKey,
+        cause: { ...cause, handedOverBy: definition.key },
+        depth,
+      });
     } else again.push({ plan, customer_id, business_key, cause, depth, zone, ordinal: ordinal + 1 });
   }
   if (again.length > 0) await move(world, work, await begin(world, again, work.now));
