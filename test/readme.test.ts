@@ -7,6 +7,7 @@ import { careCommands } from '../src/cli/care.ts';
 import { conditionCommands } from '../src/cli/conditions.ts';
 import { connectCommands } from '../src/cli/connect.ts';
 import { dataCommands } from '../src/cli/data.ts';
+import { forecastCommands } from '../src/cli/forecast.ts';
 import { identityCommands } from '../src/cli/identity.ts';
 import { operateCommands } from '../src/cli/operate.ts';
 import { privacyCommands } from '../src/cli/privacy.ts';
@@ -26,6 +27,7 @@ const DOCS = [
   'README.md',
   'docs/conditions.md',
   'docs/consent.md',
+  'docs/forecast.md',
   'docs/mapping.md',
   'docs/operations.md',
   'docs/score.md',
@@ -83,6 +85,7 @@ test('readme: every command, script, file and address that is named exists', asy
   const program = new Command('rapport');
   for (const add of [
     connectCommands,
+    forecastCommands,
     operateCommands,
     dataCommands,
     scoreCommands,

@@ -1,3 +1,4 @@
+import { appendEvents } from '../audit/store.ts';
 import { insertRows, type Tx } from '../base/database.ts';
 import { bumpDue } from '../base/due.ts';
 import { householdsOf } from '../consent/households.ts';
@@ -166,6 +167,7 @@ async function passGate(
   await reserveTouches(tx, [...allowed, ...shadowed], now);
   await keepInShadow(deps, tx, shadowed, now);
   await postponeRequests(tx, decisions.flatMap(postponed), now);
+  await tellWaiting(tx, decisions, now);
   for (const decision of decisions)
     if (decision.verdict.kind === 'skip' && !isShadowed(decision))
       await skip(deps, tx, decision.request, decision.verdict.reason, decision.verdict.detail, now);
@@ -197,6 +199,25 @@ function postponed({
       held: verdict.kind === 'hold',
     },
   ];
+}
+
+/** What has to wait for a new reason is told, so that afterwards it can be said what held it and until when. */
+async function tellWaiting(tx: Tx, decisions: readonly Decision[], now: Date): Promise<void> {
+  await appendEvents(
+    tx,
+    decisions.flatMap(({ request, verdict }) => {
+      if ((verdict.kind !== 'defer' && verdict.kind !== 'hold') || verdict.reason === request.reason) return [];
+      const { reason, detail, until } = verdict;
+      const data = { kind: request.kind, channel: request.channel, step: request.step_id, reason, detail };
+      return [
+        {
+          ...{ actor: request.created_by, action: 'action.waiting', customerId: request.customer_id, at: now },
+          subject: { kind: 'action', id: request.id },
+          data: { ...data, until: until.toISOString() },
+        },
+      ];
+    }),
+  );
 }
 
 /** Counts messages in the transaction that commits them, under the person's lock: a cap cannot be passed by two at once. */

@@ -10,6 +10,7 @@ import { stepsOfRun } from '../sequences/way.ts';
 import type { Channel } from '../settings/schema.ts';
 import { tenantZone } from '../settings/store.ts';
 import { listOccurrences } from '../triggers/store.ts';
+import { accountOf, notStarted } from './account.ts';
 import { loadContexts } from './context.ts';
 import type { ActionDeps } from './deps.ts';
 import { decideBatch } from './facts.ts';
@@ -92,45 +93,61 @@ async function nextOf(
   };
 }
 
+/** The way of an enrolment as far as it was gone at a moment. */
+const stepsUntil = (steps: Awaited<ReturnType<typeof stepsOfRun>>, at: Date): typeof steps =>
+  steps
+    .filter(({ entered_at }) => entered_at <= at)
+    .map((step) =>
+      step.left_at && step.left_at > at ? { ...step, left_at: null, outcome: null, detail: null } : step,
+    );
+
 /**
  * Why a customer got or did not get something, what comes next and when: from stored facts, by the function that also
  * decides about sending. Changes nothing.
  * @param sequence id or key, to look at one sequence only
+ * @param at a past moment: what was known then; what came later is left out
  */
 export async function explainCustomer(
   deps: ActionDeps,
   tenantId: string,
   customerId: string,
   sequence?: string,
+  at?: Date,
 ): Promise<Static<typeof Explanation>> {
   const now = deps.clock.now();
   return deps.db.rehearse(tenantId, async (tx) => {
     const contexts = await loadContexts(tx, [customerId], now);
     const person = contexts.people.get(customerId)!;
     const only = sequence ? await findSequence(tx, sequence) : undefined;
+    const past = at !== undefined && at < now ? at : undefined;
+    const asked = { customerId, at: past ?? now, zone: await tenantZone(tx), ...(only ? { sequence: only } : {}) };
     const runs = await listRuns(tx, { customerId, ...(only ? { sequenceId: only.id } : {}), limit: 20 });
     const requests = await listRequests(tx, { customerId, limit: 100 });
     const open = requests.filter((request) => request.state === 'planned' || request.state === 'committed');
     const place = zonesOf(person, await tenantZone(tx));
     const enrolments: Static<typeof Explanation>['enrolments'] = [];
-    for (const run of runs) {
+    for (const run of runs.filter(({ started_at }) => started_at <= asked.at)) {
       const definition = await loadDefinition(tx, run.sequence_id, run.version);
-      const running = ['active', 'waiting', 'paused'].includes(run.state);
+      const running = past === undefined && ['active', 'waiting', 'paused'].includes(run.state);
       const waiting = open.find((request) => request.run_id === run.id);
       enrolments.push({
         id: run.id,
         sequence: definition.key,
-        state: run.state,
+        state: past && (run.ended_at ?? now) > past ? 'running' : run.state,
         step: run.step_id,
         waitingFor: run.waiting_for,
         nextAt: (waiting?.not_before ?? run.wake_at)?.toISOString() ?? null,
-        endReason: run.end_reason,
-        steps: await stepsOfRun(tx, run.id),
+        endReason: (run.ended_at ?? now) > asked.at ? null : run.end_reason,
+        steps: stepsUntil(await stepsOfRun(tx, run.id), asked.at),
         next: running ? await nextOf(deps, tx, run, definition, open, now) : null,
       });
     }
+    const account = await accountOf(tx, asked);
     const { overdue, invoices } = contexts.of(customerId) as { overdue?: unknown; invoices?: unknown };
     return {
+      at: asked.at.toISOString(),
+      story: account.map(({ at: moment, text }) => ({ at: moment.toISOString(), text })),
+      notStarted: await notStarted(tx, asked),
       customer: { id: person.id, name: person.name, email: person.email, phone: person.phone },
       clock: {
         zones: place.zones,
@@ -148,6 +165,7 @@ export async function explainCustomer(
       })),
       actions: requests
         .filter((request) => !only || runs.some((run) => run.id === request.run_id))
+        .filter((request) => (request.ended_at ?? request.updated_at) <= asked.at)
         .slice(0, 30)
         .map((request) => ({
           at: (request.ended_at ?? request.updated_at).toISOString(),

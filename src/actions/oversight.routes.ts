@@ -19,7 +19,10 @@ export function oversightRoutes(app: App, deps: ActionDeps): void {
         tags: ['actions'],
         summary: 'Why this customer got or did not get something, and what comes next',
         params: IdParams,
-        querystring: Type.Object({ sequence: Type.Optional(Type.String({ maxLength: 60 })) }),
+        querystring: Type.Object({
+          sequence: Type.Optional(Type.String({ maxLength: 60 })),
+          at: Type.Optional(Type.String({ format: 'date-time', description: 'A past moment: what was known then' })),
+        }),
         response: { 200: ref(Explanation) },
       },
     },
@@ -27,7 +30,8 @@ export function oversightRoutes(app: App, deps: ActionDeps): void {
       const { tenantId } = caller(request);
       const customer = await deps.db.tenant(tenantId, (tx) => findCustomer(tx, request.params.id));
       if (!customer) throw notFound('customer', request.params.id);
-      return explainCustomer(deps, tenantId, customer.id, request.query.sequence);
+      const { sequence, at } = request.query;
+      return explainCustomer(deps, tenantId, customer.id, sequence, at ? new Date(at) : undefined);
     },
   );
 

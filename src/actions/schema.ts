@@ -91,6 +91,13 @@ export const ActionPreview = Type.Object(
 
 export const Explanation = Type.Object(
   {
+    at: Type.String({ format: 'date-time', description: 'The moment it is about' }),
+    story: Type.Array(Type.Object({ at: Instant, text: Type.String() }), {
+      description: 'What happened up to then and why, in sentences, oldest first',
+    }),
+    notStarted: Type.Array(Type.Object({ trigger: Type.String(), why: Type.String() }), {
+      description: 'Triggers that started nothing for this customer, and why',
+    }),
     customer: Type.Object({
       id: Type.String(),
       name: nullable(Type.String()),

@@ -44,5 +44,13 @@ export function explained(answer: Explained): string {
         (row) => `  ${row.occurredOn} ${row.trigger} (${row.subject}): ${row.outcome}`,
       ),
     );
+  if (answer.story.length > 0)
+    lines.push(
+      '',
+      'The whole story',
+      ...answer.story.map(({ at, text }) => `  ${at.slice(0, 16).replace('T', ' ')} ${text}`),
+    );
+  if (answer.notStarted.length > 0)
+    lines.push('', 'What started nothing', ...answer.notStarted.map(({ trigger, why }) => `  ${trigger}: ${why}`));
   return lines.join('\n');
 }

@@ -106,9 +106,13 @@ export function operateCommands(program: Command): void {
     )
     .argument('<customer>')
     .option('--sequence <key>', 'one sequence only')
+    .option('--at <moment>', 'what was known then, such as 2026-03-02T15:00:00Z')
     .action(
       command(async (text: string, _options: unknown, self: Command) => {
-        const options = self.optsWithGlobals<CommonOptions & { sequence?: string }>();
+        const options = self.optsWithGlobals<CommonOptions & { sequence?: string; at?: string }>();
+        const at = options.at === undefined ? undefined : new Date(options.at);
+        if (at && Number.isNaN(at.getTime()))
+          throw new Problem(400, 'bad_moment', `"${options.at}" is no moment; 2026-03-02T15:00:00Z is one.`);
         await withHub(async (hub) => {
           const tenantId = await tenantOf(hub, options);
           const found = await hub.db.tenant(tenantId, (tx) => lookUpCustomer(tx, text));
@@ -120,7 +124,7 @@ export function operateCommands(program: Command): void {
             throw new Problem(409, 'several', `Several customers are known as "${text}".`, {
               fix: `Name one by id: ${found.map((row) => row.id).join(', ')}.`,
             });
-          const answer = await explainCustomer(hub.deps, tenantId, found[0]!.id, options.sequence);
+          const answer = await explainCustomer(hub.deps, tenantId, found[0]!.id, options.sequence, at);
           print(options, answer, () => explained(answer));
         });
       }),

@@ -1,5 +1,7 @@
-import { NOW } from './facts.ts';
+import { definitionOf, NOW } from './facts.ts';
 import { attacksOn } from './functions.ts';
+
+const LATER = new Date('2026-06-01T00:00:00Z');
 
 /** Attacks on looking ahead, on the shadow and on what staff say in the CRM. */
 export const FORECAST = [
@@ -23,6 +25,29 @@ export const FORECAST = [
       const place = { ...at, words: ['x'], tags: [], custom: { rapport: 'x' } };
       const said = { customerId: ids.customer, field: 'rapport', places: [place], words: ['x'], change: 'c' };
       return [deps, said, NOW];
+    },
+  }),
+  ...attacksOn('actions/account.ts', {
+    accountOf: ({ ids }) => [{ customerId: ids.customer, at: LATER, zone: 'UTC' }],
+    notStarted: ({ ids }) => [{ customerId: ids.customer, at: LATER, zone: 'UTC' }],
+  }),
+  ...attacksOn('actions/facts.ts', {
+    decideLoaded: {
+      args: (_victim, { deps }) => [deps, { now: NOW }, [], new Map()],
+      harmless: 'it looks at nothing but what was loaded',
+    },
+  }),
+  ...attacksOn('actions/wishes.ts', {
+    requestsOf: (victim) => {
+      const definition = definitionOf('chase', 'x');
+      return [[{ run: victim.named('run'), definition, step: definition.steps[0], due: NOW }], NOW];
+    },
+  }),
+  ...attacksOn('forecast/arrivals.ts', { outlook: () => [NOW, LATER, undefined] }),
+  ...attacksOn('forecast/load.ts', {
+    loadWorld: {
+      args: ({ ids }, { deps }) => [deps, { now: NOW, customers: [ids.customer] }],
+      look: ({ travellers }) => [...travellers.values()].map(({ run }: { run: unknown }) => run),
     },
   }),
   ...attacksOn('actions/shadow.ts', {
