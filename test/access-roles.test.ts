@@ -55,6 +55,8 @@ describe('roles', () => {
       'POST /v1/campaigns/:id/preview',
       'POST /v1/conditions/check',
       'POST /v1/conditions/try',
+      'POST /v1/forecast',
+      'POST /v1/sequences/:id/try',
       'POST /v1/templates/preview',
       'POST /v1/triggers/try',
     ]);

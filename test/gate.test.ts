@@ -130,6 +130,7 @@ const CLOSING: { gate: string; verdict: Verdict['kind']; reason: string; change:
     reason: 'connection_unusable',
     change: { route: { name: 'Mail', state: 'needs_reauthorisation', reason: 'the access was removed' } },
   },
+  { gate: 'shadow', verdict: 'skip', reason: 'shadow', change: { shadow: true } },
 ];
 
 test('gate: everything open lets it through', () => {
