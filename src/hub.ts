@@ -28,7 +28,7 @@ import type { App } from './http/app.ts';
 import { closeServer, createServer, listen } from './http/server.ts';
 import { sayKeyInUse } from './keys.ts';
 import { createHttpClient } from './kit/http.ts';
-import { listeners } from './listeners.ts';
+import { listeners, sequenceListener } from './listeners.ts';
 import { maintenanceQueues } from './maintenance.ts';
 import { openStore, type StoreOptions } from './open.ts';
 import { privacyQueues } from './privacy/jobs.ts';
@@ -134,7 +134,7 @@ export async function startHub(options: HubOptions): Promise<Hub> {
     ownerUrl,
     [
       ...syncQueues(late),
-      ...scoreQueues(() => ({ ...late(), tell: tellScores(late) })),
+      ...scoreQueues(() => ({ ...late(), tell: tellScores(late), turned: sequenceListener(ports) })),
       ...triggerQueues(() => ({ db, clock, start, wake: (name, tenantId) => queue.wake(name, { tenantId }) })),
       ...segmentQueues(() => ({ db, clock, wake: wakeAfterSegments })),
       ...sequenceQueues(() => ({ db, clock, ports })),

@@ -7,6 +7,7 @@ import { optOutDeps } from './actions/optouts.ts';
 import { mergeCampaigns, partCampaigns } from './campaigns/merging.ts';
 import { consentImport } from './consent/imports.ts';
 import { partConsents } from './consent/parting.ts';
+import type { ChangeListener } from './model/types.ts';
 import { replyListener } from './scoring/engagement.ts';
 import { scoreListener } from './scoring/jobs.ts';
 import { mergeScores, partScores } from './scoring/merging.ts';
@@ -21,6 +22,14 @@ import { staffFromOwners } from './sequences/staff.ts';
 import type { SyncListeners } from './sync/deps.ts';
 import type { StartRuns } from './triggers/detect.ts';
 
+/** What ends enrolments, and what they wait for, by changes of scores too. */
+export const sequenceListener =
+  (ports: SequencePorts): ChangeListener =>
+  async (tx, changes, now) => {
+    await exitListener(ports)(tx, changes, now);
+    await waitListener(ports)(tx, changes, now);
+  };
+
 /**
  * What the rooms above sync do in the transaction that stores a fact.
  * @param late read when it is used: the rooms need each other's functions at run time
@@ -32,8 +41,7 @@ export function listeners(late: () => ActionDeps, ports: SequencePorts, start: S
       staffFromOwners,
       (tx, changes, now) => consentImport(optOutDeps(late()))(tx, changes, now),
       keywordListener(late),
-      exitListener(ports),
-      waitListener(ports),
+      sequenceListener(ports),
       unfreezeListener,
       awayListener,
       replyListener,

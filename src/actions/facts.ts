@@ -207,6 +207,7 @@ function suppressionOf(request: RequestRow, loaded: Loaded): SuppressionRow | un
 function exitOf(exits: readonly ExitRule[], request: RequestRow, loaded: Loaded): string | undefined {
   if (exits.includes('invoices_settled') && loaded.settled.has(request.customer_id ?? ''))
     return EXIT_WORDS.invoices_settled;
+  if (exits.includes('unhappy') && loaded.unhappy.has(request.customer_id ?? '')) return EXIT_WORDS.unhappy;
   return undefined;
 }
 

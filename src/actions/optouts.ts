@@ -9,6 +9,7 @@ import { CHANNELS } from '../settings/schema.ts';
 import { loadPeople } from './context.ts';
 import type { ActionDeps } from './deps.ts';
 import { afterEnd } from './ending.ts';
+import { endObjecting } from './objections.ts';
 import { addressOf, KIND_OF_CHANNEL } from './plan.ts';
 import { loadRoutes, nativeIdOf } from './routing.ts';
 import { insertRequest } from './store.ts';
@@ -30,6 +31,7 @@ export const optOutDeps = (deps: ActionDeps): OptOutDeps => ({
       ...{ channel, topic, class: what.class, reason, detail: 'The customer opted out.' },
     };
     const cancelled = await cancelRequests(tx, where, what.at);
+    if (customerId) await endObjecting(deps, tx, customerId, what.at);
     for (const request of cancelled) await afterEnd(deps, tx, request, what.at);
     return { cancelled: cancelled.length, inFlight: await countSending(tx, where) };
   },

@@ -17,6 +17,8 @@ export interface ScoreJobDeps {
    * @param customers those that were looked at; absent: it may be anybody
    */
   tell?: (tenantId: string, customers?: readonly string[]) => Promise<unknown>;
+  /** Told of customers whose band, VIP or unhappiness is another, in the transaction that writes it. */
+  turned?: ChangeListener;
 }
 
 /** While a history comes in, so often it is looked whether it is complete. */
@@ -32,7 +34,7 @@ export async function runScores(deps: ScoreJobDeps, tenantId: string, force = fa
   const looked: string[] = [];
   for (let first = true; ; first = false) {
     const { result, zone } = await deps.db.tenant(tenantId, async (tx) => {
-      const { customers = [], ...done } = await scorePass(tx, deps.clock.now(), force && first);
+      const { customers = [], ...done } = await scorePass(tx, deps.clock.now(), force && first, deps.turned);
       looked.push(...customers);
       // Who reads scores is woken by it, too.
       if (done.told || done.scope !== 'none') await deps.queue?.send(tx, 'changes', { tenantId });

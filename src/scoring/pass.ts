@@ -4,7 +4,7 @@ import { newId } from '../base/ids.ts';
 import type { LocalDate } from '../base/time.ts';
 import { appendChanges } from '../model/changes.ts';
 import { markEverybody, markScored, markStale, type Stale, takeEverybody, takeStale } from '../model/stale.ts';
-import type { Change, Origin } from '../model/types.ts';
+import type { Change, ChangeListener, Origin } from '../model/types.ts';
 import { type Context, ensureRules, loadContext, type YardstickRow } from './context.ts';
 import { FORMULA_VERSION } from './formula.ts';
 import { leaveSql, type Writing, writeSql } from './pass.sql.ts';
@@ -63,8 +63,9 @@ const CHUNK = 1000;
  * changed or when a history came in; otherwise those of at most 500 customers of whom something changed. Whoever comes
  * second at the same time waits for the first, and finds nothing left to do.
  * @param force everybody, whatever there is to do
+ * @param listener told of every customer whose band, VIP or unhappiness is another, in the same transaction
  */
-export async function scorePass(tx: Tx, now: Date, force = false): Promise<PassResult> {
+export async function scorePass(tx: Tx, now: Date, force = false, listener?: ChangeListener): Promise<PassResult> {
   // Planned for the tables as they are: a plan kept from when they were empty would read all of them.
   await tx.query('set local plan_cache_mode = force_custom_plan');
   const state = await lockState(tx, now);
@@ -78,11 +79,14 @@ export async function scorePass(tx: Tx, now: Date, force = false): Promise<PassR
   const frozen = everybody ? undefined : await frozenYardstick(tx, monthOf(context.day));
   const yardstick = frozen ?? (await ensureYardstick(tx, context, loaded, now));
   if (everybody || yardstick.version !== state.yardstick)
-    return { ...(await scoreEverybody(tx, context, rules, yardstick, state, loading || loaded, now)), loading };
+    return {
+      ...(await scoreEverybody(tx, context, rules, yardstick, state, loading || loaded, now, listener)),
+      loading,
+    };
   const stale = await takeStale(tx, 'score', BATCH);
   if (stale.length === 0)
     return { scope: 'none', day: context.day, written: 0, kept: 0, turned: 0, told: false, loading };
-  const result = await write(tx, context, rules, yardstick, { known: true, origin: 'live' }, now, stale);
+  const result = await write(tx, context, rules, yardstick, { known: true, origin: 'live', listener }, now, stale);
   // Who asks for scores looks at these once more: the fact itself may have been seen before its score was.
   await markStale(tx, 'segments', stale);
   return { ...result, scope: 'some', loading, customers: stale.map(({ customerId }) => customerId) };
@@ -96,6 +100,7 @@ async function scoreEverybody(
   state: StateRow,
   historic: boolean,
   now: Date,
+  listener: ChangeListener | undefined,
 ): Promise<Omit<PassResult, 'loading'>> {
   // Before the facts are read: whatever is marked by now is among them, what is marked later stays.
   await tx.query("delete from customer_stale where tenant_id = $1 and reader = 'score'", [tx.tenantId]);
@@ -103,7 +108,7 @@ async function scoreEverybody(
   // without anybody having done anything: told, but nothing starts because of it.
   const first = state.customers === 0;
   const origin: Origin = first || historic ? 'backfill' : state.rules === rules ? 'live' : 'replay';
-  const result = await write(tx, context, rules, yardstick, { known: !first, origin }, now);
+  const result = await write(tx, context, rules, yardstick, { known: !first, origin, listener }, now);
   const { rows } = await tx.query<{ n: number }>(
     "select count(*)::int as n from customer_score where tenant_id = $1 and reason is distinct from 'merged'",
     [tx.tenantId],
@@ -125,7 +130,7 @@ async function write(
   context: Context,
   rules: number,
   yardstick: YardstickRow,
-  telling: { known: boolean; origin: Origin },
+  telling: { known: boolean; origin: Origin; listener: ChangeListener | undefined },
   now: Date,
   stale?: readonly Stale[],
 ): Promise<Omit<PassResult, 'loading' | 'scope'>> {
@@ -141,7 +146,7 @@ async function write(
   const counts = rows.find((row) => row.customer_id === null)!;
   const turned = rows.filter((row) => row.customer_id !== null);
   const tells = telling.known && telling.origin !== 'backfill';
-  if (tells) await tell(tx, turned, stale ?? [], telling.origin, now);
+  if (tells) await tell(tx, turned, stale ?? [], telling, now);
   return {
     day: context.day,
     written: counts.written + left.rowCount,
@@ -173,16 +178,15 @@ async function tell(
   tx: Tx,
   turned: readonly Turned[],
   stale: readonly Stale[],
-  origin: Origin,
+  { origin, listener }: { origin: Origin; listener: ChangeListener | undefined },
   now: Date,
 ): Promise<void> {
   const depths = new Map(stale.map(({ customerId, depth }) => [customerId, depth]));
   for (let at = 0; at < turned.length; at += CHUNK) {
     const some = turned.slice(at, at + CHUNK);
-    await appendChanges(
-      tx,
-      some.map((row) => changeOf(row, depths.get(row.customer_id) ?? 0, origin, now)),
-    );
+    const changes = some.map((row) => changeOf(row, depths.get(row.customer_id) ?? 0, origin, now));
+    await appendChanges(tx, changes);
+    await listener?.(tx, changes, now);
     await appendEvents(
       tx,
       some.flatMap((row) =>

@@ -25,6 +25,8 @@ const toEnrolment = (row: RunRow, key: string) => ({
   startedAt: row.started_at.toISOString(),
   endedAt: row.ended_at?.toISOString() ?? null,
   endReason: row.end_reason,
+  problem: row.problem,
+  arm: row.arm,
   shadow: row.shadow,
   version: row.row_version,
 });

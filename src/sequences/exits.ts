@@ -4,7 +4,7 @@ import type { Change, ChangeListener } from '../model/types.ts';
 import { setting } from '../settings/store.ts';
 import { canCorrect, ceasedCauses, endsBy } from './causes.ts';
 import { endRuns } from './endings.ts';
-import { isAnswer } from './happenings.ts';
+import { isAnswer, isBooking } from './happenings.ts';
 import type { SequencePorts } from './ports.ts';
 import { type RunRow, runningRuns } from './runs.ts';
 import type { ExitRule } from './schema.ts';
@@ -15,6 +15,10 @@ const MONEY_FIELDS = new Set(['balance', 'status', 'paid_on', 'due_on', 'deleted
 const touchesMoney = (change: Change): boolean =>
   (change.kind === 'invoice' || change.kind === 'payment') &&
   (change.op !== 'updated' || change.fields.some((field) => MONEY_FIELDS.has(field) || field === 'unapplied'));
+
+/** The score says so: a bad answer or a complaint. */
+const turnedUnhappy = ({ kind, fields, after }: Change): boolean =>
+  kind === 'score' && fields.includes('unhappy') && after?.unhappy === true;
 
 /**
  * Ends enrolments in the transaction that stores the fact that ends them, and cancels what they had queued. A payment
@@ -37,6 +41,8 @@ export function exitListener(ports: Pick<SequencePorts, 'cancel'>): ChangeListen
         for (const id of [change.customer_id, change.before?.customer_id])
           note((id as string | null | undefined) ?? null, 'subject_gone');
       if (isAnswer(change)) note(change.customer_id, 'answered');
+      if (isBooking(change)) note(change.customer_id, 'booked');
+      if (turnedUnhappy(change)) note(change.customer_id, 'unhappy');
       if (change.kind === 'contact' && change.op === 'deleted') note(change.entity_id, 'customer_gone');
     }
     if (facts.size === 0) return;

@@ -1,5 +1,6 @@
 import { appendEvents } from '../audit/store.ts';
 import type { Tx } from '../base/database.ts';
+import { bumpDue } from '../base/due.ts';
 import { conflict, invalid } from '../base/errors.ts';
 import { newId } from '../base/ids.ts';
 import { localDate } from '../base/time.ts';
@@ -128,7 +129,9 @@ export async function resumeRun(
   now: Date,
 ): Promise<RunRow | undefined> {
   const change = { set: RESUMED, where: "state = 'paused'", pausedBy: null };
-  return alter(tx, id, change, { action: 'enrolment.resumed', by }, expected, now);
+  const run = await alter(tx, id, change, { action: 'enrolment.resumed', by }, expected, now);
+  if (run) await bumpDue(tx, tx.tenantId, 'runs', now);
+  return run;
 }
 
 async function alter(

@@ -234,7 +234,7 @@ export async function switchSequence(
       now,
     });
   // Whatever happens today counts from now on: it is looked for at once, not with the next round.
-  if (on) await bumpDue(tx, tx.tenantId, 'detect', now);
+  if (on) for (const kind of ['detect', 'runs']) await bumpDue(tx, tx.tenantId, kind, now);
   await appendEvents(tx, [
     {
       actor: by,

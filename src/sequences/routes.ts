@@ -8,7 +8,7 @@ import type { StartRuns } from '../triggers/detect.ts';
 import { createSequence, editSequence, installPlaybook, shippedPlaybooks, switchSequence } from './playbooks.ts';
 import type { SequencePorts } from './ports.ts';
 import { countRuns } from './runs.ts';
-import { Definition, Sequence } from './schema.ts';
+import { Sequence } from './schema.ts';
 import { findSequence, listSequences, loadDefinition, type SequenceRow } from './store.ts';
 
 export interface SequenceRouteDeps {
@@ -34,6 +34,9 @@ async function toSequence(tx: Tx, row: SequenceRow): Promise<Static<typeof Seque
     version: row.version,
   };
 }
+
+// What is wrong with one is told by the sequences themselves: of a step, the mistakes of its own kind.
+const DefinitionBody = Type.Object({}, { additionalProperties: true, description: 'A SequenceDefinition' });
 
 const KeyParams = Type.Object({ id: Type.String({ maxLength: 60, description: 'Id or key' }) });
 
@@ -113,7 +116,7 @@ export function sequenceRoutes(app: App, deps: SequenceRouteDeps): void {
       schema: {
         tags: ['sequences'],
         summary: "Make a sequence of one's own, as a draft",
-        body: ref(Definition),
+        body: DefinitionBody,
         response: { 201: ref(Sequence) },
       },
     },
@@ -150,7 +153,7 @@ export function sequenceRoutes(app: App, deps: SequenceRouteDeps): void {
         tags: ['sequences'],
         summary: 'Save an edit as a new version; enrolments that run keep theirs',
         params: KeyParams,
-        body: ref(Definition),
+        body: DefinitionBody,
         response: { 200: ref(Sequence) },
       },
     },

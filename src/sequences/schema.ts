@@ -132,6 +132,8 @@ export const Enrolment = Type.Object(
     startedAt: Type.String({ format: 'date-time' }),
     endedAt: nullable(Type.String({ format: 'date-time' })),
     endReason: nullable(Type.String()),
+    problem: nullable(Type.String({ description: 'Why it could not go on at the last try; it is tried again' })),
+    arm: nullable(Type.String({ description: 'held_out: left out on purpose, to compare with' })),
     shadow: Type.Boolean({ description: 'Nothing of it goes out' }),
     version: Type.Integer(),
   },

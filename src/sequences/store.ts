@@ -99,7 +99,8 @@ export async function setSequenceState(
   change: { state: SequenceRow['state']; activeVersion: number | null; expected: number; now: Date },
 ): Promise<boolean> {
   const { rowCount } = await tx.query(
-    'update sequence set state = $3, active_version = coalesce($4, active_version), updated_at = $5, version = version + 1 where tenant_id = $1 and id = $2 and version = $6',
+    `update sequence set state = $3, active_version = coalesce($4, active_version), updated_at = $5, version = version + 1,
+       resumed_at = case when state = 'paused' and $3 = 'active' then $5 else resumed_at end where tenant_id = $1 and id = $2 and version = $6`,
     [tx.tenantId, id, change.state, change.activeVersion, change.now, change.expected],
   );
   return rowCount === 1;

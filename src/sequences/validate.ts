@@ -5,7 +5,7 @@ import { settingsErrors } from '../triggers/schema.ts';
 import { readCondition } from './conditions.ts';
 import { graphErrors } from './graph.ts';
 import { Definition } from './schema.ts';
-import { type Happening, STEP_KINDS, type Step, stepKind } from './steps.ts';
+import { type Happening, STEP_KINDS, Step, stepKind } from './steps.ts';
 import type { When } from './tests.schema.ts';
 import { textErrorsOf } from './texts.ts';
 
@@ -26,6 +26,8 @@ const READY: ReadonlySet<string> = new Set(STEP_KINDS);
  * Everything that is wrong with a definition, with its place and the cure. An empty list means it can run.
  */
 export function definitionErrors(value: unknown, known: Known = {}): FieldError[] {
+  const large = sizeError(value);
+  if (large) return [large];
   if (!Value.Check(Definition, value)) return formErrors(value);
   const errors = triggerErrors(value);
   if (value.again.policy === 'after_days' && value.again.days === undefined)
@@ -37,10 +39,65 @@ export function definitionErrors(value: unknown, known: Known = {}): FieldError[
   return [...errors, ...textErrorsOf(value), ...graphErrors(value)];
 }
 
+/** So many characters of JSON a definition has at most; a hundred steps with long texts are a tenth of it. */
+const LARGEST = 1_000_000;
+
+/** What is far too large is refused before anything else looks at it. */
+function sizeError(value: unknown): FieldError | undefined {
+  let left = LARGEST;
+  const open: unknown[] = [value];
+  while (open.length > 0 && left > 0) {
+    const next = open.pop();
+    left -= typeof next === 'string' ? next.length + 2 : 4;
+    if (typeof next !== 'object' || next === null) continue;
+    for (const [key, item] of Object.entries(next)) {
+      left -= key.length;
+      open.push(item);
+      if (left <= 0) break;
+    }
+  }
+  return left > 0
+    ? undefined
+    : { path: 'definition', message: `is too large: more than ${LARGEST / 1_000_000} million characters` };
+}
+
 /** Mistakes of form. Of a step, those of its own kind: not those of all the kinds it is not. */
 function formErrors(value: unknown): FieldError[] {
-  return Value.Errors(Definition, value).map((error) => ({
-    path: error.instancePath.replace(/^\//, '').replaceAll('/', '.') || 'definition',
+  const all = Value.Errors(Definition, value).map((error) => ({
+    path: pathOf(error.instancePath) || 'definition',
+    message: error.message,
+  }));
+  const { steps } = (value ?? {}) as { steps?: unknown };
+  if (!Array.isArray(steps)) return all;
+  const rest = all.filter(({ path }) => !path.startsWith('steps['));
+  return [...rest, ...steps.slice(0, MOST_STEPS).flatMap((step, at) => formOfStep(step, `steps[${at}]`))];
+}
+
+const MOST_STEPS = 100;
+
+/** A place as people write it: `/steps/0/message` is `steps[0].message`. */
+const pathOf = (pointer: string): string =>
+  pointer
+    .replace(/^\//, '')
+    .replaceAll('/', '.')
+    .replace(/\.(\d+)(?=\.|$)/g, '[$1]');
+
+function formOfStep(step: unknown, path: string): FieldError[] {
+  if (typeof step !== 'object' || step === null || Array.isArray(step))
+    return [{ path, message: 'must be a step: an id and what it does' }];
+  const kinds = STEP_KINDS.filter((kind) => Object.hasOwn(step, kind));
+  const [kind] = kinds;
+  if (!kind)
+    return [
+      {
+        path,
+        message: `does nothing: it needs one of ${STEP_KINDS.join(', ')}; it has ${Object.keys(step).slice(0, 10).join(', ') || 'nothing'}`,
+      },
+    ];
+  if (kinds.length > 1) return [{ path, message: `does several things (${kinds.join(', ')}): make a step of each` }];
+  const schema = Step.anyOf[STEP_KINDS.indexOf(kind)]!;
+  return Value.Errors(schema, step).map((error) => ({
+    path: [path, pathOf(error.instancePath)].filter(Boolean).join('.').replace('.[', '['),
     message: error.message,
   }));
 }

@@ -87,6 +87,12 @@ export const ENGINE = [
     tasksDone: ({ ids }) => [[{ runId: ids.run, stepId: 'people' }]],
     stepOfRequest: ({ ids }) => [{ run_id: null, step_id: 'people', escalation_id: ids.escalation }],
   }),
+  ...attacksOn('actions/objections.ts', {
+    endObjecting: {
+      args: ({ ids }, { deps }) => [deps, ids.customer, NOW],
+      harmless: 'the platform of the facts carries no messages',
+    },
+  }),
   ...attacksOn('actions/notices.ts', {
     noticeContent: {
       args: ({ ids, named }) => [
