@@ -2,7 +2,8 @@ import { parse } from 'csv-parse/sync';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { surveyDeps } from '../src/actions/surveys.ts';
 import { handIn } from '../src/surveys/answer.ts';
-import { findInvitation } from '../src/surveys/invitations.ts';
+import { findInvitation, invite, linkTo } from '../src/surveys/invitations.ts';
+import { findSurvey } from '../src/surveys/store.ts';
 import { open } from './support/forms.ts';
 import { apiFor, DAY } from './support/hub.ts';
 import { beginStory, type Customer, type Row, type Story } from './support/story.ts';
@@ -101,12 +102,31 @@ test('surveys: of an erased person stays the score, and their link leads nowhere
     ann.id,
   );
   expect(left).toEqual([
-    { answers: {}, score: 3, customer_ref: null },
-    { answers: {}, score: null, customer_ref: null },
+    { answers: {}, score: 3, customer_ref: 'erased' },
+    { answers: {}, score: null, customer_ref: 'erased' },
   ]);
   const results = await story.must('GET', '/v1/surveys/erasing/results');
   expect(results).toMatchObject({ scores: { n: 2, nps: 0, promoters: 1, detractors: 1 } });
   expect(JSON.stringify(await story.must('GET', '/v1/surveys/erasing/answers'))).not.toContain('Xaver');
+});
+
+test('surveys: whoever was erased after a merge was undone does not answer as the other one', async () => {
+  await story.must('POST', '/v1/surveys', nps('apart'));
+  const [ann, bea] = [await story.customer(), await story.customer()];
+  const merge = await mergeOf(ann, bea);
+  const gone = merge.survivor === ann.id ? bea : ann;
+  // While they are one, the one who goes is asked by a mail to their own address.
+  const asked = await story.hub.db.tenant(story.tenantId, async (tx) => {
+    const survey = (await findSurvey(tx, 'apart'))!;
+    const at = story.clock.now();
+    const row = await invite(tx, survey, { customerId: merge.survivor, address: gone.email, by: 'test' }, at);
+    return linkTo(story.hub.deps.content, tx, row, at);
+  });
+  await story.must('POST', `/v1/merges/${merge.id}/undo`, { reason: 'two after all' });
+  await story.must('POST', `/v1/customers/${gone.id}/erasure`, { ground: 'objection', confirm: gone.id });
+  await story.settle();
+  expect((await open(asked)).status).toBe(404);
+  expect(await responsesOf(story, { id: merge.survivor })).toEqual([]);
 });
 
 test('surveys: results tell NPS with how many answered, means, what was given to each question, months, and comments', async () => {
@@ -173,7 +193,7 @@ test('surveys: the owner sees the page as customers do, fills it in, and nothing
   expect(await look('shown=happy,again,liked,word&q-happy=1&do=send')).toContain('What went wrong?');
   expect(await look('shown=happy,again,liked,word&q-happy=5&do=send')).toContain('Thank you very much.');
   expect(await story.rows('select count(*) from survey_invitation where tenant_id = $1')).toEqual(before);
-  expect((await open(`${story.url}/s/example`)).text).toContain('example');
+  expect((await open(`${story.url}/s/preview`)).text).toContain('example');
 });
 
 test('surveys: who may do what, and another business sees nothing of it', async () => {
@@ -191,4 +211,104 @@ test('surveys: who may do what, and another business sees nothing of it', async 
     expect((await other('GET', `/v1/surveys/after-the-job${path}`)).status, path).toBe(404);
   await other('POST', '/v1/surveys', nps('after-the-job'));
   expect((await other('POST', '/v1/surveys/after-the-job/invitations', invitation)).status).toBe(404);
+});
+
+test('surveys: a step asks, the text has the link, and what is answered decides how it goes on', async () => {
+  await story.must('POST', '/v1/surveys', nps('asked', { partial_after_days: 1 }));
+  await story.must('PUT', '/v1/templates/ask/email/en', {
+    subject: '{{ survey.title }}',
+    body: '{{ survey.question }} {% for one in survey_scale %}{{ one.value }}: {{ one.link }}\n{% endfor %}{{ survey.link }}',
+  });
+  await story.must('PUT', '/v1/templates/pleased/email/en', { subject: 'We are pleased', body: 'Thank you.' });
+  const reach = { channels: ['email'] };
+  await story.must('POST', '/v1/sequences', {
+    ...{ key: 'asking', title: 'Asking', class: 'transactional', topic: 'service', triggers: [{ name: 'manual' }] },
+    ...{ per: 'customer', again: { policy: 'always' }, exits: [] },
+    steps: [
+      { id: 'ask', survey: { survey: 'asked', template: 'ask', ...reach } },
+      {
+        id: 'wait',
+        wait_for: { event: { what: 'survey', survey: 'asked' }, timeout: { days: 5 }, on_timeout: 'over' },
+      },
+      {
+        ...{
+          id: 'which',
+          branch: { cases: [{ when: { answer: { survey: 'asked', at_least: 9 } }, then: 'pleased' }] },
+        },
+        next: 'over',
+      },
+      { id: 'over', end: {} },
+      { id: 'pleased', message: { template: 'pleased', ...reach } },
+    ],
+  });
+  const path = '/v1/sequences/asking';
+  const nobody = await story.api(
+    'PUT',
+    path,
+    {
+      ...(await story.must('GET', path)).definition,
+      steps: [{ id: 'ask', survey: { survey: 'no-such', template: 'ask', ...reach } }],
+    },
+    await story.version(path),
+  );
+  expect(nobody.body.fields).toMatchObject([{ path: 'steps[0].survey.survey' }]);
+  await story.must('POST', `${path}/switch`, { on: true }, await story.version(path));
+  const [ann, bea] = [await story.customer(), await story.customer()];
+  for (const { id } of [ann, bea])
+    await story.must('POST', '/v1/enrolments', { sequence: 'asking', customers: [id], reason: 'a test' });
+  await story.settle();
+  const linkOf = (who: Customer): string => {
+    const [mail, ...more] = story.mailsTo(who).filter(({ subject }) => subject === 'One question');
+    expect(more).toEqual([]);
+    return /(\S+\/s\/\S+)\?a=10/.exec(mail!.text)![1]!;
+  };
+  expect(await story.must('GET', '/v1/surveys/asked/results')).toMatchObject({ invited: 2, started: 0, answered: 0 });
+  await fillIn(linkOf(ann), { recommend: 10 });
+  await fillIn(linkOf(bea), { recommend: 3 });
+  await story.settle();
+  expect(story.mailsTo(ann).map(({ subject }) => subject)).toEqual(['One question', 'We are pleased']);
+  expect(story.mailsTo(bea).map(({ subject }) => subject)).toEqual(['One question']);
+  expect(await story.must('GET', '/v1/surveys/asked/results?sequence=asking')).toMatchObject({
+    answered: 2,
+    steps: [{ sequence: 'asking', step: 'ask', n: 2, nps: 0 }],
+  });
+  // A survey that a sequence asks stays, and one that is closed lets nobody in any more.
+  expect(
+    (await story.api('DELETE', '/v1/surveys/asked', undefined, await story.version('/v1/surveys/asked'))).status,
+  ).toBe(409);
+});
+
+test('surveys: a bad answer sets off whoever listens for detractors, as one that a platform told of would', async () => {
+  await story.must('POST', '/v1/surveys', nps('listened-to'));
+  await story.must('POST', '/v1/sequences', {
+    ...{ key: 'detractors', title: 'Detractors', class: 'transactional', topic: 'service' },
+    triggers: [{ name: 'nps.detractor', settings: { surveys: ['listened-to'] } }],
+    ...{ per: 'subject', again: { policy: 'once_per_key' }, exits: [] },
+    steps: [{ id: 'sorry', message: { template: 'survey-sorry', channels: ['email'] } }],
+  });
+  const sorry = { subject: 'We are sorry', body: 'Hello {{ customer.first_name }}, we call you.' };
+  const text = '/v1/templates/survey-sorry/email/en';
+  await story.must('PUT', text, sorry, { 'if-match': '"1"' });
+  const path = '/v1/sequences/detractors';
+  await story.must('POST', `${path}/switch`, { on: true }, await story.version(path));
+  const [ann, bea] = [await story.customer(), await story.customer()];
+  story.clock.advance(60_000);
+  await fillIn(await invited(story, ann, 'listened-to'), { recommend: 6 });
+  await fillIn(await invited(story, bea, 'listened-to'), { recommend: 7 });
+  await story.settle();
+  expect(story.mailsTo(ann).map(({ subject }) => subject)).toEqual(['We are sorry']);
+  expect(story.mailsTo(bea)).toEqual([]);
+});
+
+test('surveys: one link can be asked for only so often, others go on; its page allows no scripts and tells nobody where it is', async () => {
+  const [ann, bea] = [await story.customer(), await story.customer()];
+  const [mine, hers] = [await invited(story, ann), await invited(story, bea)];
+  const { headers } = await open(mine);
+  expect(headers.get('content-security-policy')).toContain("default-src 'none'");
+  expect(headers.get('referrer-policy')).toBe('no-referrer');
+  expect(headers.get('x-robots-tag')).toBe('noindex');
+  expect(headers.get('cache-control')).toBe('no-store');
+  const answers = await Promise.all(Array.from({ length: 70 }, () => open(mine)));
+  expect(answers.filter(({ status }) => status === 429).length).toBeGreaterThan(0);
+  expect((await open(hers)).status).toBe(200);
 });

@@ -1,10 +1,12 @@
 import type { Tx } from '../base/database.ts';
 import { invalid, notFound, Problem } from '../base/errors.ts';
+import { languageOf } from '../consent/texts/index.ts';
 import { lookUpCustomer } from '../model/store.ts';
 import type { Definition } from '../sequences/schema.ts';
 import { classOf } from '../sequences/schema.ts';
 import { findSequence, listSequences, listTemplates, loadDefinition } from '../sequences/store.ts';
 import { templateErrors } from '../sequences/texts.ts';
+import { EXAMPLE, surveyExample } from '../surveys/context.ts';
 import { languageTag, localeFor, pickText } from '../texts/language.ts';
 import { TemplateError } from '../texts/render.ts';
 import { countSms } from '../texts/sms.ts';
@@ -43,7 +45,7 @@ export async function previewText(
   };
   const context = {
     ...(definition && !run ? groupsOf(definition) : {}),
-    survey: { link: `${deps.publicUrl}/s/preview`, title: 'Survey' },
+    ...(await surveyFor(tx, deps.publicUrl, definition, template)),
     ...known,
     ...(definition && !run ? { values: groupsOf(definition).values } : {}),
     links,
@@ -68,6 +70,23 @@ export async function previewText(
     warnings: warningsOf(template.channel, written, sms),
     problems: [...problems, ...(problem ? [{ path: 'body', message: problem }] : [])],
   };
+}
+
+/** The survey a step asks with this text, or an example of one. */
+async function surveyFor(
+  tx: Tx,
+  publicUrl: string,
+  definition: Definition | undefined,
+  { key, locale }: TemplateText,
+): Promise<Record<string, unknown>> {
+  const step = definition?.steps.find((one) => 'survey' in one && one.survey.template === key);
+  const own =
+    step && 'survey' in step
+      ? await surveyExample(tx, publicUrl, step.survey.survey, languageOf({ locale, country: '' }))
+      : undefined;
+  if (own) return own;
+  const { survey, survey_scale } = exampleContext('customer');
+  return { survey: { ...(survey as object), link: `${publicUrl}/s/${EXAMPLE}` }, survey_scale };
 }
 
 async function customerNamed(tx: Tx, named: string): Promise<string> {

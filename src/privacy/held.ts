@@ -241,7 +241,7 @@ export const HELD: readonly Held[] = [
     table: 'survey_invitation',
     title: 'Surveys the person was asked, and what they answered',
     rows: `${PERSON} or t.customer_ref in (select s::text || '/' || r from unnest({streams}::uuid[], {remotes}::text[]) as i(s, r))`,
-    treat: { how: 'blank', set: { answers: "'{}'", customer_ref: 'null', counts_at: 'null' } },
+    treat: { how: 'blank', set: { answers: "'{}'", customer_ref: "'erased'", counts_at: 'null' } },
   },
   ...documents,
   { table: 'entity_alias', title: 'Earlier ids', rows: 't.entity_id = any({ids}::uuid[])', treat: DELETE },

@@ -25,7 +25,7 @@ export interface Asking {
 export class NoSurvey extends Error {}
 
 /** Where the links of examples lead. */
-export const EXAMPLE = 'example';
+export const EXAMPLE = 'preview';
 
 /**
  * What a text can say of a survey, as docs/templates.md lists it: `survey`, and `survey_scale`, whose links have an answer
@@ -58,6 +58,20 @@ export async function surveyValues(
   const row = await invite(tx, survey, asking, now);
   const definition = (await loadVersion(tx, row.survey_id, row.number))!;
   return said(definition, language, await linkTo(deps, tx, row, now));
+}
+
+/**
+ * What a text can say of a survey when nobody is invited: with an example of a link.
+ * @returns undefined when there is no such survey
+ */
+export async function surveyExample(
+  tx: Tx,
+  publicUrl: string,
+  key: string,
+  language: Language,
+): Promise<Record<string, unknown> | undefined> {
+  const survey = await findSurvey(tx, key);
+  return survey && said(survey.definition, language, `${publicUrl}/s/${EXAMPLE}`);
 }
 
 /** What is only imagined has no enrolment, and nobody is invited by it. */

@@ -26,6 +26,9 @@ export interface InvitationRow {
 export const INVITATION =
   'id, survey_id, number, customer_id, customer_ref, run_id, step_id, visit, state, answers, score, started_at, answered_at, completed_by, counts_at, created_at';
 
+/** Stands in `customer_ref` when the person was erased: nobody else takes their place. */
+const ERASED = 'erased';
+
 /** Where links lead, and the key they are made with. */
 export interface LinkDeps {
   publicUrl: string;
@@ -108,6 +111,7 @@ export async function invitedCustomer(
   tx: Tx,
   { customer_id, customer_ref }: Pick<InvitationRow, 'customer_id' | 'customer_ref'>,
 ): Promise<Awaited<ReturnType<typeof findCustomer>>> {
+  if (customer_ref === ERASED) return undefined;
   const owner = customer_ref
     ? one(
         await tx.query<{ entity_id: string }>(

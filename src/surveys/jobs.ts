@@ -9,8 +9,12 @@ import { findSurvey, loadVersion } from './store.ts';
 export async function countPartials(deps: SurveyDeps, tenantId: string): Promise<void> {
   const now = deps.clock.now();
   const { ids, next } = await deps.db.tenant(tenantId, (tx) => dueInvitations(tx, now));
-  for (const id of ids) await deps.db.tenant(tenantId, (tx) => countOne(deps, tx, id, now));
+  const failed: unknown[] = [];
+  for (const id of ids)
+    await deps.db.tenant(tenantId, (tx) => countOne(deps, tx, id, now)).catch((error: unknown) => failed.push(error));
   if (next) await bumpDue({ query: deps.db.statement }, tenantId, 'surveys', next);
+  // One that cannot be counted keeps no other waiting; the queue tells of it and tries again.
+  if (failed.length > 0) throw new AggregateError(failed, `${failed.length} answers could not be counted`);
 }
 
 async function countOne(deps: SurveyDeps, tx: Tx, id: string, now: Date): Promise<void> {

@@ -92,12 +92,15 @@ const filled = (text: string, { customer, survey, score }: Taken): string =>
     score: score === null ? '-' : String(score),
   });
 
+/** A title is one line, whatever a customer is called. */
+const titled = (text: string, taken: Taken): string => cut(filled(text, taken).replace(/\s+/g, ' '), 500);
+
 const cut = (text: string, most: number): string => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 
 function taskOf(taken: Taken, task: Task): { title: string; body: string } {
   const lines = [task.body && filled(task.body, taken), headOf(taken), linesOf(taken)];
   return {
-    title: cut(filled(task.title, taken), 500),
+    title: titled(task.title, taken),
     body: cut(lines.filter((line) => line !== undefined && line !== '').join('\n\n'), 20_000),
   };
 }
@@ -106,7 +109,7 @@ function noticeOf(taken: Taken, notice: Notice): { title: string; text: string }
   const texts = SURVEY_TEXTS[taken.language];
   const lines = [notice.text && filled(notice.text, taken), headOf(taken), linesOf(taken)];
   return {
-    title: cut(filled(notice.title ?? texts.noticeTitle, taken), 500),
+    title: titled(notice.title ?? texts.noticeTitle, taken),
     text: cut(lines.filter((line) => line !== undefined && line !== '').join('\n\n'), 3000),
   };
 }
