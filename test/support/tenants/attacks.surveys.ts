@@ -65,6 +65,7 @@ export const SURVEYS = [
     setOff: { args: (victim) => [NONE, wish(victim), NOW], harmless: 'the actions room writes, and is attacked there' },
   }),
   ...attacksOn('surveys/context.ts', {
+    surveyExample: ({ ids }) => ['https://hub.example', ids.survey, 'en'],
     surveyValues: { args: (victim) => [LINKS, asking(victim), NOW], refuses: /no survey/ },
   }),
   ...attacksOn('surveys/results.ts', {
