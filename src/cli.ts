@@ -8,6 +8,7 @@ enableCompileCache();
 // Tracing hooks into what is loaded after it, and the commands load everything.
 const traces = process.env.OTEL_EXPORTER_OTLP_ENDPOINT?.trim();
 if (traces && URL.canParse(traces) && process.argv.includes('serve')) await startTracing(traces);
+const { campaignCommands } = await import('./cli/campaigns.ts');
 const { careCommands } = await import('./cli/care.ts');
 const { conditionCommands } = await import('./cli/conditions.ts');
 const { connectCommands } = await import('./cli/connect.ts');
@@ -60,6 +61,7 @@ identityCommands(program);
 conditionCommands(program);
 forecastCommands(program);
 segmentCommands(program);
+campaignCommands(program);
 careCommands(program);
 privacyCommands(program);
 proofCommands(program);

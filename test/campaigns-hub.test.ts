@@ -157,7 +157,10 @@ test('campaigns: what would write to many needs their exact number', async () =>
         'if-match': '"1"',
       },
     );
-  expect(await start()).toMatchObject({ status: 409, body: { fix: 'Send it again with "confirm": 12.' } });
+  expect(await start()).toMatchObject({
+    status: 409,
+    body: { fix: 'Send it again with "confirm": 12 (--confirm 12 on the command line).' },
+  });
   expect(await start(11)).toMatchObject({ status: 409 });
   expect(await start(12)).toMatchObject({ status: 200, body: { state: 'running', members: { waiting: 12 } } });
   // The smaller of the two limits counts: one in a hundred of all customers is fewer than ten.

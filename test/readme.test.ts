@@ -3,6 +3,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { expect, test } from 'vitest';
+import { campaignCommands } from '../src/cli/campaigns.ts';
 import { careCommands } from '../src/cli/care.ts';
 import { conditionCommands } from '../src/cli/conditions.ts';
 import { connectCommands } from '../src/cli/connect.ts';
@@ -25,6 +26,7 @@ const read = (file: string): string => readFileSync(path.join(ROOT, file), 'utf8
 const README = read('README.md');
 const DOCS = [
   'README.md',
+  'docs/campaigns.md',
   'docs/conditions.md',
   'docs/consent.md',
   'docs/forecast.md',
@@ -94,6 +96,7 @@ test('readme: every command, script, file and address that is named exists', asy
     remapCommands,
     conditionCommands,
     segmentCommands,
+    campaignCommands,
     privacyCommands,
     proofCommands,
     triggerCommands,

@@ -3,12 +3,10 @@ import { appendEvents } from '../audit/store.ts';
 import type { Tx } from '../base/database.ts';
 import { bumpDue } from '../base/due.ts';
 import { conflict, stale } from '../base/errors.ts';
-import { instantOf, localDate } from '../base/time.ts';
-import { setting } from '../settings/store.ts';
-import { countTurns, removeWaiting } from './members.ts';
+import { removeWaiting } from './members.ts';
 import { paceOf } from './plan.ts';
 import { type CampaignRow, lockCampaign, setCampaignState } from './store.ts';
-import { turnAnew } from './tick.ts';
+import { turnAnew } from './turns.ts';
 
 /** Who changes a campaign, on what they saw. */
 export interface Hand {
@@ -66,12 +64,7 @@ export async function resumeCampaign(tx: Tx, id: string, hand: Hand): Promise<Ca
   const { perHour } = await paceOf(tx, campaign);
   await clearKillSwitch(tx, switchOf(id), now);
   await spreadHeld(tx, id, perHour, now);
-  const { zone } = await setting(tx, 'business');
-  const used = await countTurns(tx, id, {
-    hour: new Date(now.getTime() - (now.getTime() % 3_600_000)),
-    day: instantOf(localDate(now, zone), '00:00', zone),
-  });
-  await turnAnew(tx, campaign, { now, zone, perHour, used });
+  await turnAnew(tx, campaign, now);
   await bumpDue(tx, tx.tenantId, 'campaigns', now);
   await bumpDue(tx, tx.tenantId, 'dispatch', now);
   await note(tx, id, 'resumed', hand, {});

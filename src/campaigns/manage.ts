@@ -1,5 +1,6 @@
 import { appendEvents } from '../audit/store.ts';
 import type { Tx } from '../base/database.ts';
+import { bumpDue } from '../base/due.ts';
 import { conflict, invalid, notFound, stale } from '../base/errors.ts';
 import { findSequence, loadDefinition, type SequenceRow } from '../sequences/store.ts';
 import { readAudience } from './audience.ts';
@@ -13,6 +14,7 @@ import {
   insertCampaign,
   updateCampaign,
 } from './store.ts';
+import { turnAnew } from './turns.ts';
 
 /** @throws Problem 404 when there is none */
 export async function campaignNamed(tx: Tx, idOrKey: string): Promise<CampaignRow> {
@@ -113,6 +115,8 @@ export async function changeCampaign(
     now: meta.now,
   });
   if (!row) throw stale('campaign');
+  if (row.state === 'running' && 'perHour' in change) await turnAnew(tx, row, meta.now);
+  await bumpDue(tx, tx.tenantId, 'campaigns', meta.now);
   await appendEvents(tx, [
     {
       actor: meta.actor,

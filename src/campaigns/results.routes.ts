@@ -1,24 +1,15 @@
 import { Type } from 'typebox';
-import type { Tx } from '../base/database.ts';
 import { notFound } from '../base/errors.ts';
 import { nullable } from '../base/schema.ts';
 import type { App } from '../http/app.ts';
 import { caller, IdParams, ref } from '../http/helpers.ts';
-import { findSequence, loadDefinition } from '../sequences/store.ts';
+import { findSequence } from '../sequences/store.ts';
 import { trippedBreakers } from './breaker.ts';
 import type { CampaignDeps } from './deps.ts';
 import { campaignNamed } from './manage.ts';
 import { Results } from './results.schema.ts';
 import { resultsOf } from './results.ts';
-
-/** Steps of a sequence's versions that send customers different ways. */
-async function splitsOf(tx: Tx, sequenceId: string): Promise<string[]> {
-  const sequence = await findSequence(tx, sequenceId);
-  const steps = new Set<string>();
-  for (let version = 1; version <= (sequence?.latest_version ?? 0); version++)
-    for (const step of (await loadDefinition(tx, sequenceId, version)).steps) if ('split' in step) steps.add(step.id);
-  return [...steps];
-}
+import { splitsOf } from './splits.ts';
 
 /** What sequences and campaigns brought about, and what stopped by itself. */
 export function resultRoutes(app: App, deps: Pick<CampaignDeps, 'db' | 'clock'>): void {

@@ -28,7 +28,7 @@ export function demandNumber(confirm: number | null, typed: number | undefined):
     409,
     'confirmation_needed',
     typed === undefined ? `This writes to ${confirm} people.` : `This writes to ${confirm} people, not to ${typed}.`,
-    { fix: `Send it again with "confirm": ${confirm}.` },
+    { fix: `Send it again with "confirm": ${confirm} (--confirm ${confirm} on the command line).` },
   );
 }
 

@@ -2,26 +2,15 @@ import { listKillSwitches } from '../actions/switches.ts';
 import { appendEvents } from '../audit/store.ts';
 import type { Tx } from '../base/database.ts';
 import { messageOf, Problem } from '../base/errors.ts';
-import { instantOf, localDate } from '../base/time.ts';
-import { setting } from '../settings/store.ts';
 import { newcomers } from './audience.ts';
 import type { CampaignDeps } from './deps.ts';
-import { turnsOf } from './drip.ts';
 import { judgeEntrants } from './eligible.ts';
 import { letIn } from './enter.ts';
-import {
-  countTurns,
-  dueMembers,
-  insertMembers,
-  lastPlace,
-  nextTurn,
-  removeWaiting,
-  setTurns,
-  waitingMembers,
-} from './members.ts';
+import { dueMembers, insertMembers, lastPlace, nextTurn, removeWaiting } from './members.ts';
 import { paceOf, sequenceOf } from './plan.ts';
 import { REFUSALS } from './schema.ts';
 import { type CampaignRow, claimCampaign, noteJoined, noteWaits, setCampaignState } from './store.ts';
+import { turnAnew, usedTurns } from './turns.ts';
 
 /** So many are let in within one transaction. */
 const BATCH = 100;
@@ -54,14 +43,10 @@ export async function tickCampaign(deps: CampaignDeps, tx: Tx, id: string, now: 
   await noteWaits(tx, id, null, now);
   await join(deps, tx, campaign, obstacle.definition, now);
   const pace = await paceOf(tx, campaign);
-  const { zone } = await setting(tx, 'business');
-  const used = await countTurns(tx, id, {
-    hour: new Date(now.getTime() - (now.getTime() % HOUR)),
-    day: instantOf(localDate(now, zone), '00:00', zone),
-  });
+  const used = await usedTurns(tx, id, now);
   const first = await nextTurn(tx, id);
   if (first && now.getTime() - first.getTime() > LATE_MS) {
-    await turnAnew(tx, campaign, { now, zone, perHour: pace.perHour, used });
+    await turnAnew(tx, campaign, now);
     return { more: true };
   }
   const room = Math.min(BATCH, pace.perHour - used.hour);
@@ -71,7 +56,7 @@ export async function tickCampaign(deps: CampaignDeps, tx: Tx, id: string, now: 
     return { more: true };
   }
   if (first && first <= now) {
-    await turnAnew(tx, campaign, { now, zone, perHour: pace.perHour, used });
+    await turnAnew(tx, campaign, now);
     return { more: false, at: await nextTurn(tx, id) };
   }
   if (!first && !campaign.open) return finish(tx, campaign, 'Everybody on the list had their turn.', now);
@@ -109,29 +94,6 @@ async function finish(tx: Tx, campaign: CampaignRow, reason: string, now: Date):
     },
   ]);
   return { more: false, at: undefined };
-}
-
-/** Turns for everybody who waits, from now on. */
-export async function turnAnew(
-  tx: Tx,
-  campaign: CampaignRow,
-  how: { now: Date; zone: string; perHour: number; used: { hour: number; day: number } },
-): Promise<void> {
-  const waiting = await waitingMembers(tx, campaign.id);
-  const turns = turnsOf(
-    waiting.map(({ zone, later }) => ({ zone: zone ?? how.zone, later })),
-    {
-      ...{ from: how.now, perHour: how.perHour, perDay: campaign.per_day ?? 1, zone: how.zone },
-      ...{ usedHour: how.used.hour, usedDay: how.used.day },
-      window: (await setting(tx, 'quietHours')).default,
-    },
-  );
-  await setTurns(
-    tx,
-    campaign.id,
-    waiting.map(({ customer_id }, at) => ({ customerId: customer_id, at: turns[at] })),
-    how.now,
-  );
 }
 
 /** Puts those who came into the segment of an open campaign since the last look on its list. */

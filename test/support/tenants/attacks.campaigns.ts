@@ -146,8 +146,14 @@ export const CAMPAIGNS = [
   }),
   ...attacksOn('campaigns/tick.ts', {
     tickCampaign: ({ ids }, { deps, start }) => [{ hash: deps.hash, start }, ids.campaign, NOW],
-    turnAnew: ({ named }) => [named('campaign'), { now: NOW, zone: 'UTC', perHour: 1, used: { hour: 0, day: 0 } }],
     addPeople: ({ ids, named }, { deps }) => [deps, named('campaign'), definition, [ids.merged], NOW],
+  }),
+  ...attacksOn('campaigns/turns.ts', {
+    turnAnew: ({ named }) => [named('campaign'), NOW],
+    usedTurns: { args: ({ ids }) => [ids.campaign, NOW], harmless: 'nobody had their turn today' },
+  }),
+  ...attacksOn('campaigns/splits.ts', {
+    splitsOf: { args: ({ ids }) => [ids.sequence], harmless: 'the seeded sequence sends nobody different ways' },
   }),
   ...attacksOn('campaigns/enrol.ts', {
     enrolInCampaign: {
