@@ -275,3 +275,37 @@ test('results: a booking and an answer told live count, one that was cancelled a
   await credit(customerId);
   expect(await figures()).toMatchObject({ answered: 1, booked: 0 });
 });
+
+test('results: the ways of a split are told apart, and a sequence is compared with those its own holdout left out', async () => {
+  await story.set('attribution', { days: 14, leastToCompare: 1 });
+  const message = { channels: ['email'], template: 'hello' };
+  const campaign = await run('ways', 24, {}, [
+    { id: 'some', holdout: { percent: 30 } },
+    {
+      id: 'way',
+      split: [
+        { name: 'short', weight: 1, then: 'one' },
+        { name: 'long', weight: 1, then: 'other' },
+      ],
+    },
+    { id: 'one', message, next: 'rest' },
+    { id: 'other', message, next: 'rest' },
+    { id: 'rest', wait: { days: 90 } },
+  ]);
+  const { sequenceId } = campaign;
+  const results = await story.must('GET', `/v1/sequences/${sequenceId}/results`);
+  const arms = await story.rows(
+    "select count(*) filter (where arm = 'held_out')::int as out, count(*) filter (where arm is null)::int as written from run where tenant_id = $1 and sequence_id = $2",
+    sequenceId,
+  );
+  const { out, written } = arms[0]!;
+  expect(out + written).toBe(24);
+  expect(out).toBeGreaterThan(0);
+  expect(results.total.sent).toBe(written);
+  expect(results.steps.map((one: Row) => [one.step, one.variant])).toEqual([
+    ['one', 'short'],
+    ['other', 'long'],
+  ]);
+  const any = results.comparison.facts.find((one: Row) => one.fact === 'any');
+  expect(any).toMatchObject({ written: { n: written, hits: 0 }, leftOut: { n: out, hits: 0 } });
+});

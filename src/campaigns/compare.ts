@@ -22,17 +22,18 @@ export interface Comparison {
 }
 
 /**
- * People of both sides with the moment they are counted from: of a campaign when their turn came; of a sequence when
- * they entered, those a holdout step or a campaign left out beside the others. Each person once on a side, from the
- * first time.
+ * People of both sides with the moment they are counted from, both shared out by the same draw: of a campaign when their
+ * turn came; of a sequence when they came to its holdout, and those of campaigns that left some out.
  */
+const DRAWN = (campaigns: string): string => `
+  select m.customer_id, m.state = 'held_out' as left_out, m.entered_at as since from campaign_member m
+    where m.tenant_id = $1 and m.state in ('entered', 'held_out') and m.entered_at is not null and m.campaign_id in (${campaigns})`;
 const SIDES = {
-  campaign: `select m.customer_id, m.state = 'held_out' as left_out, m.entered_at as since from campaign_member m
-    where m.tenant_id = $1 and m.campaign_id = $2 and m.state in ('entered', 'held_out') and m.entered_at is not null`,
-  sequence: `select r.customer_id, r.arm is not distinct from 'held_out' as left_out, min(r.started_at) as since from run r
-    where r.tenant_id = $1 and r.sequence_id = $2 and not r.shadow group by 1, 2
-    union all select m.customer_id, true, min(m.entered_at) from campaign_member m join campaign c on c.tenant_id = $1 and c.id = m.campaign_id
-    where m.tenant_id = $1 and c.sequence_id = $2 and m.state = 'held_out' group by 1`,
+  campaign: `${DRAWN('$2::uuid')} and cardinality($7::text[]) >= 0`,
+  sequence: `select r.customer_id, t.outcome = 'held_out' as left_out, t.left_at as since from run r
+      join run_step t on t.tenant_id = $1 and t.run_id = r.id and t.step_id = any($7::text[]) and t.outcome in ('in', 'held_out') and t.left_at is not null
+    where r.tenant_id = $1 and r.sequence_id = $2 and not r.shadow
+    union all ${DRAWN('select c.id from campaign c where c.tenant_id = $1 and c.sequence_id = $2 and c.holdout_percent > 0')}`,
 };
 
 interface Row {
@@ -48,8 +49,11 @@ interface Row {
 const NOTE =
   'Both sides are counted the same way: people with at least one such fact within the days after their turn, whether or not a message came before it. Who was in the sequence and left out of it in turn is on both sides.';
 
-/** Those who were written to against those who were left out on purpose, counted alike from the facts themselves. */
-export async function compare(tx: Tx, looked: Looked, now: Date): Promise<Comparison> {
+/**
+ * Those who were written to against those who were left out on purpose, counted alike from the facts themselves.
+ * @param holdouts steps of the sequence that leave some out
+ */
+export async function compare(tx: Tx, looked: Looked, holdouts: readonly string[], now: Date): Promise<Comparison> {
   const { days, leastToCompare } = await setting(tx, 'attribution');
   const { zone } = await setting(tx, 'business');
   const campaign = 'campaignId' in looked;
@@ -65,7 +69,7 @@ export async function compare(tx: Tx, looked: Looked, now: Date): Promise<Compar
        count(*) filter (where exists (select from hit h where h.customer_id = d.customer_id and h.left_out = d.left_out and h.fact = 'payment'))::int as payment,
        count(*) filter (where exists (select from hit h where h.customer_id = d.customer_id and h.left_out = d.left_out))::int as any
      from side d group by d.left_out`,
-    [tx.tenantId, campaign ? looked.campaignId : looked.sequenceId, zone, WISHES, days, now],
+    [tx.tenantId, campaign ? looked.campaignId : looked.sequenceId, zone, WISHES, days, now, holdouts],
   );
   const none: Row = { left_out: false, n: 0, open: 0, answer: 0, booking: 0, payment: 0, any: 0 };
   const written = rows.find((row) => !row.left_out) ?? none;

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { shareOf } from '../sequences/shares.ts';
 
 /**
  * Whether somebody is left out of a campaign on purpose. The same customer is always on the same side of the same
@@ -6,8 +6,5 @@ import { createHash } from 'node:crypto';
  * @param campaignId what the shares are drawn for
  * @param percent share left out, 0 to 50
  */
-export function isHeldOut(campaignId: string, customerId: string, percent: number): boolean {
-  if (percent <= 0) return false;
-  const drawn = createHash('sha256').update(`holdout ${campaignId} ${customerId}`).digest().readUIntBE(0, 6);
-  return (drawn / 2 ** 48) * 100 < percent;
-}
+export const isHeldOut = (campaignId: string, customerId: string, percent: number): boolean =>
+  shareOf(customerId, campaignId, 'campaign') * 100 < percent;

@@ -6,10 +6,10 @@ import { caller, IdParams, ref } from '../http/helpers.ts';
 import { findSequence } from '../sequences/store.ts';
 import { trippedBreakers } from './breaker.ts';
 import type { CampaignDeps } from './deps.ts';
+import { forksOf } from './forks.ts';
 import { campaignNamed } from './manage.ts';
 import { Results } from './results.schema.ts';
 import { resultsOf } from './results.ts';
-import { splitsOf } from './splits.ts';
 
 /** What sequences and campaigns brought about, and what stopped by itself. */
 export function resultRoutes(app: App, deps: Pick<CampaignDeps, 'db' | 'clock'>): void {
@@ -28,7 +28,7 @@ export function resultRoutes(app: App, deps: Pick<CampaignDeps, 'db' | 'clock'>)
       deps.db.tenant(caller(request).tenantId, async (tx) => {
         const sequence = await findSequence(tx, request.params.id);
         if (!sequence) throw notFound('sequence', request.params.id);
-        return resultsOf(tx, { sequenceId: sequence.id }, await splitsOf(tx, sequence.id), deps.clock.now());
+        return resultsOf(tx, { sequenceId: sequence.id }, await forksOf(tx, sequence.id), deps.clock.now());
       }),
   );
 
@@ -46,8 +46,8 @@ export function resultRoutes(app: App, deps: Pick<CampaignDeps, 'db' | 'clock'>)
     async (request) =>
       deps.db.tenant(caller(request).tenantId, async (tx) => {
         const campaign = await campaignNamed(tx, request.params.id);
-        const splits = await splitsOf(tx, campaign.sequence_id);
-        return resultsOf(tx, { campaignId: campaign.id }, splits, deps.clock.now());
+        const forks = await forksOf(tx, campaign.sequence_id);
+        return resultsOf(tx, { campaignId: campaign.id }, forks, deps.clock.now());
       }),
   );
 

@@ -1,6 +1,7 @@
 import type { Tx } from '../base/database.ts';
 import { setting } from '../settings/store.ts';
 import { type Comparison, compare, type Looked } from './compare.ts';
+import type { Forks } from './forks.ts';
 
 /** What came of messages. */
 export interface Figures {
@@ -101,20 +102,20 @@ const zero = (): Figures => ({
 
 /**
  * What a sequence or campaign brought about, by step and by the ways of splits, and against those who were left out.
- * @param splits steps that send customers different ways
+ * @param forks the steps of the sequence that share customers out
  */
-export async function resultsOf(tx: Tx, looked: Looked, splits: readonly string[], now: Date): Promise<ResultsOf> {
+export async function resultsOf(tx: Tx, looked: Looked, forks: Forks, now: Date): Promise<ResultsOf> {
   const [column, id] =
     'campaignId' in looked
       ? (['campaign_id', looked.campaignId] as const)
       : (['sequence_id', looked.sequenceId] as const);
   const total = { ...zero(), lastTouch: { answered: 0, booked: 0, paid: 0 } };
   const steps = new Map<string, StepFigures>();
-  for (const row of await counts(tx, column, id, splits)) {
+  for (const row of await counts(tx, column, id, forks.splits)) {
     steps.set(`${row.step} ${row.variant}`, { ...zero(), ...row });
     for (const name of COUNTS) total[name] += row[name];
   }
-  for (const row of await credits(tx, column, id, splits)) {
+  for (const row of await credits(tx, column, id, forks.splits)) {
     const name = NAMES[row.fact]!;
     const step = steps.get(`${row.step} ${row.variant}`)!;
     step[name] += row.n;
@@ -124,5 +125,5 @@ export async function resultsOf(tx: Tx, looked: Looked, splits: readonly string[
     addMoney(total.money, row.currency, row.amount);
   }
   const { days } = await setting(tx, 'attribution');
-  return { days, total, steps: [...steps.values()], comparison: await compare(tx, looked, now) };
+  return { days, total, steps: [...steps.values()], comparison: await compare(tx, looked, forks.holdouts, now) };
 }

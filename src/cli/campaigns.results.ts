@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
+import { forksOf } from '../campaigns/forks.ts';
 import { campaignNamed } from '../campaigns/manage.ts';
 import { type ResultsOf, resultsOf } from '../campaigns/results.ts';
-import { splitsOf } from '../campaigns/splits.ts';
 import { findSequence } from '../sequences/store.ts';
 import { type CommonOptions, command, examples, print, table, tenantOf, withHub } from './context.ts';
 
@@ -56,8 +56,8 @@ export function campaignResults(group: Command): void {
             const sequence = options.sequence ? await findSequence(tx, key) : undefined;
             const campaign = sequence ? undefined : await campaignNamed(tx, key);
             const looked = sequence ? { sequenceId: sequence.id } : { campaignId: campaign!.id };
-            const splits = await splitsOf(tx, sequence?.id ?? campaign!.sequence_id);
-            return resultsOf(tx, looked, splits, hub.clock.now());
+            const forks = await forksOf(tx, sequence?.id ?? campaign!.sequence_id);
+            return resultsOf(tx, looked, forks, hub.clock.now());
           });
         });
         print(options, results, () => text(results));

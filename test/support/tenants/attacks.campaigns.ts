@@ -76,8 +76,10 @@ export const CAMPAIGNS = [
     trippedBreakers: () => [],
   }),
   ...attacksOn('campaigns/credit.ts', { creditCustomers: ({ ids }) => [[ids.customer]] }),
-  ...attacksOn('campaigns/compare.ts', { compare: ({ ids }) => [{ campaignId: ids.campaign }, NOW] }),
-  ...attacksOn('campaigns/results.ts', { resultsOf: ({ ids }) => [{ sequenceId: ids.sequence }, [], NOW] }),
+  ...attacksOn('campaigns/compare.ts', { compare: ({ ids }) => [{ campaignId: ids.campaign }, [], NOW] }),
+  ...attacksOn('campaigns/results.ts', {
+    resultsOf: ({ ids }) => [{ sequenceId: ids.sequence }, { splits: [], holdouts: [] }, NOW],
+  }),
   ...attacksOn('campaigns/merging.ts', {
     mergeCampaigns: ({ ids }) => [ids.customer, ids.customer2],
     partCampaigns: ({ ids }) => [ids.customer, ids.customer2],
@@ -152,8 +154,11 @@ export const CAMPAIGNS = [
     turnAnew: ({ named }) => [named('campaign'), NOW],
     usedTurns: { args: ({ ids }) => [ids.campaign, NOW], harmless: 'nobody had their turn today' },
   }),
-  ...attacksOn('campaigns/splits.ts', {
-    splitsOf: { args: ({ ids }) => [ids.sequence], harmless: 'the seeded sequence sends nobody different ways' },
+  ...attacksOn('cli/campaigns.support.ts', {
+    idOf: { args: ({ ids }) => [ids.customer], refuses: /no customer/ },
+  }),
+  ...attacksOn('campaigns/forks.ts', {
+    forksOf: { args: ({ ids }) => [ids.sequence], harmless: 'the seeded sequence sends nobody different ways' },
   }),
   ...attacksOn('campaigns/enrol.ts', {
     enrolInCampaign: {
