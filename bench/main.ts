@@ -17,6 +17,7 @@ const BENCHES: Record<string, () => Promise<Result>> = {
   segments: async () => (await import('./segments.ts')).segments(),
   score: async () => (await import('./score.ts')).score(),
   detect: async () => (await import('./detect.ts')).detect(),
+  forecast: async () => (await import('./forecast.ts')).forecast(),
   fairness: async () => (await import('./fairness.ts')).fairness(),
 };
 

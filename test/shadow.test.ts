@@ -94,3 +94,31 @@ test('shadow: a message in shadow takes no place of a real one under a cap, and 
   await touch(false);
   expect(await verdict()).toBe('defer');
 });
+
+test('explain: the whole story in sentences, as it was known at any moment, and why triggers started nothing', async () => {
+  await mode('live');
+  const dan = await story.chased({ owes: [55], zone: 'america_slash_los_angeles' });
+  const then = story.clock.now();
+  await story.until(6, '08:05');
+  await story.until(0, '14:00');
+  const told = async (at?: Date): Promise<Row> =>
+    story.must('GET', `/v1/customers/${dan.id}/explain?sequence=overdue-chase${at ? `&at=${at.toISOString()}` : ''}`);
+  const sentences = (answer: Row): string => answer.story.map(({ text }: Row) => text).join('\n');
+  const past = await told(then);
+  expect(sentences(past)).toMatch(/The trigger invoice.overdue fired for .* and started "Overdue invoices"\./);
+  expect(sentences(past)).toContain('E-mail of "Overdue invoices", step "friendly": sent.');
+  expect(sentences(past)).toContain('"Overdue invoices", step "firm": reached, and stood there then.');
+  expect(past.enrolments[0]).toMatchObject({ state: 'running', next: null });
+  const now = await told();
+  // Eight in New York is five in Los Angeles: what held it, and until when, is still known.
+  expect(sentences(now)).toMatch(/Text message had to wait until .*: Outside /);
+  expect(sentences(now)).toContain('Text message of "Overdue invoices", step "firm": sent.');
+  expect(now.story.length).toBeGreaterThan(past.story.length);
+  // Who owes nothing is told why nothing came.
+  const eve = await story.customer();
+  const none = await story.must('GET', `/v1/customers/${eve.id}/explain?sequence=overdue-chase`);
+  expect(none.story).toEqual(
+    expect.not.arrayContaining([expect.objectContaining({ text: expect.stringContaining('started') })]),
+  );
+  expect(none.notStarted).toEqual([{ trigger: 'invoice.overdue', why: expect.stringContaining('nothing to notice') }]);
+});

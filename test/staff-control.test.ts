@@ -1,5 +1,7 @@
+import { DateTime } from 'luxon';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { commandOf } from '../src/actions/control.words.ts';
+import { tellScores } from '../src/actions/writeback.ts';
 import { CONTROL_SETTINGS, controlMistakes } from '../src/settings/control.ts';
 import { DAY, HOUR } from './support/hub.ts';
 import { beginStory, type Customer, type Row, type Story } from './support/story.ts';
@@ -158,4 +160,64 @@ test('staff control: words are read in any spelling, and a pattern that would st
   expect(controlMistakes({ ...value, enrol: 'start' })).toHaveLength(1);
   expect(controlMistakes({ ...value, pause: 'x', stop: ' X' })).toHaveLength(1);
   expect(controlMistakes(value)).toEqual([]);
+});
+
+test('progress: what comes next and the sequences stand in the CRM, written when they change and not otherwise', async () => {
+  await control({ acknowledge: 'keep' });
+  const to = [{ connection: story.connections.hubspot.id, nextStep: 'rapport_next', enrolment: 'rapport_sequences' }];
+  await story.set('progressWriteBack', { to });
+  const definition = (await story.must('GET', '/v1/sequences/care')).definition;
+  await story.must('PUT', '/v1/templates/hello/email/en', { subject: 'Hello', body: 'Hello' }, { 'if-match': '"0"' });
+  await story.must('POST', '/v1/sequences', {
+    ...{ ...definition, key: 'news', title: 'News' },
+    steps: [
+      { id: 'later', wait: { days: 3 } },
+      { id: 'mail', title: 'Reminder', message: { channels: ['email'], template: 'hello' } },
+    ],
+  });
+  await story.must('POST', '/v1/sequences/news/switch', { on: true }, await story.version('/v1/sequences/news'));
+  const ann = await story.customer();
+  const props = (): Row => crm().state.find('contacts', ann.contact)!.properties;
+  const writes = async (): Promise<number> =>
+    (await story.actions(ann)).filter(({ createdBy }) => createdBy === 'progress').length;
+  const pass = async (): Promise<void> => {
+    await tellScores(() => story.hub.deps)(story.tenantId);
+    await story.settle();
+  };
+  await tagged(ann, 'Rapport: start news;Rapport: start care');
+  await pass();
+  const day = DateTime.fromJSDate(story.clock.now()).plus({ days: 3 }).setZone('America/New_York').toFormat('d LLLL');
+  expect(props()).toMatchObject({
+    rapport_sequences: 'Care package, News',
+    rapport_next: `Reminder by e-mail on ${day}`,
+  });
+  expect(await writes()).toBe(1);
+  await pass();
+  await pass();
+  expect(await writes()).toBe(1);
+  await tagged(ann, 'Rapport: stop');
+  await pass();
+  expect(props()).toMatchObject({ rapport_sequences: '', rapport_next: '' });
+  expect(await writes()).toBe(2);
+  const wrong = await story.api(
+    'PUT',
+    '/v1/settings/progressWriteBack',
+    { to: [{ connection: to[0]!.connection }] },
+    await story.version('/v1/settings/progressWriteBack'),
+  );
+  expect(wrong.status).toBe(422);
+});
+
+test('VIP: what is made for staff about a VIP is marked, where the business wants that', async () => {
+  const ann = await story.customer();
+  await story.must('PUT', `/v1/customers/${ann.id}/vip`, { vip: true }, { 'if-match': '"0"' });
+  await story.settle();
+  const make = async (title: string): Promise<Row | undefined> => {
+    await story.plan('create_task', { title }, { customerId: ann.id });
+    await story.settle();
+    return story.tasksFor(ann).find(({ properties }) => properties.hs_task_subject.includes(title))?.properties;
+  };
+  expect(await make('One')).toMatchObject({ hs_task_subject: 'One', hs_task_priority: 'MEDIUM' });
+  await story.set('vipMark', { on: true, title: 'VIP! ' });
+  expect(await make('Two')).toMatchObject({ hs_task_subject: 'VIP! Two', hs_task_priority: 'HIGH' });
 });

@@ -12,6 +12,7 @@ import { marketingMail, messageContent } from './message.ts';
 import { noticeContent } from './notices.ts';
 import { nativeIdOf, nativeStaffId } from './routing.ts';
 import type { RequestRow } from './store.ts';
+import { markVip } from './vip.ts';
 
 /**
  * The platform-independent input of an action, complete: texts rendered, native ids filled in.
@@ -20,7 +21,7 @@ import type { RequestRow } from './store.ts';
 export async function buildContent(deps: ContentDeps, tx: Tx, input: ContentInput): Promise<Record<string, unknown>> {
   const { request } = input;
   const { plan } = request;
-  const content =
+  const made =
     plan.type === 'message'
       ? await messageContent(deps, tx, input, plan)
       : plan.type === 'do'
@@ -40,6 +41,7 @@ export async function buildContent(deps: ContentDeps, tx: Tx, input: ContentInpu
             : plan.type === 'answer' || CUSTOMER_KINDS.includes(request.kind)
               ? { ...plan.input, ...(await marketingMail(deps, tx, input, plan.input)) }
               : await nativeContent(tx, input, plan.input);
+  const content = await markVip(tx, request, made);
   // What the platform adds to the kind's input is checked here: only now it is known where it happens.
   for (const schema of [ACTION_INPUTS[request.kind], input.route.action.extra]) {
     if (!schema || Value.Check(schema, content)) continue;

@@ -2,6 +2,7 @@ import type { Tx } from '../base/database.ts';
 import type { ActionKind } from '../kit/index.ts';
 import { setting } from '../settings/store.ts';
 import type { ActionDeps } from './deps.ts';
+import { planProgress } from './progress.ts';
 import { loadRoutes, type Routes } from './routing.ts';
 import { insertRequest, type NewRequest } from './store.ts';
 import {
@@ -31,7 +32,11 @@ export const kindsOf = ({ fields, tags }: Names): ActionKind[] => [
 export const tellScores =
   (late: () => ActionDeps) =>
   (tenantId: string, customers?: readonly string[]): Promise<number> =>
-    late().db.tenant(tenantId, (tx) => planWriteBack(late(), tx, late().clock.now(), customers));
+    late().db.tenant(tenantId, async (tx) => {
+      const now = late().clock.now();
+      const scores = await planWriteBack(late(), tx, now, customers);
+      return scores + (await planProgress(late(), tx, now, customers));
+    });
 
 /**
  * Plans what platforms have to be told of scores since they were last told. Whoever comes second at the same time waits

@@ -163,6 +163,7 @@ export const HELD: readonly Held[] = [
   { table: 'customer_stale', leftOut: 'that something is to be computed anew', rows: PERSON, treat: DELETE },
   { table: 'customer_date', title: 'First and last dates', rows: PERSON, treat: DELETE },
   { table: 'score_written', title: 'Scores told to platforms', rows: RECORD, treat: DELETE },
+  { table: 'progress_written', title: 'Next steps told to platforms', rows: RECORD, treat: DELETE },
   { table: 'customer_score', title: 'Relationship score', rows: PERSON, treat: DELETE },
   { table: 'score_history', title: 'Relationship score, day by day', rows: PERSON, treat: DELETE },
   { table: 'segment_member', title: 'Segments the person was in', rows: PERSON, treat: DELETE },

@@ -4,6 +4,8 @@ import { words } from '../base/schema.ts';
 
 const Tag = (description: string) => Type.String({ minLength: 3, maxLength: 200, description });
 
+const Native = (description: string) => Type.String({ minLength: 1, maxLength: 200, description });
+
 /** Where the key of the sequence stands in the tag that starts it. */
 export const SEQUENCE_PLACE = '{sequence}';
 
@@ -38,6 +40,39 @@ export const CONTROL_SETTINGS = {
       stop: 'Rapport: stop',
       acknowledge: 'keep',
     },
+  },
+  progressWriteBack: {
+    title: 'Which platforms are told what comes next and which sequences customers are in',
+    schema: Type.Object(
+      {
+        to: Type.Array(
+          Type.Object(
+            {
+              connection: Type.String({ format: 'uuid', description: 'Connection whose contacts are written' }),
+              nextStep: Type.Optional(
+                Native('Native field for what comes next, such as "Reminder by SMS on 12 March"'),
+              ),
+              enrolment: Type.Optional(Native('Native field for the sequences the customer is in')),
+              mostPerPass: Type.Optional(
+                Type.Integer({ minimum: 1, maximum: 100_000, default: 1000, description: 'Records in one pass' }),
+              ),
+            },
+            { additionalProperties: false },
+          ),
+          { maxItems: 20, description: 'Empty: none is told' },
+        ),
+      },
+      { additionalProperties: false },
+    ),
+    value: { to: [] },
+  },
+  vipMark: {
+    title: 'How tasks, tickets and dates about VIPs are marked',
+    schema: Type.Object(
+      { on: Type.Boolean(), title: Type.String({ minLength: 1, maxLength: 50, description: 'Put before the title' }) },
+      { additionalProperties: false },
+    ),
+    value: { on: false, title: 'VIP: ' },
   },
 } as const;
 

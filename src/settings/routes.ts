@@ -113,7 +113,7 @@ export function settingRoutes(app: App, deps: { db: Database; clock: Clock; mist
         return { written, value };
       });
       // Whatever is counted in days, every score and who is told of it, is seen in the light of it.
-      if (key === 'score' || key === 'scoreWriteBack' || key === 'business')
+      if (key === 'score' || key === 'scoreWriteBack' || key === 'progressWriteBack' || key === 'business')
         await bumpDue({ query: deps.db.statement }, tenantId, 'score', deps.clock.now());
       tag(reply, version.written);
       return {

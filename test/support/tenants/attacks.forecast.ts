@@ -50,6 +50,15 @@ export const FORECAST = [
       look: ({ travellers }) => [...travellers.values()].map(({ run }: { run: unknown }) => run),
     },
   }),
+  ...attacksOn('actions/progress.ts', {
+    planProgress: ({ ids }, { deps }) => [deps, NOW, [ids.customer]],
+  }),
+  ...attacksOn('actions/vip.ts', {
+    markVip: {
+      args: ({ ids }) => [{ kind: 'create_task', customer_id: ids.customer }, { title: 'x' }],
+      harmless: 'nobody switched it on',
+    },
+  }),
   ...attacksOn('actions/shadow.ts', {
     keepInShadow: ({ ids, named }, { deps }) => {
       const verdict = { kind: 'skip', reason: 'shadow', detail: 'x' };

@@ -190,6 +190,7 @@ export function peopleFacts(ids: Ids, { mark, zone, due }: Flavour): Facts {
         value: { name: `${mark}-business`, zone, country: 'US', currency: 'USD' },
       },
       { key: 'delivery', value: { connections: {}, chatChannel: `${mark}-channel` } },
+      { key: 'progressWriteBack', value: { to: [{ connection: ids.connection, nextStep: `${mark}_next` }] } },
       { key: 'scoreWriteBack', value: { to: [{ connection: ids.connection, fields: { score: `${mark}_score` } }] } },
     ],
     template: [

@@ -29,6 +29,16 @@ export function scoringFacts(ids: Ids, { mark, days }: Flavour): Facts {
     score_state: [
       { passed_on: '2026-02-20', passed_at: LONG_AGO, streams_read: 0, customers: 1, rules: 1, yardstick: 1 },
     ],
+    progress_written: [
+      {
+        stream_id: ids.stream,
+        remote_id: 'c-1',
+        names: { nextStep: 'told' },
+        enrolment: 'x',
+        next_step: 'x',
+        checked_at: LONG_AGO,
+      },
+    ],
     score_written: [
       {
         ...{ stream_id: ids.stream, remote_id: `c-${mark}`, names: { fields: { score: 'x' }, tags: {} } },
