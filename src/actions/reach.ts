@@ -32,13 +32,14 @@ export async function reachableNow(
     });
   });
   const suppressions = await suppressionsOf(tx, ways.flat());
+  const consentsBy = Map.groupBy(consents, ({ customer_id }) => customer_id);
   return asked.map(({ customerId, class: of, topic }, at) =>
     ways[at]!.some(({ channel, address, hash }) => {
       const closed = suppressions.find((row) => row.channel === channel && row.address_hash.equals(hash));
       return choiceOf({
         ...{ channel, class: of, topic, recipient: address, now },
         suppression: closed && { scope: closed.scope, reason: closed.reason, since: closed.created_at },
-        consents: consents.filter((row) => row.customer_id === customerId),
+        consents: consentsBy.get(customerId) ?? [],
       }).allowed;
     }),
   );

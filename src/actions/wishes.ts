@@ -34,14 +34,18 @@ export async function planWishes(deps: ActionDeps, tx: Tx, wishes: readonly Wish
   return planned;
 }
 
-/** What would be planned for steps, with why nothing is where nobody can be reached; in the order of the steps. */
+/**
+ * What would be planned for steps, with why nothing is where nobody can be reached; in the order of the steps.
+ * @param known the customers, where they were loaded before
+ */
 export async function requestsOf(
   tx: Tx,
   wishes: readonly Wish[],
   now: Date,
+  known?: ReadonlyMap<string, Person>,
 ): Promise<{ requests: NewRequest[]; planned: Planned[] }> {
   const facing = wishes.filter(({ step }) => reachOf(step));
-  const people = await loadPeople(tx, [...new Set(facing.map(({ run }) => run.customer_id))]);
+  const people = known ?? (await loadPeople(tx, [...new Set(facing.map(({ run }) => run.customer_id))]));
   const preferred = await preferredChannels(
     tx,
     facing.filter(({ step }) => reachOf(step)!.preferred_first).map(({ run }) => run.customer_id),

@@ -4,17 +4,17 @@ import { tasksDone } from '../actions/tasks.ts';
 import { requestsOf } from '../actions/wishes.ts';
 import { localDate } from '../base/time.ts';
 import { Work } from '../sequences/moments.ts';
-import type { SequencePorts } from '../sequences/ports.ts';
+import type { ReachQuestion, SequencePorts } from '../sequences/ports.ts';
 import type { RunRow } from '../sequences/runs.ts';
 import { outcomesOfSteps } from '../sequences/way.ts';
 import type { World } from './world.ts';
 
 /** What sequences ask of the actions room, answered without planning anything for real. */
 export function imaginedPorts(world: World): SequencePorts {
-  const { deps, agenda, travellers } = world;
+  const { agenda, travellers } = world;
   return {
     async plan(tx, wishes, now) {
-      const { requests, planned } = await requestsOf(tx, wishes, now);
+      const { requests, planned } = await requestsOf(tx, wishes, now, world.people);
       for (const request of requests) {
         const traveller = travellers.get(request.run_id ?? '');
         agenda.add(request.not_before ?? now, {
@@ -28,7 +28,7 @@ export function imaginedPorts(world: World): SequencePorts {
       }
       return planned;
     },
-    reachable: (tx, asked, now) => reachableNow(deps, tx, asked, now),
+    reachable: (_tx, asked, now) => reachable(world, asked, now),
     tasksDone,
     cancel: async () => 0,
     async tellStaff(_tx, escalation, now) {
@@ -49,6 +49,29 @@ export function imaginedPorts(world: World): SequencePorts {
     },
     tellAcknowledged: async () => {},
   };
+}
+
+const MONTH_MS = 30 * 86_400_000;
+
+/**
+ * Whether customers can be reached, asked for everybody at once and kept for a month of the look ahead: addresses and
+ * objections stay as they are, but consents expire.
+ */
+async function reachable(world: World, asked: readonly ReachQuestion[], now: Date): Promise<boolean[]> {
+  const found: boolean[] = [];
+  for (const { customerId, ...question } of asked) {
+    const key = `${JSON.stringify(question)} ${Math.floor(now.getTime() / MONTH_MS)}`;
+    let those = world.reach.get(key);
+    if (!those) {
+      const everybody = [...world.people.keys()];
+      const questions = everybody.map((id) => ({ customerId: id, ...question }));
+      const answers = await reachableNow(world.deps, world.tx, questions, now);
+      those = new Set(everybody.filter((_, at) => answers[at]));
+      world.reach.set(key, those);
+    }
+    found.push(those.has(customerId));
+  }
+  return found;
 }
 
 /** Moves runs on in memory: what the engine would write is noted where the look ahead asks for it, and nowhere else. */

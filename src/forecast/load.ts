@@ -43,7 +43,7 @@ export async function loadWorld(deps: ActionDeps, tx: Tx, looking: Looking): Pro
     ...{ deps: quiet, tx, zone: await tenantZone(tx), plans: await plansOf(tx, looking.draft), agenda: new Agenda() },
     ...{ travellers: new Map(), stays: new Map(), outcomes: new Map(), coming: [], internal: [], held: new Map() },
     ...{ witness: looking.witness ?? {}, settlesHolds: looking.settlesHolds ?? false, exact: looking.exact ?? false },
-    people: new Map(),
+    ...{ people: new Map(), reach: new Map() },
   };
   await loadTravellers(world, looking);
   return world;

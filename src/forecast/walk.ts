@@ -1,12 +1,13 @@
 import { newId } from '../base/ids.ts';
 import { addDays, instantOf, localDate } from '../base/time.ts';
+import { zoneOf } from '../model/zones.ts';
 import { thoseWho } from '../sequences/conditions.ts';
 import { advance, type Way } from '../sequences/engine.ts';
 import { assigneeOf, nextLevel } from '../sequences/escalations.ts';
 import { stepOf } from '../sequences/graph.ts';
 import { insertRuns, RUNNING, type RunRow } from '../sequences/runs.ts';
 import { standAll } from '../sequences/stand.ts';
-import { keyOf, refusalOf, zonesOfCustomers } from '../sequences/starting.ts';
+import { keyOf, refusalOf } from '../sequences/starting.ts';
 import { type Days, decideTurns } from './deciding.ts';
 import { ImaginedWork, imaginedPorts } from './imagined.ts';
 import { unansweredArrivals } from './unanswered.ts';
@@ -53,7 +54,6 @@ const isAwake = ({ traveller: { run, stuck }, at }: Wake, now: number): boolean 
 async function arrive(world: World, work: ImaginedWork, arrivals: readonly Arrival[]): Promise<void> {
   if (arrivals.length === 0) return;
   const { tx } = world;
-  const zones = await zonesOfCustomers(tx, [...new Set(arrivals.map(({ customerId }) => customerId))]);
   const audiences = new Map<string, Set<string>>();
   for (const plan of new Set(arrivals.map(({ plan }) => plan)))
     if (plan.definition.audience !== undefined) {
@@ -73,7 +73,7 @@ async function arrive(world: World, work: ImaginedWork, arrivals: readonly Arriv
     const refused = refusalOf(definition, definition.again.policy === 'once' ? own : same, work.now);
     if (refused && !arrival.forced) continue;
     if (running) Object.assign(running, { state: 'exited', ended_at: work.now });
-    const [zone, ordinal] = [zones.get(customerId)!, (same[0]?.ordinal ?? 0) + 1];
+    const [zone, ordinal] = [zoneIn(world, customerId), (same[0]?.ordinal ?? 0) + 1];
     const entry = { plan, customer_id: customerId, business_key: businessKey, cause, depth, zone, ordinal };
     // Of two at the same moment the second finds the first.
     if (
@@ -85,6 +85,11 @@ async function arrive(world: World, work: ImaginedWork, arrivals: readonly Arriv
   }
   await move(world, work, await begin(world, entering, work.now));
 }
+
+const zoneIn = ({ people, zone }: World, customerId: string): string => {
+  const person = people.get(customerId);
+  return person ? zoneOf(person, zone) : zone;
+};
 
 const staysOf = ({ stays }: World, sequenceId: string, customerId: string): RunRow[] => {
   const key = stayKey(sequenceId, customerId);

@@ -88,6 +88,8 @@ export interface World {
   settlesHolds: boolean;
   /** What is done natively goes through the gate too. */
   exact: boolean;
+  /** Who can be reached, by question. */
+  reach: Map<string, Set<string>>;
   /** Everybody it is about. */
   people: Map<string, Person>;
 }
