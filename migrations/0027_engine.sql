@@ -8,6 +8,9 @@ alter table sequence add column resumed_at timestamptz;
 alter table run add column problem text;
 alter table run add column tries int not null default 0;
 create index run_problem on run (tenant_id, id) where problem is not null;
+-- What was published last, and where an enrolment stood before it was brought over: both can be taken back.
+alter table sequence add column published jsonb;
+alter table run add column moved_from jsonb;
 -- Steps entered at the same instant keep their order: ids made by the program rise.
 alter table run_step add column note_id uuid;
 -- A step in a circle escalates anew with each visit.

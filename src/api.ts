@@ -39,6 +39,7 @@ import { segmentNames } from './segments/store.ts';
 import { enrolmentRoutes } from './sequences/enrolment.routes.ts';
 import { holdRoutes } from './sequences/hold.routes.ts';
 import { peopleRoutes } from './sequences/people.routes.ts';
+import { publishRoutes } from './sequences/publish.routes.ts';
 import { sequenceRoutes } from './sequences/routes.ts';
 import { templateRoutes } from './sequences/template.routes.ts';
 import { settingRoutes } from './settings/routes.ts';
@@ -92,6 +93,7 @@ export async function apiRoutes(app: App, api: ApiDeps): Promise<void> {
   triggerRoutes(app, { db, clock });
   trialRoutes(app, { db, clock });
   sequenceRoutes(app, { db, clock, ports, start });
+  publishRoutes(app, { db, clock, ports, start });
   enrolmentRoutes(app, { db, clock, ports, start });
   peopleRoutes(app, { db, clock, ports });
   holdRoutes(app, { db, clock, unfreeze, wake: (tenantId) => queue.wake('dispatch', { tenantId }) });

@@ -9,9 +9,7 @@ import { bumpDue } from '../base/due.ts';
 import { invalid, notFound } from '../base/errors.ts';
 import { surveyErrors } from '../surveys/check.ts';
 import { putSurveys, surveyKeys } from '../surveys/manage.ts';
-import { triggerDefinition } from '../triggers/catalogue.ts';
-import { keepTrigger } from '../triggers/keep.ts';
-import { insertTrigger, triggersOfSequence, updateTrigger } from '../triggers/store.ts';
+import { bindTriggers } from './binding.ts';
 import { type Definition, Playbook } from './schema.ts';
 import {
   addVersion,
@@ -203,36 +201,7 @@ export async function switchSequence(
   });
   if (!done) return false;
   const definition = await loadDefinition(tx, sequence.id, sequence.latest_version);
-  const present = await triggersOfSequence(tx, sequence.id);
-  for (const wanted of on ? definition.triggers : []) {
-    const known = triggerDefinition(wanted.name);
-    const settings = { ...(known.defaults as Record<string, unknown>), ...wanted.settings };
-    const own = present.find((trigger) => trigger.name === wanted.name);
-    if (!own) {
-      const made = { name: wanted.name, title: known.title, settings, sequence_id: sequence.id, enabled: true };
-      await keepTrigger(tx, await insertTrigger(tx, made, now), { by, now });
-    } else if (!own.enabled)
-      await updateTrigger(tx, own.id, {
-        title: own.title,
-        settings: own.settings,
-        sequenceId: sequence.id,
-        enabled: true,
-        expected: own.version,
-        now,
-      });
-  }
-  const dropped = present.filter(
-    (trigger) => trigger.enabled && (!on || !definition.triggers.some((wanted) => wanted.name === trigger.name)),
-  );
-  for (const trigger of dropped)
-    await updateTrigger(tx, trigger.id, {
-      title: trigger.title,
-      settings: trigger.settings,
-      sequenceId: sequence.id,
-      enabled: false,
-      expected: trigger.version,
-      now,
-    });
+  await bindTriggers(tx, sequence, on ? definition.triggers : [], by, now);
   // Whatever happens today counts from now on: it is looked for at once, not with the next round.
   if (on) for (const kind of ['detect', 'runs']) await bumpDue(tx, tx.tenantId, kind, now);
   await appendEvents(tx, [

@@ -107,6 +107,15 @@ export async function runsOfSequence(tx: Tx, sequenceId: string, customerIds: re
   return rows;
 }
 
+/** The running enrolments of a sequence that follow another version than this one. @param lock whoever changes them */
+export async function runsInSequence(tx: Tx, sequenceId: string, besides: number, lock: boolean): Promise<RunRow[]> {
+  const { rows } = await tx.query<RunRow>(
+    `select ${RUN} from run where tenant_id = $1 and sequence_id = $2 and version <> $3 and state in ('active', 'waiting', 'paused') order by id ${lock ? 'for update' : ''}`,
+    [tx.tenantId, sequenceId, besides],
+  );
+  return rows;
+}
+
 /** Runs with their row locks, in the order of their ids: whoever holds them decides, the others see what came of it. */
 export async function lockRuns(tx: Tx, ids: readonly string[]): Promise<RunRow[]> {
   if (ids.length === 0) return [];

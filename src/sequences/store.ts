@@ -17,11 +17,13 @@ export interface SequenceRow {
   updated_at: Date;
   /** When it last went on after a pause. */
   resumed_at: Date | null;
+  /** The last publishing, as long as it can be taken back. */
+  published: { id: string; from: number | null; to: number; by: string; at: string } | null;
   version: number;
 }
 
 const SEQUENCE =
-  'id, key, title, state, mode, active_version, latest_version, playbook, created_at, updated_at, resumed_at, version';
+  'id, key, title, state, mode, active_version, latest_version, playbook, created_at, updated_at, resumed_at, published, version';
 
 export async function findSequence(tx: Tx, idOrKey: string): Promise<SequenceRow | undefined> {
   return one(

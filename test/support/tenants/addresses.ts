@@ -58,6 +58,7 @@ export const BODIES: Record<string, (ids: Ids) => unknown> = {
   'PATCH /v1/segments/{id}': () => ({ settleMinutes: 3 }),
   'PUT /v1/sequences/{id}': () => definitionOf('chase', 'Stolen'),
   'POST /v1/sequences/{id}/switch': () => ({ on: false }),
+  'POST /v1/sequences/{id}/publish': () => ({ running: 'finish' }),
   'POST /v1/sequences/{id}/try': (ids) => ({ customer: ids.customer }),
   'PUT /v1/sequences/{id}/mode': () => ({ mode: 'shadow' }),
   'PATCH /v1/staff/{id}': () => ({ name: 'Stolen' }),

@@ -4,6 +4,7 @@ import type { Tenant } from './seed.ts';
 
 const definition = definitionOf('chase', 'x');
 const TODAY = '2026-03-02';
+const NOBODY = '0197a000-0000-7000-8000-00000000000f';
 
 const ports = (_victim: Tenant, { deps }: Surroundings) => deps.ports;
 const run = (victim: Tenant) => ({
@@ -56,6 +57,32 @@ export const ENGINE = [
       ],
       harmless: 'no enrolment of the facts waits for a task',
     },
+  }),
+  ...attacksOn('sequences/runs.ts', { runsInSequence: ({ ids }) => [ids.sequence, 7, false] }),
+  ...attacksOn('sequences/binding.ts', { bindTriggers: ({ named }) => [named('sequence'), [], 'x', NOW] }),
+  ...attacksOn('sequences/removing.ts', {
+    removeSequence: (victim, around) => [
+      ports(victim, around),
+      victim.named('sequence'),
+      { runs: 'stop', by: 'x', expected: 1 },
+      NOW,
+    ],
+  }),
+  ...attacksOn('sequences/publish.ts', {
+    previewPublish: {
+      args: ({ named }) => [{ ...named('sequence'), latest_version: 2 }, { steps: {}, dates: 'keep' }, NOW],
+      refuses: /has no version 2/,
+    },
+    publishSequence: ({ named }) => [
+      named('sequence'),
+      { running: 'finish', steps: {}, dates: 'keep', by: 'x', expected: 1 },
+      NOW,
+    ],
+    undoPublish: ({ named }) => [
+      { ...named('sequence'), published: { id: NOBODY, from: 1, to: 2 } },
+      { by: 'x', expected: 1 },
+      NOW,
+    ],
   }),
   ...attacksOn('actions/wishes.ts', { planWishes: (victim, { deps }) => [deps, [wish(victim)], NOW] }),
   ...attacksOn('actions/planned.ts', {
