@@ -34,6 +34,7 @@ const DOCS = [
   'docs/operations.md',
   'docs/score.md',
   'docs/segments.md',
+  'docs/sequences.md',
   'docs/surveys.md',
   'docs/privacy.md',
   'docs/triggers.md',

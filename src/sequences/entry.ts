@@ -2,18 +2,33 @@ import type { Tx } from '../base/database.ts';
 import { addDays, type LocalDate } from '../base/time.ts';
 import type { Candidate } from '../triggers/schema.ts';
 import { findOccurrences } from '../triggers/store.ts';
+import { successors } from './graph.ts';
 import type { Definition } from './schema.ts';
+import type { Step } from './steps.ts';
 import { findSequence, loadDefinition } from './store.ts';
 
-/** Days a definition takes when nothing ends it before. */
+/** Days a step takes at most, as far as the definition tells. */
+function daysOf(step: Step): number {
+  if ('wait' in step && 'days' in step.wait) return step.wait.days ?? 0;
+  if ('wait_for' in step) return step.wait_for.timeout.days ?? 0;
+  return 'await_answer' in step ? step.await_answer.days : 0;
+}
+
+/** Days a definition takes on its longest way, when nothing ends it before; circles are gone once, rounds not again. */
 export function lengthOf(definition: Definition): number {
-  let day = 0;
-  for (const step of definition.steps) {
-    if (step.day !== undefined) day = Math.max(day, step.day);
-    if ('wait' in step && 'days' in step.wait) day += step.wait.days ?? 0;
-    if ('await_answer' in step) day += step.await_answer.days;
-  }
-  return day;
+  const known = new Map<Step, number>();
+  /** Days from the moment a step is come to on a day until the end. */
+  const until = (step: Step, day: number, way: ReadonlySet<Step>): number => {
+    const end = Math.max(day, step.day ?? 0) + daysOf(step);
+    // Who came here as late before has nothing longer ahead now.
+    if ((known.get(step) ?? -1) >= end) return end;
+    known.set(step, end);
+    const next = successors(definition, step).filter((to) => !way.has(to));
+    return Math.max(end, ...next.map((to) => until(to, end, new Set([...way, to]))));
+  };
+  const first = definition.steps[0]!;
+  until(first, 0, new Set([first]));
+  return Math.max(...known.values());
 }
 
 interface Stay {
@@ -55,10 +70,13 @@ export async function outcomesOf(
 
 function enter(definition: Definition, stays: Stay[], candidate: Candidate): string {
   const { again, per } = definition;
-  const key = per === 'customer' ? 'customer' : `${candidate.subject.kind}:${candidate.subject.id}`;
+  const { subject, businessKey } = candidate;
+  const key =
+    per === 'customer' ? 'customer' : per === 'subject' ? `${subject.kind}:${subject.id}` : `occurrence:${businessKey}`;
   const on = candidate.occurredOn;
   const same = stays.filter((stay) => stay.key === key);
-  if (same.some((stay) => on <= stay.to)) return 'would join: the customer would be in it already';
+  if (again.policy !== 'restart' && same.some((stay) => on <= stay.to))
+    return 'would join: the customer would be in it already';
   if (again.policy === 'once' && stays.length > 0) return 'would be refused: once only';
   const last = same.at(-1);
   if (again.policy === 'once_per_key' && last) return 'would be refused: once only for the same thing';

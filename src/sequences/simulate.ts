@@ -3,8 +3,11 @@ import { addDays, type LocalDate } from '../base/time.ts';
 import { analyse, analysedTriggers, type DetectedRow } from '../triggers/analyse.ts';
 import { triggerDefinition } from '../triggers/catalogue.ts';
 import { listTriggers } from '../triggers/store.ts';
+import { stepAfter } from './graph.ts';
 import { shippedPlaybooks } from './playbooks.ts';
 import type { Definition } from './schema.ts';
+import { armOf, shareOf } from './shares.ts';
+import type { Step } from './steps.ts';
 import { listSequences, loadDefinition } from './store.ts';
 
 /** The facts of one invoice that matter for whether something is still overdue on a day. */
@@ -93,6 +96,24 @@ async function claimsOf(tx: Tx, customers: readonly string[]): Promise<Map<strin
 const overdueOn = (claims: readonly Claim[], day: LocalDate): boolean =>
   claims.some((claim) => claim.due_on < day && (claim.paid_on === null || claim.paid_on > day));
 
+/** The steps a customer comes to when nothing but shares decides: of branches the way for whom no case holds. */
+function usualWay(definition: Definition, customer: string): Step[] {
+  const way: Step[] = [];
+  let step: Step | undefined = definition.steps[0];
+  while (step && !way.includes(step)) {
+    way.push(step);
+    const ends: boolean = 'end' in step || 'restart' in step || 'hand_over' in step;
+    const to: string | undefined =
+      'split' in step
+        ? armOf(step.split, shareOf(customer, definition.key, step.id)).then
+        : 'branch' in step
+          ? step.branch.else
+          : undefined;
+    step = ends ? undefined : stepAfter(definition, step, to);
+  }
+  return way;
+}
+
 /** One customer's way through a sequence, as far as stored facts decide it. */
 function playCustomer(
   definition: Definition,
@@ -107,7 +128,7 @@ function playCustomer(
     if (start < freeFrom) continue;
     let day = start;
     let end: LocalDate | undefined;
-    for (const step of definition.steps) {
+    for (const step of usualWay(definition, customer)) {
       const due = step.day === undefined ? day : addDays(start, step.day);
       if (due > day) day = due;
       if (definition.exits.includes('invoices_settled') && !overdueOn(claims, day)) {
