@@ -70,8 +70,8 @@ export const ENGINE = [
   }),
   ...attacksOn('sequences/publish.ts', {
     previewPublish: {
-      args: ({ named }) => [{ ...named('sequence'), latest_version: 2 }, { steps: {}, dates: 'keep' }, NOW],
-      refuses: /has no version 2/,
+      args: ({ named }) => [named('sequence'), { steps: {}, dates: 'keep' }, NOW],
+      refuses: /has no version 1/,
     },
     publishSequence: ({ named }) => [
       named('sequence'),
