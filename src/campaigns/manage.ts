@@ -5,7 +5,7 @@ import { conflict, invalid, notFound, stale } from '../base/errors.ts';
 import { findSequence, loadDefinition, type SequenceRow } from '../sequences/store.ts';
 import { readAudience } from './audience.ts';
 import { entryMistake } from './entrance.ts';
-import type { CampaignChange, CampaignInput } from './schema.ts';
+import type { Audience, CampaignChange, CampaignInput } from './schema.ts';
 import {
   type CampaignDraft,
   type CampaignRow,
@@ -25,15 +25,19 @@ export async function campaignNamed(tx: Tx, idOrKey: string): Promise<CampaignRo
 
 const date = (text: string | null | undefined): Date | null => (text ? new Date(text) : null);
 
-/** What somebody decided, checked against the sequence. @throws Problem with every mistake and its place */
-async function draftOf(tx: Tx, input: Omit<CampaignInput, 'key'>): Promise<CampaignDraft> {
+/**
+ * What somebody decided, checked against the sequence.
+ * @param stored the audience as it is stored already: it is not refused for what has gone since
+ * @throws Problem with every mistake and its place
+ */
+async function draftOf(tx: Tx, input: Omit<CampaignInput, 'key'>, stored?: Audience): Promise<CampaignDraft> {
   const sequence = await findSequence(tx, input.sequence);
   if (!sequence)
     throw invalid(`There is no sequence "${input.sequence}".`, [{ path: 'sequence', message: 'is not there' }]);
   const draft: CampaignDraft = {
     title: input.title.trim(),
     sequenceId: sequence.id,
-    audience: await readAudience(tx, input.audience),
+    audience: input.audience === stored ? stored : await readAudience(tx, input.audience),
     entry: input.entry ?? { mode: 'from_now' },
     open: input.open ?? false,
     perHour: input.perHour ?? null,
@@ -110,7 +114,7 @@ export async function changeCampaign(
     startsAt: before.starts_at?.toISOString() ?? null,
     endsAt: before.ends_at?.toISOString() ?? null,
   };
-  const row = await updateCampaign(tx, before.id, await draftOf(tx, { ...was, ...change }), {
+  const row = await updateCampaign(tx, before.id, await draftOf(tx, { ...was, ...change }, before.audience), {
     expected: meta.expected,
     now: meta.now,
   });
