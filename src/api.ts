@@ -52,6 +52,7 @@ import { quotaRoutes } from './sync/quota.routes.ts';
 import { remapRoutes } from './sync/remap.routes.ts';
 import { syncRoutes } from './sync/routes.ts';
 import { silenceRoutes } from './sync/silence.routes.ts';
+import { transferRoutes } from './transfer/routes.ts';
 import type { StartRuns } from './triggers/detect.ts';
 import { triggerRoutes } from './triggers/routes.ts';
 import { trialRoutes } from './triggers/trial.routes.ts';
@@ -113,6 +114,7 @@ export async function apiRoutes(app: App, api: ApiDeps): Promise<void> {
   campaignMemberRoutes(app, { ...deps, start });
   resultRoutes(app, deps);
   privacyRoutes(app, deps);
+  transferRoutes(app, deps);
   await browserRoutes(app, { ...deps, ...access, onConnected, secureCookies }, (inner) => {
     recipientRoutes(inner, {
       ...{ db, clock, choices: choiceDeps(deps), messages: messagesTo },

@@ -20,6 +20,7 @@ import * as surveySchema from './surveys/schema.ts';
 import * as quotaSchema from './sync/quota.schema.ts';
 import * as remapSchema from './sync/remap/schema.ts';
 import * as syncSchema from './sync/schema.ts';
+import * as transferSchema from './transfer/schema.ts';
 import * as triggerSchema from './triggers/schema.ts';
 
 const schemasOf = (...rooms: object[]): { $id: string }[] =>
@@ -54,6 +55,7 @@ export const schemas = (): { $id: string }[] =>
     remapSchema,
     surveySchema,
     syncSchema,
+    transferSchema,
     triggerSchema,
     { ProblemDocument },
   );

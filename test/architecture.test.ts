@@ -43,6 +43,7 @@ const ORDER = [
   'actions',
   'campaigns',
   'forecast',
+  'transfer',
   'http',
   'privacy',
 ];

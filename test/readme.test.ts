@@ -6,6 +6,7 @@ import { expect, test } from 'vitest';
 import { campaignCommands } from '../src/cli/campaigns.ts';
 import { careCommands } from '../src/cli/care.ts';
 import { conditionCommands } from '../src/cli/conditions.ts';
+import { configurationCommands } from '../src/cli/configuration.ts';
 import { connectCommands } from '../src/cli/connect.ts';
 import { dataCommands } from '../src/cli/data.ts';
 import { forecastCommands } from '../src/cli/forecast.ts';
@@ -28,6 +29,7 @@ const DOCS = [
   'README.md',
   'docs/campaigns.md',
   'docs/conditions.md',
+  'docs/configuration.md',
   'docs/consent.md',
   'docs/forecast.md',
   'docs/mapping.md',
@@ -37,6 +39,7 @@ const DOCS = [
   'docs/sequences.md',
   'docs/surveys.md',
   'docs/privacy.md',
+  'docs/templates.md',
   'docs/triggers.md',
   'docs/write-a-connector.md',
 ];
@@ -98,6 +101,7 @@ test('readme: every command, script, file and address that is named exists', asy
     conditionCommands,
     segmentCommands,
     campaignCommands,
+    configurationCommands,
     privacyCommands,
     proofCommands,
     triggerCommands,

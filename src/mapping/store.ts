@@ -87,6 +87,15 @@ async function newMapping(tx: Tx, connector: string, connectionId: string): Prom
   ]);
 }
 
+/** Platforms whose mapping the business changed for all connections. */
+export async function overriddenConnectors(tx: Tx): Promise<string[]> {
+  const { rows } = await tx.query<{ connector: string }>(
+    'select distinct connector from mapping_override where tenant_id = $1 and connection_id = $2 order by 1',
+    [tx.tenantId, WHOLE_TENANT],
+  );
+  return rows.map((row) => row.connector);
+}
+
 /** Every version of one override, newest first. */
 export async function listOverrides(tx: Tx, connector: string, connectionId: string): Promise<OverrideRow[]> {
   const { rows } = await tx.query<OverrideRow>(

@@ -109,11 +109,14 @@ export async function setSequenceState(
 }
 
 const definitions = new Map<string, Definition>();
+/** Read by a transaction that has not ended: what it made itself may be taken back. */
+const unsure = new WeakMap<Tx, Map<string, Definition>>();
 
-/** A version's definition. Versions never change, so they are kept in memory. */
+/** A version's definition. Versions never change, so they are kept in memory once they are there for good. */
 export async function loadDefinition(tx: Tx, sequenceId: string, number: number): Promise<Definition> {
   const key = `${tx.tenantId} ${sequenceId} ${number}`;
-  const known = definitions.get(key);
+  const mine = unsure.get(tx) ?? new Map<string, Definition>();
+  const known = definitions.get(key) ?? mine.get(key);
   if (known) return known;
   const row = one(
     await tx.query<{ definition: Definition }>(
@@ -122,9 +125,17 @@ export async function loadDefinition(tx: Tx, sequenceId: string, number: number)
     ),
   );
   if (!row) throw new Error(`Sequence ${sequenceId} has no version ${number}.`);
-  if (definitions.size > 2000) definitions.clear();
-  definitions.set(key, row.definition);
+  unsure.set(tx, mine.set(key, row.definition));
+  tx.afterCommit(() => {
+    if (definitions.size > 2000) definitions.clear();
+    definitions.set(key, row.definition);
+  });
   return row.definition;
+}
+
+/** Notes which playbook a sequence came from. */
+export async function notePlaybook(tx: Tx, id: string, playbook: string): Promise<void> {
+  await tx.query('update sequence set playbook = $3 where tenant_id = $1 and id = $2', [tx.tenantId, id, playbook]);
 }
 
 export interface TemplateRow {
@@ -171,4 +182,13 @@ export async function listTemplates(tx: Tx, key?: string): Promise<TemplateRow[]
     [tx.tenantId, key ?? null],
   );
   return rows;
+}
+
+/** Removes a text in one language for one channel. @returns whether there was one */
+export async function deleteTemplate(tx: Tx, key: string, channel: string, locale: string): Promise<boolean> {
+  const { rowCount } = await tx.query(
+    'delete from template where tenant_id = $1 and key = $2 and channel = $3 and locale = $4',
+    [tx.tenantId, key, channel, locale],
+  );
+  return rowCount === 1;
 }

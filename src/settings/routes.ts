@@ -1,18 +1,15 @@
 import { Type } from 'typebox';
-import { Value } from 'typebox/value';
 import { appendEvents } from '../audit/store.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Database } from '../base/database.ts';
 import { bumpDue } from '../base/due.ts';
-import { type FieldError, invalid, stale } from '../base/errors.ts';
+import { stale } from '../base/errors.ts';
 import { words } from '../base/schema.ts';
-import { isZone } from '../base/time.ts';
 import type { App } from '../http/app.ts';
 import { caller, expectedVersion, tag } from '../http/helpers.ts';
 import { markEverybody } from '../model/stale.ts';
-import { controlMistakes } from './control.ts';
-import { SETTING_KEYS, SETTINGS, type SettingKey, type SettingValue } from './schema.ts';
-import { scoreMistakes } from './score.ts';
+import { checkSetting, refuse } from './check.ts';
+import { SETTING_KEYS, SETTINGS } from './schema.ts';
 import { readSetting, type SettingMistakes, writeSetting } from './store.ts';
 
 const Setting = Type.Object({
@@ -125,29 +122,4 @@ export function settingRoutes(app: App, deps: { db: Database; clock: Clock; mist
       };
     },
   );
-}
-
-/** @throws Problem with every mistake in the value */
-export function checkSetting<Key extends SettingKey>(key: Key, value: unknown): SettingValue<Key> {
-  const { schema } = SETTINGS[key];
-  if (!Value.Check(schema, value)) {
-    const fields = Value.Errors(schema, value).map((error) => ({
-      path: `${key}${error.instancePath.replaceAll('/', '.')}`,
-      message: error.message,
-    }));
-    refuse(key, fields);
-  }
-  refuse(key, key === 'score' ? scoreMistakes(value) : key === 'staffControl' ? controlMistakes(value) : []);
-  const zone = (value as { zone?: unknown }).zone;
-  if (key === 'business' && !isZone(zone))
-    throw invalid(`"${String(zone)}" is not a time zone.`, [
-      { path: 'business.zone', message: 'must be an IANA name such as Europe/Berlin' },
-    ]);
-  return value as SettingValue<Key>;
-}
-
-function refuse(key: SettingKey, mistakes: FieldError[]): void {
-  if (mistakes.length === 0) return;
-  const said = mistakes.map(({ path, message }) => `${path} ${message}`).join('; ');
-  throw invalid(`The setting ${key} cannot be like this: ${said}.`, mistakes);
 }

@@ -63,5 +63,11 @@ export async function writeSetting<Key extends SettingKey>(
   )?.version;
 }
 
+/** Gives a setting its default back. */
+export async function removeSetting(tx: Tx, key: SettingKey): Promise<void> {
+  known.delete(tx);
+  await tx.query('delete from setting where tenant_id = $1 and key = $2', [tx.tenantId, key]);
+}
+
 /** The zone the tenant's days are counted in. */
 export const tenantZone = async (tx: Tx): Promise<string> => (await setting(tx, 'business')).zone;

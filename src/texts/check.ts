@@ -1,5 +1,6 @@
 import type { FieldError } from '../base/errors.ts';
 import { nearest } from '../conditions/near.ts';
+import { GROUPS } from './groups.ts';
 import { analyse, filterNames, LONGEST_TEXT, parseText, write } from './liquid.ts';
 import { wrongIn } from './render.ts';
 import { exampleContext, type TextScope, VARIABLES, variableAt, variableNames } from './variables.ts';
@@ -105,6 +106,10 @@ function problemAt(
 
 function unknown(path: Path, name: string, scope: TextScope): string {
   const names = variableNames(scope);
+  const group = Object.hasOwn(GROUPS, String(path[0])) ? undefined : nearest(String(path[0]), Object.keys(GROUPS));
+  const mended = group && [group, ...path.slice(1)];
+  if (mended && path.length > 1 && variableAt(mended))
+    return `there is no variable "${name}"; did you mean "${mended.join('.')}"?`;
   const written = typeof path[1] === 'number' || path[1] === 'first' ? `${path[0]}[].${path.slice(2).join('.')}` : name;
   // Within a group that exists, a name of that group is meant before any other.
   const within = names.filter((known) => known.startsWith(`${path[0]}.`) || known.startsWith(`${path[0]}[]`));

@@ -52,4 +52,17 @@ export const TEXTS = [
     messageContent: (victim, around) => [...content(victim, around), message(victim).request.plan],
     marketingMail: (victim, around) => [...content(victim, around), { text: 'x' }],
   }),
+  ...attacksOn('settings/store.ts', { removeSetting: () => ['business'] }),
+  ...attacksOn('mapping/store.ts', { overriddenConnectors: () => [] }),
+  ...attacksOn('sequences/store.ts', {
+    deleteTemplate: () => ['chase', 'email', 'en'],
+    notePlaybook: ({ ids }) => [ids.sequence, 'overdue-chase'],
+  }),
+  ...attacksOn('transfer/apply.ts', { exportFiles: (_victim, { deps }) => [deps, false] }),
+  ...attacksOn('transfer/names.ts', {
+    segmentBook: {
+      args: () => [],
+      look: (book, { ids }) => [book.named({ segment: ids.openSegment })],
+    },
+  }),
 ];

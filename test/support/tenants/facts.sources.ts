@@ -1,4 +1,5 @@
 import { newId } from '../../../src/base/ids.ts';
+import { WHOLE_TENANT } from '../../../src/mapping/store.ts';
 import type { Row } from './catalog.ts';
 import { type Facts, type Flavour, type Ids, LONG_AGO } from './facts.ts';
 
@@ -74,7 +75,10 @@ export function sourceFacts(ids: Ids, { mark, due }: Flavour): Facts {
       },
     ],
     field_definition: [{ stream_id: ids.stream, name: 'email', options: null }],
-    mapping_override: [{ connector: 'hubspot', connection_id: ids.connection, version: 1, mapping: {} }],
+    mapping_override: [
+      { connector: 'hubspot', connection_id: ids.connection, version: 1, mapping: {} },
+      { connector: 'hubspot', connection_id: WHOLE_TENANT, version: 1, mapping: {} },
+    ],
     remap_run: [
       {
         id: ids.remapRun,
