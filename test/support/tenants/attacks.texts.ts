@@ -62,7 +62,10 @@ export const TEXTS = [
   ...attacksOn('transfer/names.ts', {
     segmentBook: {
       args: () => [],
-      look: (book, { ids }) => [book.named({ segment: ids.openSegment })],
+      look: (book, { ids }) => {
+        const { segment } = book.named({ segment: ids.openSegment });
+        return segment === ids.openSegment ? 'unknown' : segment;
+      },
     },
   }),
 ];
