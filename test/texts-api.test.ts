@@ -21,7 +21,7 @@ test('texts: a template with a mistake is refused with its field, line and cure,
     native: { id: 't', variables: { name: '{{ overdue.totl }}' } },
   });
   expect(status).toBe(422);
-  expect(body.fields ?? body.errors).toEqual([
+  expect(body.fields).toEqual([
     { path: 'subject', message: 'there is no variable "customer.nmae"; did you mean "customer.name"?' },
     { path: 'body', message: 'line 3: there is no filter "upcas"; did you mean "upcase"?' },
     { path: 'html', message: 'links to "javascript:alert(1)"; links begin with https://, mailto: or tel:' },
@@ -45,12 +45,38 @@ test('texts: a sequence whose task names an unknown value is refused with the st
     ...{ again: { policy: 'once' }, exits: [] },
     steps: [{ id: 'a', do: { kind: 'create_task', input: { title: 'Call {{ customer.nam }}' } } }],
   });
-  expect([status, body.fields ?? body.errors]).toEqual([
+  expect([status, body.fields]).toEqual([
     422,
     [
       {
         path: 'steps[0].do.input.title',
         message: 'there is no variable "customer.nam"; did you mean "customer.name"?',
+      },
+    ],
+  ]);
+});
+
+test('texts: a sequence whose message asks for a value it does not keep is refused', async () => {
+  await story.must('PUT', '/v1/templates/offer/sms/en', { body: 'Only today: {{ values.offr }}' });
+  const { status, body } = await story.api('POST', '/v1/sequences', {
+    ...{
+      key: 'offers',
+      title: 'x',
+      topic: 'x',
+      triggers: [{ name: 'manual' }],
+      per: 'customer',
+      values: { offer: 'x' },
+    },
+    ...{ again: { policy: 'once' }, exits: [] },
+    steps: [{ id: 'a', message: { channels: ['sms'], template: 'offer' } }],
+  });
+  expect([status, body.fields]).toEqual([
+    422,
+    [
+      {
+        path: 'steps[0].message.template',
+        message:
+          'the text "offer" (sms, en) cannot be written, body: the sequence has no value "offr"; did you mean "offer"?',
       },
     ],
   ]);

@@ -93,6 +93,7 @@ export function contextOf(told: Told): Record<string, unknown> {
 
 const runGroups = (run: RunAbout): Record<string, unknown> => ({
   values: present(run.values ?? {}),
+  campaign: present({ name: run.campaign }),
   sequence: { key: run.sequence_key, title: run.sequence_title },
   trigger: present({
     name: run.occurrence?.trigger_name ?? run.cause.trigger,

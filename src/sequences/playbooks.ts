@@ -21,7 +21,7 @@ import {
   type SequenceRow,
   setSequenceState,
 } from './store.ts';
-import { playbookTextErrors } from './texts.ts';
+import { missingValues, playbookTextErrors } from './texts.ts';
 import { definitionErrors } from './validate.ts';
 
 const FOLDER = fileURLToPath(new URL('../../playbooks', import.meta.url));
@@ -142,8 +142,10 @@ export async function createSequence(tx: Tx, definition: unknown, by: string, no
 
 /** @throws Problem with the place of every mistake */
 export async function checkDefinition(tx: Tx, definition: unknown): Promise<Definition> {
-  const templates = new Set((await listTemplates(tx)).map((template) => template.key));
-  const errors = definitionErrors(definition, { templates, surveys: await surveyKeys(tx) });
+  const texts = await listTemplates(tx);
+  const templates = new Set(texts.map((template) => template.key));
+  const formal = definitionErrors(definition, { templates, surveys: await surveyKeys(tx) });
+  const errors = formal.length > 0 ? formal : missingValues(definition as Definition, texts);
   if (errors.length > 0)
     throw invalid(
       `The sequence cannot run like this: ${errors.map((error) => `${error.path} ${error.message}`).join('; ')}`,

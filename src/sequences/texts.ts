@@ -74,6 +74,26 @@ export const templateErrors = (template: TemplateTexts, path = '', values?: Read
   ];
 };
 
+/** Values that texts of a definition's messages ask for and it does not have. */
+export function missingValues(
+  definition: Definition,
+  templates: readonly (TemplateTexts & { key: string; channel: string; locale: string })[],
+): FieldError[] {
+  const values = new Set(Object.keys(definition.values ?? {}));
+  return definition.steps.flatMap((step, at) => {
+    const [kind, key] =
+      'message' in step ? ['message', step.message.template] : 'survey' in step ? ['survey', step.survey.template] : [];
+    return templates
+      .filter((text) => text.key === key)
+      .flatMap((text) =>
+        templateErrors(text, '', values).map(({ path, message }) => ({
+          path: `steps[${at}].${kind}.template`,
+          message: `the text "${text.key}" (${text.channel}, ${text.locale}) cannot be written, ${path}: ${message}`,
+        })),
+      );
+  });
+}
+
 /** What is wrong with the templates of a playbook. */
 export const playbookTextErrors = (playbook: Playbook): FieldError[] => {
   const values = new Set(Object.keys(playbook.sequence.values ?? {}));

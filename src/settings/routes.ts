@@ -1,13 +1,12 @@
 import { Type } from 'typebox';
+import { settingEffects } from '../actions/setting-effects.ts';
 import { appendEvents } from '../audit/store.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Database } from '../base/database.ts';
-import { bumpDue } from '../base/due.ts';
 import { stale } from '../base/errors.ts';
 import { words } from '../base/schema.ts';
 import type { App } from '../http/app.ts';
 import { caller, expectedVersion, tag } from '../http/helpers.ts';
-import { markEverybody } from '../model/stale.ts';
 import { checkSetting, refuse } from './check.ts';
 import { SETTING_KEYS, SETTINGS } from './schema.ts';
 import { readSetting, type SettingMistakes, writeSetting } from './store.ts';
@@ -92,12 +91,7 @@ export function settingRoutes(app: App, deps: { db: Database; clock: Clock; mist
         refuse(key, await deps.mistakes(tx, key, value));
         const written = await writeSetting(tx, key, value, { expected, by: actor, at: deps.clock.now() });
         if (written === undefined) throw stale('setting');
-        // Everybody's calendar may turn on it, and what is due with it.
-        if (key === 'business') await bumpDue(tx, tenantId, 'detect', deps.clock.now());
-        if (key === 'attribution' || key === 'business') {
-          await markEverybody(tx, 'credit');
-          await bumpDue(tx, tenantId, 'credit', deps.clock.now());
-        }
+        await settingEffects(tx, key, deps.clock.now());
         await appendEvents(tx, [
           {
             actor,
@@ -109,9 +103,6 @@ export function settingRoutes(app: App, deps: { db: Database; clock: Clock; mist
         ]);
         return { written, value };
       });
-      // Whatever is counted in days, every score and who is told of it, is seen in the light of it.
-      if (key === 'score' || key === 'scoreWriteBack' || key === 'progressWriteBack' || key === 'business')
-        await bumpDue({ query: deps.db.statement }, tenantId, 'score', deps.clock.now());
       tag(reply, version.written);
       return {
         key,

@@ -1,8 +1,8 @@
 import { type TSchema, Type } from 'typebox';
+import { settingEffects } from '../actions/setting-effects.ts';
 import { settingMistakes } from '../actions/writeback.setting.ts';
 import { appendEvents } from '../audit/store.ts';
 import type { Tx } from '../base/database.ts';
-import { bumpDue } from '../base/due.ts';
 import { forbidden, invalid, stale } from '../base/errors.ts';
 import { checkSetting } from '../settings/check.ts';
 import { SETTING_KEYS, SETTINGS, type SettingKey } from '../settings/schema.ts';
@@ -21,9 +21,7 @@ const without = (key: SettingKey, value: unknown): Members =>
 
 async function note(tx: Tx, key: SettingKey, data: Members, { actor, at }: Meta): Promise<void> {
   await appendEvents(tx, [{ actor, action: 'setting.changed', subject: { kind: 'setting', id: key }, data, at }]);
-  // Whatever is counted in days, and every score, is seen in the light of it.
-  if (key === 'business') await bumpDue(tx, tx.tenantId, 'detect', at);
-  if (key === 'business' || key === 'score') await bumpDue(tx, tx.tenantId, 'score', at);
+  await settingEffects(tx, key, at);
 }
 
 function allowed(meta: Meta): void {

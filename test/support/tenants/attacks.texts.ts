@@ -52,6 +52,7 @@ export const TEXTS = [
     messageContent: (victim, around) => [...content(victim, around), message(victim).request.plan],
     marketingMail: (victim, around) => [...content(victim, around), { text: 'x' }],
   }),
+  ...attacksOn('actions/setting-effects.ts', { settingEffects: () => ['business', NOW] }),
   ...attacksOn('settings/store.ts', { removeSetting: () => ['business'] }),
   ...attacksOn('mapping/store.ts', { overriddenConnectors: () => [] }),
   ...attacksOn('sequences/store.ts', {
