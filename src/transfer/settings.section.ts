@@ -14,7 +14,7 @@ type Members = Record<string, unknown>;
 
 /** What belongs to the connections of one business: it stays where it is. */
 const OF_CONNECTIONS: Partial<Record<SettingKey, readonly string[]>> = { delivery: ['connections'] };
-const KEYS = SETTING_KEYS.filter((key) => key !== 'scoreWriteBack');
+const KEYS = SETTING_KEYS.filter((key) => key !== 'scoreWriteBack' && key !== 'progressWriteBack');
 
 const without = (key: SettingKey, value: unknown): Members =>
   Object.fromEntries(Object.entries(value as Members).filter(([name]) => !OF_CONNECTIONS[key]?.includes(name)));
