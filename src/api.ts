@@ -39,6 +39,7 @@ import { segmentNames } from './segments/store.ts';
 import { enrolmentRoutes } from './sequences/enrolment.routes.ts';
 import { holdRoutes } from './sequences/hold.routes.ts';
 import { peopleRoutes } from './sequences/people.routes.ts';
+import { playbookRoutes } from './sequences/playbook.routes.ts';
 import { publishRoutes } from './sequences/publish.routes.ts';
 import { sequenceRoutes } from './sequences/routes.ts';
 import { templateRoutes } from './sequences/template.routes.ts';
@@ -93,6 +94,7 @@ export async function apiRoutes(app: App, api: ApiDeps): Promise<void> {
   segmentRoutes(app, { db, clock, wake: (tenantId) => queue.wake('segments', { tenantId }) });
   triggerRoutes(app, { db, clock });
   trialRoutes(app, { db, clock });
+  playbookRoutes(app, deps);
   sequenceRoutes(app, { db, clock, ports, start });
   publishRoutes(app, { db, clock, ports, start });
   enrolmentRoutes(app, { db, clock, ports, start });

@@ -17,6 +17,7 @@ const { dataCommands } = await import('./cli/data.ts');
 const { forecastCommands } = await import('./cli/forecast.ts');
 const { identityCommands } = await import('./cli/identity.ts');
 const { operateCommands } = await import('./cli/operate.ts');
+const { playbookCommands } = await import('./cli/playbooks.ts');
 const { privacyCommands } = await import('./cli/privacy.ts');
 const { proofCommands } = await import('./cli/proof.ts');
 const { remapCommands } = await import('./cli/remap.ts');
@@ -55,6 +56,7 @@ the environment; see the README. A command that fails says why and ends with cod
 
 connectCommands(program);
 operateCommands(program);
+playbookCommands(program);
 dataCommands(program);
 scoreCommands(program);
 remapCommands(program);

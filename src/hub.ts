@@ -15,6 +15,7 @@ import { bumpDue, type DueKind, sweepDue } from './base/due.ts';
 import { newId } from './base/ids.ts';
 import { createLogger, type Logger } from './base/log.ts';
 import { createMetrics } from './base/metrics.ts';
+import { memoryQueue } from './base/queue.memory.ts';
 import { openQueue, type Queue } from './base/queue.ts';
 import { creditQueues } from './campaigns/credit.ts';
 import { campaignQueues } from './campaigns/jobs.ts';
@@ -70,6 +71,8 @@ export interface HubOptions extends StoreOptions {
   registry?: Registry;
   /** Sweep due work every second by the hub's own clock; a test or demo sweeps by hand. */
   sweep?: boolean;
+  /** Jobs run in this process when they are asked to, and are kept nowhere: for rehearsals on a clock moved by hand. */
+  memoryQueue?: boolean;
   /** Listen on this port instead of the configured one. */
   port?: number;
   /** Requests a caller may make in a minute. */
@@ -130,7 +133,10 @@ export async function startHub(options: HubOptions): Promise<Hub> {
     await queue.wake(name, { tenantId });
     await bumpDue({ query: db.statement }, tenantId, 'campaigns', clock.now());
   };
-  const queue: Queue = await openQueue(
+  const open: typeof openQueue = options.memoryQueue
+    ? async (_url, definitions) => memoryQueue(definitions, log)
+    : openQueue;
+  const queue: Queue = await open(
     ownerUrl,
     [
       ...syncQueues(late),

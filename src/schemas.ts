@@ -15,6 +15,7 @@ import * as privacySchema from './privacy/schema.ts';
 import * as scoringSchema from './scoring/schema.ts';
 import * as segmentSchema from './segments/schema.ts';
 import * as peopleSchema from './sequences/people.schema.ts';
+import * as playbookSchema from './sequences/playbook.schema.ts';
 import * as sequenceSchema from './sequences/schema.ts';
 import * as surveySchema from './surveys/schema.ts';
 import * as quotaSchema from './sync/quota.schema.ts';
@@ -50,6 +51,7 @@ export const schemas = (): { $id: string }[] =>
     peopleSchema,
     segmentSchema,
     privacySchema,
+    playbookSchema,
     sequenceSchema,
     quotaSchema,
     remapSchema,

@@ -12,6 +12,7 @@ import { dataCommands } from '../src/cli/data.ts';
 import { forecastCommands } from '../src/cli/forecast.ts';
 import { identityCommands } from '../src/cli/identity.ts';
 import { operateCommands } from '../src/cli/operate.ts';
+import { playbookCommands } from '../src/cli/playbooks.ts';
 import { privacyCommands } from '../src/cli/privacy.ts';
 import { proofCommands } from '../src/cli/proof.ts';
 import { remapCommands } from '../src/cli/remap.ts';
@@ -34,6 +35,7 @@ const DOCS = [
   'docs/forecast.md',
   'docs/mapping.md',
   'docs/operations.md',
+  'docs/playbooks.md',
   'docs/score.md',
   'docs/segments.md',
   'docs/sequences.md',
@@ -93,6 +95,7 @@ test('readme: every command, script, file and address that is named exists', asy
     connectCommands,
     forecastCommands,
     operateCommands,
+    playbookCommands,
     dataCommands,
     scoreCommands,
     identityCommands,

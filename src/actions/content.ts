@@ -68,7 +68,7 @@ async function nativeContent(
   given: Record<string, unknown>,
 ): Promise<Record<string, unknown>> {
   const { request, route, contexts } = input;
-  const { due_in_days: dueInDays, ...fields } = given;
+  const { due_in_days: dueInDays, in_days: inDays, minutes, ...fields } = given;
   const person = contexts.people.get(request.customer_id ?? '');
   const withAbout = [
     'create_task',
@@ -84,6 +84,12 @@ async function nativeContent(
     const zone = (await setting(tx, 'business')).zone;
     fields.dueAt ??= instantOf(addDays(contexts.today, Number(dueInDays ?? 1)), '09:00', zone).toISOString();
   }
+  if (request.kind === 'create_calendar_event' && fields.startsAt === undefined) {
+    const zone = (await setting(tx, 'business')).zone;
+    const startsAt = instantOf(addDays(contexts.today, Number(inDays ?? 1)), '09:00', zone);
+    fields.startsAt = startsAt.toISOString();
+    fields.endsAt ??= new Date(startsAt.getTime() + Number(minutes ?? 30) * 60_000).toISOString();
+  }
   if (
     ['create_task', 'create_ticket', 'create_calendar_event'].includes(request.kind) &&
     person?.owner_email &&
@@ -94,7 +100,9 @@ async function nativeContent(
   }
   if (request.kind === 'send_chat' && fields.target === undefined) {
     const known = person?.owner_email ? await nativeStaffId(tx, route, person.owner_email) : undefined;
-    const target = known ?? ((await setting(tx, 'delivery')).chatChannel || undefined);
+    const channel = (await setting(tx, 'delivery')).chatChannel || undefined;
+    // What a step of a sequence writes is for the team, what an answer sets off for whoever looks after the customer.
+    const target = request.plan.type === 'do' ? (channel ?? known) : (known ?? channel);
     if (!target)
       throw new TemplateError(
         `whoever looks after the customer is not found at ${route.connection.name}, and no chat channel is set for staff messages`,

@@ -10,7 +10,6 @@ import { healthOf } from '../connections/health.ts';
 import { listConnections } from '../connections/store.ts';
 import { connectorOf } from '../connections/vendors.ts';
 import { countEntities, lookUpCustomer } from '../model/store.ts';
-import { installPlaybook, switchSequence } from '../sequences/playbooks.ts';
 import { listFindings } from '../sync/drift/store.ts';
 import { countParked, listParked } from '../sync/parked.ts';
 import { quotaPlan } from '../sync/planner.ts';
@@ -28,7 +27,7 @@ function unlessClosed(error: NodeJS.ErrnoException): void {
   if (error.code !== 'EPIPE') throw error;
 }
 
-/** Commands to run the hub and see how it stands: serve, status, explain, playbook, audit. */
+/** Commands to run the hub and see how it stands: serve, status, explain, audit. */
 export function operateCommands(program: Command): void {
   program
     .command('serve')
@@ -126,32 +125,6 @@ export function operateCommands(program: Command): void {
             });
           const answer = await explainCustomer(hub.deps, tenantId, found[0]!.id, options.sequence, at);
           print(options, answer, () => explained(answer));
-        });
-      }),
-    );
-
-  program
-    .command('playbook')
-    .description('Install a playbook; --on switches it on (it counts from now, nothing in the past starts anything).')
-    .addHelpText('after', examples('rapport playbook overdue-chase', 'rapport playbook overdue-chase --on'))
-    .argument('<key>', 'such as overdue-chase')
-    .option('--on', 'switch it on')
-    .action(
-      command(async (key: string, _options: unknown, self: Command) => {
-        const options = self.optsWithGlobals<CommonOptions & { on?: boolean }>();
-        await withHub(async (hub) => {
-          const tenantId = await tenantOf(hub, options);
-          const now = hub.clock.now();
-          const sequence = await hub.db.tenant(tenantId, async (tx) => {
-            const row = await installPlaybook(tx, key, 'cli', now);
-            if (options.on) await switchSequence(tx, row, true, 'cli', row.version, now);
-            return row;
-          });
-          print(
-            options,
-            { id: sequence.id, key: sequence.key, on: options.on ?? false },
-            () => `${sequence.title} is installed${options.on ? ' and switched on' : ', switched off'}.`,
-          );
         });
       }),
     );

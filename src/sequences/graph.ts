@@ -112,9 +112,12 @@ export function graphErrors(definition: Definition): FieldError[] {
 
   const next = (step: Step): Step[] => successors(definition, step);
   const first = steps[0]!;
-  const alive = reached(first, next).add(first);
+  // A goal is come to from anywhere, and what follows it with it.
+  const alive = new Set(
+    [first, ...steps.filter((step) => 'goal' in step)].flatMap((root) => [root, ...reached(root, next)]),
+  );
   for (const step of steps)
-    if (!alive.has(step) && !('goal' in step))
+    if (!alive.has(step))
       errors.push({ path: place(step), message: `no way leads to "${step.id}"; let a step go on there, or remove it` });
   // A restart leads to the beginning: a round must take time too.
   const around = (step: Step): Step[] => ('restart' in step ? [first] : next(step));

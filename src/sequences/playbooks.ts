@@ -56,24 +56,38 @@ export function readPlaybook(text: string, name: string): Playbook {
   return value;
 }
 
-/** The playbooks that ship with the hub, by key. */
-export function shippedPlaybooks(): Map<string, Playbook> {
-  const files = readdirSync(FOLDER).filter((file) => file.endsWith('.yaml'));
-  return new Map(
+let shipped: ReadonlyMap<string, Playbook> | undefined;
+
+/** The playbooks that ship with the hub, by key. They are read once: nobody edits them while it runs. */
+export function shippedPlaybooks(): ReadonlyMap<string, Playbook> {
+  const files = shipped ? [] : readdirSync(FOLDER).filter((file) => file.endsWith('.yaml'));
+  shipped ??= new Map(
     files.map((file) => [
       path.basename(file, '.yaml'),
       readPlaybook(readFileSync(path.join(FOLDER, file), 'utf8'), file),
     ]),
   );
+  return shipped;
 }
 
 /**
- * Installs a playbook as a sequence of the tenant, switched off. Installing again changes nothing that was edited.
+ * Installs a playbook that ships with the hub, switched off. Installing again changes nothing that was edited.
  * @throws Problem when there is no such playbook
  */
 export async function installPlaybook(tx: Tx, key: string, by: string, now: Date): Promise<SequenceRow> {
   const playbook = shippedPlaybooks().get(key);
   if (!playbook) throw notFound('playbook', key);
+  return putPlaybook(tx, key, playbook, by, now);
+}
+
+/** Makes a playbook a sequence of the tenant, with its texts and surveys. What is there already stays as it was edited. */
+export async function putPlaybook(
+  tx: Tx,
+  key: string,
+  playbook: Playbook,
+  by: string,
+  now: Date,
+): Promise<SequenceRow> {
   const present = await findSequence(tx, playbook.sequence.key);
   if (present) return present;
   await putTemplates(tx, playbook, by, now);
@@ -98,9 +112,14 @@ export async function installPlaybook(tx: Tx, key: string, by: string, now: Date
   return (await findSequence(tx, playbook.sequence.key))!;
 }
 
+/** The texts of a playbook; those that are there already stay as they were edited. */
 async function putTemplates(tx: Tx, playbook: Playbook, by: string, now: Date): Promise<void> {
+  const nameOf = ({ key, channel, locale }: { key: string; channel: string; locale: string }): string =>
+    `${key} ${channel} ${locale}`;
+  const present = new Set((await listTemplates(tx)).map(nameOf));
   for (const [key, variants] of Object.entries(playbook.templates)) {
     for (const variant of variants) {
+      if (present.has(nameOf({ key, channel: variant.channel, locale: variant.locale ?? 'en' }))) continue;
       await putTemplate(
         tx,
         {

@@ -5,7 +5,7 @@ import { notFound, stale } from '../base/errors.ts';
 import type { App } from '../http/app.ts';
 import { caller, expectedVersion, ref, tag } from '../http/helpers.ts';
 import type { StartRuns } from '../triggers/detect.ts';
-import { createSequence, editSequence, installPlaybook, shippedPlaybooks, switchSequence } from './playbooks.ts';
+import { createSequence, editSequence, switchSequence } from './playbooks.ts';
 import type { SequencePorts } from './ports.ts';
 import { countRuns } from './runs.ts';
 import { Sequence } from './schema.ts';
@@ -18,7 +18,8 @@ export interface SequenceRouteDeps {
   start: StartRuns;
 }
 
-async function toSequence(tx: Tx, row: SequenceRow): Promise<Static<typeof Sequence>> {
+/** A sequence with its newest definition and how many enrolments it has, as it is shown. */
+export async function toSequence(tx: Tx, row: SequenceRow): Promise<Static<typeof Sequence>> {
   const counts = (await countRuns(tx)).filter((count) => count.sequence_id === row.id);
   return {
     id: row.id,
@@ -40,55 +41,13 @@ const DefinitionBody = Type.Object({}, { additionalProperties: true, description
 
 const KeyParams = Type.Object({ id: Type.String({ maxLength: 60, description: 'Id or key' }) });
 
-/** Playbooks, sequences and enrolments. */
+/** Sequences: made, edited as new versions, switched on and off. */
 export function sequenceRoutes(app: App, deps: SequenceRouteDeps): void {
   const load = async (tx: Tx, id: string): Promise<SequenceRow> => {
     const row = await findSequence(tx, id);
     if (!row) throw notFound('sequence', id);
     return row;
   };
-
-  app.get(
-    '/v1/playbooks',
-    {
-      config: { permission: 'read' },
-      schema: {
-        tags: ['sequences'],
-        summary: 'Ready-made sequences',
-        response: { 200: Type.Object({ items: Type.Array(Type.Unknown()) }) },
-      },
-    },
-    async () => ({
-      items: [...shippedPlaybooks()].map(([key, playbook]) => ({
-        key,
-        title: playbook.sequence.title,
-        description: playbook.description ?? '',
-        triggers: playbook.sequence.triggers,
-        steps: playbook.sequence.steps.length,
-      })),
-    }),
-  );
-
-  app.post(
-    '/v1/playbooks/:key/install',
-    {
-      config: { permission: 'integrate' },
-      schema: {
-        tags: ['sequences'],
-        summary: 'Install a playbook, switched off',
-        params: Type.Object({ key: Type.String({ maxLength: 60 }) }),
-        response: { 201: ref(Sequence) },
-      },
-    },
-    async (request, reply) => {
-      const { tenantId, actor } = caller(request);
-      const sequence = await deps.db.tenant(tenantId, async (tx) =>
-        toSequence(tx, await installPlaybook(tx, request.params.key, actor, deps.clock.now())),
-      );
-      tag(reply, sequence.version);
-      return reply.code(201).send(sequence);
-    },
-  );
 
   app.get(
     '/v1/sequences',

@@ -35,10 +35,12 @@ export interface Entered {
 /** The business key of an enrolment, by what the definition says makes a separate one. */
 export const keyOf = (
   { per }: Pick<Definition, 'per'>,
-  cause: { subject_kind: string; subject_id: string; business_key: string } | undefined,
+  cause: { trigger_name: string; subject_kind: string; subject_id: string; business_key: string } | undefined,
 ): string => {
   if (per === 'customer' || !cause) return 'customer';
-  return per === 'subject' ? `${cause.subject_kind}:${cause.subject_id}` : `occurrence:${cause.business_key}`;
+  return per === 'subject'
+    ? `${cause.subject_kind}:${cause.subject_id}`
+    : `occurrence:${cause.trigger_name}:${cause.business_key}`;
 };
 
 /**

@@ -1,4 +1,5 @@
 import { newId } from '../../../src/base/ids.ts';
+import { shippedPlaybooks } from '../../../src/sequences/playbooks.ts';
 import { definitionOf, NOW } from './facts.ts';
 import { attacksOn, type Surroundings } from './functions.ts';
 import type { Tenant } from './seed.ts';
@@ -93,10 +94,14 @@ export const SEQUENCES = [
   }),
   ...attacksOn('sequences/playbooks.ts', {
     installPlaybook: () => ['overdue-chase', 'x', NOW],
+    putPlaybook: () => ['overdue-chase', shippedPlaybooks().get('overdue-chase')!, 'x', NOW],
     createSequence: () => [edited('other'), 'x', NOW],
     checkDefinition: { args: () => [edited('other', 'private')], refuses: /private/ },
     editSequence: ({ named }) => [named('sequence'), edited('chase'), 'x', 1, NOW],
     switchSequence: ({ named }) => [named('sequence'), false, 'x', 1, NOW],
+  }),
+  ...attacksOn('sequences/routes.ts', {
+    toSequence: { args: ({ named }) => [named('sequence')], refuses: /has no version/ },
   }),
   ...attacksOn('sequences/runs.ts', {
     insertRuns: (victim) => [[newRun(victim)], NOW],
