@@ -123,7 +123,10 @@ export async function arrivalsOf(
     if (plan?.sequence.state !== 'active') return [];
     const { kind, id, label } = candidate.subject;
     const cause = { trigger: trigger.name, subject: label, occurrence: found[index] };
-    const subject = { subject_kind: kind, subject_id: id, business_key: candidate.businessKey };
+    const subject = {
+      ...{ trigger_name: trigger.name, subject_kind: kind, subject_id: id },
+      business_key: candidate.businessKey,
+    };
     const businessKey = keyOf(plan.definition, subject);
     return [{ at, arrival: { plan, customerId: candidate.customerId!, businessKey, cause, depth: 0 } }];
   });

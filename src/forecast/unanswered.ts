@@ -16,7 +16,10 @@ export async function unansweredArrivals(world: World, moments: readonly Moment[
     for (const { run, step } of moments) {
       const on = waitsUntil(run.entered_at ?? now, run.zone, settings);
       const at = instantOf(on, '00:00', run.zone);
-      const subject = { subject_kind: 'enrolment', subject_id: run.id, business_key: `${run.id}:${step.id}` };
+      const subject = {
+        ...{ trigger_name: trigger.name, subject_kind: 'enrolment', subject_id: run.id },
+        business_key: `${run.id}:${step.id}`,
+      };
       const arrival = {
         plan,
         customerId: run.customer_id,
