@@ -23,6 +23,7 @@ const { proofCommands } = await import('./cli/proof.ts');
 const { remapCommands } = await import('./cli/remap.ts');
 const { segmentCommands } = await import('./cli/segments.ts');
 const { scoreCommands } = await import('./cli/score.ts');
+const { surveyCommands } = await import('./cli/surveys.ts');
 const { triggerCommands } = await import('./cli/triggers.ts');
 
 // Whoever read our output has enough of it (`rapport audit export | head`): that is no failure of ours.
@@ -69,6 +70,7 @@ configurationCommands(program);
 careCommands(program);
 privacyCommands(program);
 proofCommands(program);
+surveyCommands(program);
 triggerCommands(program);
 
 // The list shows the first line of each; `rapport <command> --help` shows all of it.

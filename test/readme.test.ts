@@ -18,6 +18,7 @@ import { proofCommands } from '../src/cli/proof.ts';
 import { remapCommands } from '../src/cli/remap.ts';
 import { scoreCommands } from '../src/cli/score.ts';
 import { segmentCommands } from '../src/cli/segments.ts';
+import { surveyCommands } from '../src/cli/surveys.ts';
 import { triggerCommands } from '../src/cli/triggers.ts';
 import { scopesOf } from '../src/connections/oauth.ts';
 import type { Connector, OAuth2 } from '../src/kit/index.ts';
@@ -105,6 +106,7 @@ test('readme: every command, script, file and address that is named exists', asy
     segmentCommands,
     campaignCommands,
     configurationCommands,
+    surveyCommands,
     privacyCommands,
     proofCommands,
     triggerCommands,

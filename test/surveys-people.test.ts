@@ -6,6 +6,7 @@ import { findInvitation, invite, linkTo } from '../src/surveys/invitations.ts';
 import { findSurvey } from '../src/surveys/store.ts';
 import { open } from './support/forms.ts';
 import { apiFor, DAY } from './support/hub.ts';
+import { programEnv, run } from './support/processes.ts';
 import { beginStory, type Customer, type Row, type Story } from './support/story.ts';
 import { afterTheJob, fillIn, invited, putTexts, responsesOf, said } from './support/surveys.ts';
 
@@ -312,3 +313,16 @@ test('surveys: one link can be asked for only so often, others go on; its page a
   expect(answers.filter(({ status }) => status === 429).length).toBeGreaterThan(0);
   expect((await open(hers)).status).toBe(200);
 });
+
+test('surveys: the command line tells what came of a survey, and hands out links', async () => {
+  const env = await programEnv(story.hub.db.ownerUrl);
+  await story.must('POST', '/v1/surveys', nps('by-command'));
+  const ann = await story.customer();
+  const invited = await run(env, '--tenant', story.tenantId, 'surveys', 'by-command', '--invite', ann.email);
+  const token = /\/s\/(\S+)/.exec(invited.stdout)![1]!;
+  const told = JSON.parse((await run(env, '--tenant', story.tenantId, '--json', 'surveys', 'by-command')).stdout);
+  expect(told).toMatchObject({ survey: 'by-command', invited: 1, answered: 0 });
+  const closed = await run(env, '--tenant', story.tenantId, 'surveys', 'by-command', '--close');
+  expect(closed.stdout).toContain('"by-command" is closed');
+  expect((await open(`${story.url}/s/${token}`)).text).toContain('closed');
+}, 120_000);

@@ -1,4 +1,3 @@
-import { stringify } from 'csv-stringify/sync';
 import { type Static, Type } from 'typebox';
 import type { Database, Tx } from '../base/database.ts';
 import { invalid } from '../base/errors.ts';
@@ -11,6 +10,7 @@ import { surveyPage, thanksPage } from '../http/survey.ts';
 import { findSequence } from '../sequences/store.ts';
 import { LANGUAGES } from '../settings/schema.ts';
 import { setting, tenantZone } from '../settings/store.ts';
+import { answersCsv } from './csv.ts';
 import { firstShown, readForm, shownIn, turn } from './form.ts';
 import { surveyNamed } from './manage.ts';
 import { type AnswerRow, answersTo, type ResultFilter, resultsOf } from './results.ts';
@@ -72,45 +72,6 @@ function ofQuestion(
     nps: n === 0 || question?.kind !== 'nps' ? null : Math.round(((sum((v) => v >= 9) - sum((v) => v <= 6)) * 100) / n),
   };
 }
-
-/** A cell that a spreadsheet would take for a formula is made a text (OWASP, CSV injection). */
-const cell = (value: unknown): string => {
-  const text = value === undefined || value === null ? '' : Array.isArray(value) ? value.join(' | ') : String(value);
-  return typeof value === 'string' && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-};
-
-/** Answers as lines of a file, the questions of the latest version as columns. */
-function csvOf(survey: SurveyDefinition, rows: readonly AnswerRow[], head: boolean): string {
-  const keys = survey.questions.map(({ key }) => key);
-  const fixed = [
-    'answered_at',
-    'customer_id',
-    'customer',
-    'email',
-    'version',
-    'sequence',
-    'step',
-    'completed_by',
-    'score',
-  ];
-  return stringify([
-    ...(head ? [[...fixed, ...keys]] : []),
-    ...rows.map((row) => [
-      ...[
-        row.answered_at.toISOString(),
-        row.customer_id,
-        cell(row.customer_name),
-        cell(row.customer_email),
-        row.number,
-      ],
-      ...[row.sequence, row.step_id, row.completed_by, row.score],
-      ...keys.map((key) => cell(row.answers[key])),
-    ]),
-  ]);
-}
-
-/** Rows of the file that are read at once. */
-const CSV_PAGE = 1000;
 
 /** What came of a survey, and how its page looks. */
 export function surveyResultRoutes(app: App, deps: { db: Database }): void {
@@ -180,14 +141,7 @@ export function surveyResultRoutes(app: App, deps: { db: Database }): void {
         survey: await surveyNamed(tx, request.params.id),
         filter: await filterOf(tx, request.query, await tenantZone(tx)),
       }));
-      let text = '';
-      let before: string | undefined;
-      for (let first = true; first || before !== undefined; first = false) {
-        const page = { before, limit: CSV_PAGE };
-        const rows = await deps.db.tenant(tenantId, (tx) => answersTo(tx, survey.id, filter, page));
-        text += csvOf(survey.definition, rows, first);
-        before = rows.length === CSV_PAGE ? rows.at(-1)!.id : undefined;
-      }
+      const text = await answersCsv(deps.db, tenantId, survey, filter);
       return reply
         .type('text/csv; charset=utf-8')
         .header('content-disposition', `attachment; filename="${survey.key}.csv"`)

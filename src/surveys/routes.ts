@@ -185,7 +185,8 @@ export function surveyRoutes(app: App, deps: { db: Database; clock: Clock; links
   );
 }
 
-async function inviteByHand(
+/** A link for a customer; nothing is sent. @throws Problem when the survey is closed */
+export async function inviteByHand(
   links: LinkDeps,
   tx: Tx,
   survey: SurveyRow,

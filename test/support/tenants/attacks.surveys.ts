@@ -57,6 +57,9 @@ export const SURVEYS = [
     linkTo: (victim) => [LINKS, started(victim), NOW],
     dueInvitations: () => [NOW],
   }),
+  ...attacksOn('surveys/routes.ts', {
+    inviteByHand: (victim) => [LINKS, survey(victim), victim.ids.customer, 'x', NOW],
+  }),
   ...attacksOn('surveys/answer.ts', {
     keepPartial: (victim) => [started(victim), MINE, { happy: 1 }, NOW],
     handIn: (victim, { deps }) => [outside(deps), started(victim), MINE, { happy: 1 }, 'person', NOW],
