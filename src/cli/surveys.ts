@@ -85,7 +85,6 @@ async function csv(hub: Hub, tenantId: string, key: string, options: SurveyOptio
 
 async function invite(hub: Hub, tenantId: string, key: string, who: string, options: SurveyOptions): Promise<void> {
   const made = await hub.db.tenant(tenantId, async (tx) => {
-    const survey = await surveyNamed(tx, key);
     const [customer, ...more] = await lookUpCustomer(tx, who);
     if (!customer || more.length > 0)
       throw new Problem(
@@ -96,7 +95,7 @@ async function invite(hub: Hub, tenantId: string, key: string, who: string, opti
           fix: 'Name one by the e-mail address or id.',
         },
       );
-    return inviteByHand(hub.deps.content, tx, survey, customer.id, 'cli', hub.clock.now());
+    return inviteByHand(hub.deps.content, tx, { survey: key, customer: customer.id }, 'cli', hub.clock.now());
   });
   print(options, made, () => made.link);
 }

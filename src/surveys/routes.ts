@@ -174,27 +174,30 @@ export function surveyRoutes(app: App, deps: { db: Database; clock: Clock; links
     async (request, reply) => {
       const { tenantId, actor } = caller(request);
       const at = deps.clock.now();
-      const made = await deps.db.tenant(tenantId, async (tx) => {
-        const survey = await surveyNamed(tx, request.params.id);
-        const customer = await findCustomer(tx, request.body.customerId);
-        if (!customer) throw notFound('customer', request.body.customerId);
-        return inviteByHand(deps.links, tx, survey, customer.id, actor, at);
-      });
+      const asked = { survey: request.params.id, customer: request.body.customerId };
+      const made = await deps.db.tenant(tenantId, (tx) => inviteByHand(deps.links, tx, asked, actor, at));
       return reply.code(201).send(made);
     },
   );
 }
 
-/** A link for a customer; nothing is sent. @throws Problem when the survey is closed */
+/**
+ * A link for a customer; nothing is sent.
+ * @param asked id or key of the survey, and id of the customer
+ * @throws Problem when there is no such survey or customer, or the survey is closed
+ */
 export async function inviteByHand(
   links: LinkDeps,
   tx: Tx,
-  survey: SurveyRow,
-  customerId: string,
+  asked: { survey: string; customer: string },
   actor: string,
   at: Date,
 ): Promise<{ id: string; customerId: string; link: string }> {
+  const survey = await surveyNamed(tx, asked.survey);
+  const customer = await findCustomer(tx, asked.customer);
+  if (!customer) throw notFound('customer', asked.customer);
   if (survey.state === 'closed') throw conflict('This survey is closed.', 'Open it first: POST /v1/surveys/{id}/open.');
+  const { id: customerId } = customer;
   const row = await invite(tx, survey, { customerId, by: actor }, at);
   await appendEvents(tx, [
     {

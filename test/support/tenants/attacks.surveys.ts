@@ -58,7 +58,10 @@ export const SURVEYS = [
     dueInvitations: () => [NOW],
   }),
   ...attacksOn('surveys/routes.ts', {
-    inviteByHand: (victim) => [LINKS, survey(victim), victim.ids.customer, 'x', NOW],
+    inviteByHand: {
+      args: ({ ids }) => [LINKS, { survey: ids.survey, customer: ids.customer }, 'x', NOW],
+      refuses: /no survey/,
+    },
   }),
   ...attacksOn('surveys/answer.ts', {
     keepPartial: (victim) => [started(victim), MINE, { happy: 1 }, NOW],
