@@ -98,7 +98,7 @@ async function cancel(tx: Tx, runIds: readonly string[], now: Date): Promise<num
 /** Of these enrolments, those of which something went out. */
 async function outOf(tx: Tx, runIds: readonly string[]): Promise<Set<string>> {
   const { rows } = await tx.query<{ run_id: string }>(
-    `select distinct q.run_id from action_request q where q.tenant_id = $1 and q.run_id = any($2) and ${OUT}`,
+    `select distinct q.run_id from action_request q where q.tenant_id = $1 and q.run_id = any($2) and q.state in ('sending', 'sent', 'unknown')`,
     [tx.tenantId, runIds],
   );
   return new Set(rows.map((row) => row.run_id));
