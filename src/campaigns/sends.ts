@@ -26,7 +26,7 @@ export async function noteSends(tx: Tx, requests: readonly RequestRow[], now: Da
   if (facing.length === 0) return [];
   const { rows } = await tx.query<SendScope & { customer_id: string; sent: boolean }>(
     `insert into sequence_send (tenant_id, request_id, sequence_id, campaign_id, run_id, step_id, customer_id, channel, sent, at, trouble, trouble_at)
-     select $1::uuid, i.id, r.sequence_id, r.campaign_id, r.id, i.step, i.customer, i.channel, i.trouble is null,
+     select r.tenant_id, i.id, r.sequence_id, r.campaign_id, r.id, i.step, i.customer, i.channel, i.trouble is null,
        coalesce((select max(a.started_at) from action_attempt a where a.tenant_id = $1 and a.request_id = i.id), $8), i.trouble,
        case when i.trouble is not null then $8::timestamptz end
      from unnest($2::uuid[], $3::uuid[], $4::text[], $5::uuid[], $6::text[], $7::text[]) as i(id, run, step, customer, channel, trouble)
