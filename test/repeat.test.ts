@@ -190,7 +190,7 @@ test('repeat: the story is the one that is meant', () => {
   expect(vendors.crm).toMatchObject({ tasks: 1, meetings: 1 });
   expect(vendors.chats).toMatchObject({ messages: 1, updated: 1 });
   expect(enrolment).toEqual(['done', 'people', 'handed over']);
-  expect(actions.map((action) => (action as string[])[2])).toEqual(Array.from({ length: 7 }, () => 'sent'));
+  expect(actions.map((action) => (action as string[])[2])).toEqual(Array.from({ length: 8 }, () => 'sent'));
 });
 
 test('repeat: what was fetched earlier and is stored later does not replace what is newer', async () => {

@@ -90,7 +90,7 @@ async function runsOfEscalations(tx: Tx, ids: readonly string[]): Promise<Map<st
 async function loadRuns(tx: Tx, ids: readonly string[]): Promise<Map<string, RunAbout>> {
   if (ids.length === 0) return new Map();
   const { rows } = await tx.query<RunAbout>(
-    `select r.id, r.customer_id, r.start_on, r.cause, (select c.title from campaign c where c.tenant_id = r.tenant_id and c.id = r.campaign_id) as campaign, s.key as sequence_key, s.title as sequence_title, v.definition -> 'values' as values
+    `select r.id, r.customer_id, r.start_on, r.cause, (select c.title from campaign c where c.tenant_id = $1 and c.id = r.campaign_id) as campaign, s.key as sequence_key, s.title as sequence_title, v.definition -> 'values' as values
      from run r join sequence s on s.tenant_id = r.tenant_id and s.id = r.sequence_id
        join sequence_version v on v.tenant_id = r.tenant_id and v.sequence_id = r.sequence_id and v.number = r.version
      where r.tenant_id = $1 and r.id = any($2)`,

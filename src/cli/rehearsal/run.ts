@@ -107,15 +107,17 @@ async function passUntil({ hub, clock }: Theatre, scene: Scene, until: Date): Pr
  * held waits for a person, not for the clock.
  */
 async function nextWork({ hub, tenantId }: Scene): Promise<Date | undefined> {
-  const { rows } = await hub.db.tenant(tenantId, (tx) =>
+  const { rows: asked } = await hub.db.statement<{ at: Date | null }>(
+    "select min(next_due) as at from tenant_due where tenant_id = $1 and next_due < 'infinity' and kind in ('runs', 'reconcile', 'campaigns')",
+    [tenantId],
+  );
+  const { rows: planned } = await hub.db.tenant(tenantId, (tx) =>
     tx.query<{ at: Date | null }>(
-      `select least(
-         (select min(next_due) from tenant_due where tenant_id = $1 and next_due < 'infinity' and kind in ('runs', 'reconcile', 'campaigns')),
-         (select min(not_before) from action_request where tenant_id = $1 and state = 'planned' and not held)) as at`,
+      "select min(not_before) as at from action_request where tenant_id = $1 and state = 'planned' and not held",
       [tenantId],
     ),
   );
-  return rows[0]?.at ?? undefined;
+  return [...asked, ...planned].flatMap(({ at }) => at ?? []).sort((a, b) => a.getTime() - b.getTime())[0];
 }
 
 /** A business with the stage connected, the customer known, and the sequence switched on. */
