@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { newId } from '../src/base/ids.ts';
 import { addDays, instantOf, localDate } from '../src/base/time.ts';
 import { Agenda } from '../src/forecast/queue.ts';
 import { beginStory, type Customer, type Row, type Story, ZONE } from './support/story.ts';
@@ -228,4 +229,32 @@ test('forecast: a draft is drawn against what is active, with who gets more and 
   expect(mine.messages.map(({ step, on }: Row) => `${step} ${on}`)).toContain(`wish ${birthday}`);
   expect(mine.messages.every(({ customer }: Row) => customer.id === people[3]!.id)).toBe(true);
   expect((await story.api('POST', '/v1/forecast', { days: 631 })).status).toBe(400);
+});
+
+test('forecast: people who wait for their turn in a campaign are foretold for that turn', async () => {
+  const ben = people[2]!;
+  const due = instantOf(addDays(today(), 4), '10:00', ZONE);
+  const [care] = await story.rows("select id from sequence where tenant_id = $1 and key = 'care'");
+  const campaign = newId();
+  await story.rows(
+    `insert into campaign (tenant_id, id, key, title, sequence_id, audience, entry, open, holdout_percent, state, created_at, created_by, updated_at)
+     values ($1, $2, 'spring', 'Spring', $3, '{}', '{"mode": "from_now"}', false, 0, 'running', $4, 'test', $4)`,
+    ...[campaign, care!.id, story.clock.now()],
+  );
+  const member = (id: string, heldOut: boolean): Promise<Row[]> =>
+    story.rows(
+      `insert into campaign_member (tenant_id, campaign_id, customer_id, state, held_out, later, place, due_at, updated_at)
+       values ($1, $2, $3, 'waiting', $4, false, 1, $5, $6)`,
+      ...[campaign, id, heldOut, due, story.clock.now()],
+    );
+  await member(ben.id, false);
+  await member(people[1]!.id, true);
+  const foretold = async (who: Customer): Promise<string[]> =>
+    (await story.must('POST', '/v1/forecast', { days: 20, customer: who.id })).messages
+      .filter(({ sequence }: Row) => sequence === 'care')
+      .map(({ on, step }: Row) => `${on} ${step}`);
+  expect(await foretold(ben)).toEqual(
+    [4, 6, 13].map((day, at) => `${addDays(today(), day)} ${['first', 'long', 'last'][at]}`),
+  );
+  expect(await foretold(people[1]!)).toEqual([]);
 });

@@ -4,6 +4,7 @@ import { tenantZone } from '../settings/store.ts';
 import { arrivalsOf, type Outlook, outlook } from './arrivals.ts';
 import { Days } from './deciding.ts';
 import { type Draft, expect, loadWorld } from './load.ts';
+import { membersWaiting, turnsAhead } from './waiting.ts';
 import { dayAfter, walk } from './walk.ts';
 import type { Coming, World } from './world.ts';
 
@@ -41,7 +42,8 @@ export async function lookAhead(deps: ActionDeps, tenantId: string, asked: Asked
     const customers = customerId ? [customerId] : undefined;
     const world = await loadWorld(deps, tx, { now, customers, draft });
     const own = foreseen.filter(({ candidate }) => !customerId || candidate.customerId === customerId);
-    await expect(world, await arrivalsOf(world, own, now));
+    const members = turnsAhead(world, await membersWaiting(tx, until, customerId), now);
+    await expect(world, [...(await arrivalsOf(world, own, now)), ...members]);
     const days = new Days(world);
     await walk(world, days, until);
     const { coming, internal, held, people } = world;

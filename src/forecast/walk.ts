@@ -74,7 +74,11 @@ async function arrive(world: World, work: ImaginedWork, arrivals: readonly Arriv
     if (refused && !arrival.forced) continue;
     if (running) Object.assign(running, { state: 'exited', ended_at: work.now });
     const [zone, ordinal] = [zoneIn(world, customerId), (same[0]?.ordinal ?? 0) + 1];
-    const entry = { plan, customer_id: customerId, business_key: businessKey, cause, depth, zone, ordinal };
+    const { startOn, stepId, campaignId } = arrival;
+    const entry = {
+      ...{ plan, customer_id: customerId, business_key: businessKey, cause, depth, zone, ordinal },
+      ...{ startOn, stepId, campaignId },
+    };
     // Of two at the same moment the second finds the first.
     if (
       !entering.some(
@@ -100,6 +104,9 @@ const staysOf = ({ stays }: World, sequenceId: string, customerId: string): RunR
 
 interface Entering extends Pick<RunRow, 'customer_id' | 'business_key' | 'cause' | 'depth' | 'zone' | 'ordinal'> {
   plan: Plan;
+  startOn?: string | undefined;
+  stepId?: string | undefined;
+  campaignId?: string | undefined;
 }
 
 /** A key of rows that only this rehearsal sees: those that are stored keep theirs. */
@@ -109,9 +116,10 @@ const imaginedKey = (): string => `imagined ${newId()}`;
 async function begin(world: World, entering: readonly Entering[], now: Date): Promise<Traveller[]> {
   const rows = await insertRuns(
     world.tx,
-    entering.map(({ plan, ...entry }) => ({
+    entering.map(({ plan, startOn, stepId, campaignId, ...entry }) => ({
       ...{ ...entry, business_key: imaginedKey(), sequence_id: plan.sequence.id, version: plan.version },
-      ...{ step_id: plan.definition.steps[0]!.id, start_on: localDate(now, entry.zone) },
+      ...{ step_id: stepId ?? plan.definition.steps[0]!.id, start_on: startOn ?? localDate(now, entry.zone) },
+      ...(campaignId ? { campaign_id: campaignId } : {}),
     })),
     now,
   );

@@ -34,6 +34,10 @@ export interface Arrival {
   businessKey: string;
   cause: Record<string, unknown>;
   depth: number;
+  /** Day 0, when it is not the day it comes, and where it begins, when not at the first step. */
+  startOn?: LocalDate;
+  stepId?: string;
+  campaignId?: string;
   /** Enters whatever the rules say. */
   forced?: boolean;
 }
