@@ -44,7 +44,7 @@ export const FORECAST = [
     },
   }),
   ...attacksOn('forecast/arrivals.ts', { outlook: () => [NOW, LATER, undefined] }),
-  ...attacksOn('forecast/waiting.ts', { membersWaiting: ({ ids }) => [LATER, ids.customer] }),
+  ...attacksOn('forecast/waiting.ts', { membersWaiting: ({ ids }) => [LATER, ids.customer2] }),
   ...attacksOn('forecast/load.ts', {
     loadWorld: {
       args: ({ ids }, { deps }) => [deps, { now: NOW, customers: [ids.customer] }],
