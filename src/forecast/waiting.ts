@@ -32,7 +32,12 @@ export const turnsAhead = (world: World, members: readonly Member[], now: Date):
     const plan = world.plans.get(member.sequence_id);
     if (plan?.sequence.state !== 'active') return [];
     const { customer_id: customerId, campaign_id: campaignId, due_at, as_if, start_on, step_id } = member;
-    const subject = { subject_kind: 'campaign', subject_id: campaignId, business_key: `${campaignId}:${customerId}` };
+    const subject = {
+      trigger_name: 'promotion.activated',
+      subject_kind: 'campaign',
+      subject_id: campaignId,
+      business_key: `${campaignId}:${customerId}`,
+    };
     const known = plan.definition.steps.some(({ id }) => id === step_id);
     const arrival: Arrival = {
       ...{ plan, customerId, businessKey: keyOf(plan.definition, subject), depth: 0, campaignId },
