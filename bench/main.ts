@@ -14,6 +14,7 @@ const BENCHES: Record<string, () => Promise<Result>> = {
   sandbox: async () => (await import('./sandbox.ts')).sandbox(),
   mapping: async () => (await import('./mapping.ts')).mapping(),
   dispatch: async () => (await import('./dispatch.ts')).dispatch(),
+  advance: async () => (await import('./advance.ts')).advanceBench(),
   segments: async () => (await import('./segments.ts')).segments(),
   score: async () => (await import('./score.ts')).score(),
   detect: async () => (await import('./detect.ts')).detect(),

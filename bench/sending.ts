@@ -63,8 +63,11 @@ export interface Business {
   sent(): Promise<number>;
 }
 
-/** A hub that only sends, with a local platform in a process of its own. */
-export async function startSending(): Promise<Sending> {
+/**
+ * A hub that only sends, with a local platform in a process of its own.
+ * @param roles what it does besides
+ */
+export async function startSending(roles = 'dispatch'): Promise<Sending> {
   const vendor = fork(fileURLToPath(new URL('./vendor.ts', import.meta.url)));
   const port = await new Promise<number>((resolve) =>
     vendor.once('message', (message: { port: number }) => resolve(message.port)),
@@ -75,7 +78,7 @@ export async function startSending(): Promise<Sending> {
   const hub = await startHub({
     config: loadConfig({
       RAPPORT_DATA: folder,
-      ROLES: 'dispatch',
+      ROLES: roles,
       BENCH_HOST_API: origin,
       RAPPORT_ALLOW_PRIVATE: '127.0.0.1',
     }),

@@ -39,15 +39,19 @@ function jumps(step: Step): { path: string; to: string }[] {
   ];
 }
 
-/** Whether something comes after the step without being named: the next of the list, or what `next` says. */
-const goesOn = (step: Step): boolean => !('end' in step || 'restart' in step || 'hand_over' in step || 'split' in step);
+/**
+ * Whether something comes after the step without being named by its kind: the next of the list, or what `next` says. A
+ * step that is left out goes on like that, whatever its kind.
+ */
+const goesOn = (step: Step): boolean =>
+  step.only_if !== undefined || !('end' in step || 'restart' in step || 'hand_over' in step || 'split' in step);
 
 /** Every step that may come directly after one; none at the end. Restarts are not followed. */
 export function successors(definition: Pick<Definition, 'steps'>, step: Step): Step[] {
   const found = jumps(step).flatMap(({ path, to }) =>
     to === END || (path === 'next' && !goesOn(step)) ? [] : (definition.steps.find(({ id }) => id === to) ?? []),
   );
-  const branchesOut = 'branch' in step && step.branch.else !== undefined;
+  const branchesOut = 'branch' in step && step.branch.else !== undefined && step.only_if === undefined;
   const plain = goesOn(step) && step.next === undefined && !branchesOut ? stepAfter(definition, step) : undefined;
   return [...new Set(plain ? [...found, plain] : found)];
 }
@@ -55,6 +59,7 @@ export function successors(definition: Pick<Definition, 'steps'>, step: Step): S
 /** Whether a step takes time whatever happens, so that a circle through it cannot spin. */
 function takesTime(step: Step): boolean {
   if (step.day !== undefined && step.day > 0) return true;
+  if (step.only_if !== undefined) return false;
   if ('await_answer' in step) return true;
   if (!('wait' in step) || 'until' in step.wait || 'until_date' in step.wait) return false;
   const { days = 0, hours = 0, minutes = 0 } = step.wait;
@@ -120,7 +125,7 @@ export function graphErrors(definition: Definition): FieldError[] {
     if (!alive.has(step))
       errors.push({ path: place(step), message: `no way leads to "${step.id}"; let a step go on there, or remove it` });
   // A restart leads to the beginning: a round must take time too.
-  const around = (step: Step): Step[] => ('restart' in step ? [first] : next(step));
+  const around = (step: Step): Step[] => ('restart' in step ? [first, ...next(step)] : next(step));
   const spins = steps.find(
     (step) => !takesTime(step) && reached(step, (at) => around(at).filter((to) => !takesTime(to))).has(step),
   );
