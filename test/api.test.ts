@@ -28,6 +28,10 @@ const READS = [
   'POST /v1/triggers/try',
   'POST /v1/conditions/check',
   'POST /v1/conditions/try',
+  'POST /v1/campaigns/{id}/preview',
+  'POST /v1/forecast',
+  'POST /v1/sequences/{id}/try',
+  'POST /v1/templates/preview',
 ];
 
 const nameOf = (operation: Operation): string => `${operation.method} ${operation.path}`;

@@ -39,6 +39,7 @@ test('shadow: the whole chase is decided and written down, staff and customer ar
     '2026-03-02 friendly email',
     '2026-03-08 firm sms',
     '2026-03-15 final email',
+    '2026-03-15 invoice-again native',
     '2026-03-18 people calendar',
     '2026-03-18 people chat',
     '2026-03-18 people task',

@@ -70,7 +70,13 @@ function call(api: Api, operation: Operation): Promise<Answer> {
   const id = (OTHERS[operation.name] ?? RESOURCES[resourceOf(operation)]!)(victim.ids);
   const needs = (wanted: string): boolean => operation.parameters.some(({ name }) => name === wanted);
   const platform = operation.path.includes('{connector}');
-  const needed = needs('reason') ? `?${REASON}` : platform && needs('connectionId') ? `?connectionId=${id}` : '';
+  const needed = needs('runs')
+    ? '?runs=stop'
+    : needs('reason')
+      ? `?${REASON}`
+      : platform && needs('connectionId')
+        ? `?connectionId=${id}`
+        : '';
   const path = operation.path
     .replace('{id}', id)
     .replace('{customerId}', victim.ids.customer)

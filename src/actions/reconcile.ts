@@ -8,10 +8,15 @@ import type { ActionDeps } from './deps.ts';
 import { afterEnd } from './ending.ts';
 import { MAX_ATTEMPTS } from './send.ts';
 import type { RequestRow } from './store.ts';
-import { expireSending, nextLook, noteStillUnknown, settleRequest, unknownRequests } from './transitions.ts';
+import {
+  expireSending,
+  FIRST_LOOK_MS,
+  nextLook,
+  noteStillUnknown,
+  settleRequest,
+  unknownRequests,
+} from './transitions.ts';
 
-/** Between two looks at the same unknown, at first. */
-const LOOK_EVERY_MS = 60_000;
 /** Later they come as far apart as a share of its age, and never further than this. */
 const LOOK_AT_LEAST_MS = 3_600_000;
 const SHARE_OF_AGE = 0.25;
@@ -54,7 +59,7 @@ async function staysUnknown(
   const now = deps.clock.now();
   await deps.db.tenant(tenantId, async (tx) => {
     const age = now.getTime() - (request.committed_at ?? request.created_at).getTime();
-    const pause = Math.min(Math.max(age * SHARE_OF_AGE, LOOK_EVERY_MS), LOOK_AT_LEAST_MS);
+    const pause = Math.min(Math.max(age * SHARE_OF_AGE, FIRST_LOOK_MS), LOOK_AT_LEAST_MS);
     await noteStillUnknown(tx, request.id, detail, new Date(now.getTime() + (final ? DAY_MS : pause)), now);
     const tooLong = age > WAIT_AT_MOST_MS;
     if (request.run_id && (final || tooLong)) {

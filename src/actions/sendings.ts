@@ -1,6 +1,6 @@
 import { bulk, type Tx } from '../base/database.ts';
 import { ALL, type RequestRow } from './store.ts';
-import { type Settlement, stateOf } from './transitions.ts';
+import { notBeforeOf, type Settlement, stateOf } from './transitions.ts';
 
 const COLUMNS = [
   { name: 'id', type: 'uuid' },
@@ -82,7 +82,7 @@ export async function settleSendings(
       native_id: settlement.nativeId,
       native_url: settlement.nativeUrl,
       native_state: settlement.nativeState,
-      not_before: settlement.notBefore,
+      not_before: notBeforeOf(settlement, now),
       status: settlement.status,
       error_kind: settlement.errorKind,
     })),

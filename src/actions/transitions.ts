@@ -103,6 +103,9 @@ export async function postponeRequests(
   );
 }
 
+/** The platform is asked about an unknown not before this: what was just done may not show yet, and what fails needs rest. */
+export const FIRST_LOOK_MS = 60_000;
+
 export interface Settlement {
   id: string;
   state: 'sent' | 'failed' | 'skipped' | 'unknown' | 'planned';
@@ -118,6 +121,10 @@ export interface Settlement {
   /** What the fields it wrote hold now, as far as the answer told. */
   stored?: readonly StoredField[];
 }
+
+/** When something settled comes up again: as it says, and an unknown after its first rest. */
+export const notBeforeOf = ({ notBefore, state }: Pick<Settlement, 'notBefore' | 'state'>, now: Date): Date | null =>
+  notBefore ?? (state === 'unknown' ? new Date(now.getTime() + FIRST_LOOK_MS) : null);
 
 /** What came of sending. Only the holder of the lease settles. */
 export async function settleRequest(
@@ -143,7 +150,7 @@ export async function settleRequest(
         settlement.nativeUrl ?? null,
         settlement.nativeState ?? null,
         now,
-        settlement.notBefore ?? null,
+        notBeforeOf(settlement, now),
         owner ?? null,
       ],
     ),
@@ -180,7 +187,7 @@ export async function expireSending(tx: Tx, now: Date): Promise<RequestRow[]> {
 /** Requests with an unknown outcome of which the platform is to be asked now, those that waited longest first. */
 export async function unknownRequests(tx: Tx, now: Date, limit: number): Promise<RequestRow[]> {
   const { rows } = await tx.query<RequestRow>(
-    `select ${ALL} from action_request where tenant_id = $1 and state = 'unknown' and not_before <= $2 order by not_before limit $3`,
+    `select ${ALL} from action_request where tenant_id = $1 and state = 'unknown' and not_before <= $2 order by not_before, id limit $3`,
     [tx.tenantId, now, limit],
   );
   return rows;

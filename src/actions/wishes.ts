@@ -164,7 +164,7 @@ async function preferredChannels(tx: Tx, customerIds: readonly string[]): Promis
   if (customerIds.length === 0) return new Map();
   const { rows } = await tx.query<{ customer_id: string; channel: string }>(
     `select distinct on (customer_id) customer_id, channel from activity
-     where tenant_id = $1 and customer_id = any($2) and direction = 'in' and channel is not null and automatic is not true and deleted_at is null
+     where tenant_id = $1 and customer_id = any($2) and direction = 'in' and kind not in ('note', 'task') and channel is not null and automatic is not true and deleted_at is null
      order by customer_id, occurred_at desc`,
     [tx.tenantId, customerIds],
   );

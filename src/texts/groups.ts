@@ -63,7 +63,7 @@ export const GROUPS: Record<string, VariableGroup> = {
       language: ['text', 'Language, two letters', 'en'],
       birthday: ['text', 'Birthday as MM-DD, or with the year in front', '1984-05-17'],
       since: ['date', 'Known since', '2023-04-02'],
-      id: ['text', 'Id of the customer in the hub', '0190a0c4-0000-7000-8000-000000000001'],
+      id: ['text', 'Id of the customer in the hub', '3f2b8a10-5c4d-4e6f-8a90-1b2c3d4e5f60'],
     },
     open: {
       under: 'custom',
