@@ -3,6 +3,7 @@ import { attempt } from '../base/attempt.ts';
 import type { Tx } from '../base/database.ts';
 import { putAside } from './aside.ts';
 import { proceed } from './engine.ts';
+import type { Journey } from './moments.ts';
 import type { SequencePorts } from './ports.ts';
 import { type RunRow, saveRuns } from './runs.ts';
 import { loadDefinition } from './store.ts';
@@ -13,19 +14,16 @@ import { loadDefinition } from './store.ts';
  */
 export async function moveBatch(ports: SequencePorts, tx: Tx, runs: readonly RunRow[], now: Date): Promise<void> {
   if (runs.length === 0) return;
-  const move = async (): Promise<void> =>
-    proceed(
-      ports,
-      tx,
-      await Promise.all(
+  const move = async (): Promise<void> => {
+    const journeys: Journey[] = [];
+    for (const run of runs)
+      journeys.push({
         // What a failed try did to a row in memory must not outlive it.
-        runs.map(async (run) => ({
-          run: { ...run },
-          definition: await loadDefinition(tx, run.sequence_id, run.version),
-        })),
-      ),
-      now,
-    );
+        run: { ...run },
+        definition: await loadDefinition(tx, run.sequence_id, run.version),
+      });
+    await proceed(ports, tx, journeys, now);
+  };
   const failure = await attempt(tx, move);
   if (failure === undefined) return;
   if (runs.length > 1) for (const run of runs) await moveBatch(ports, tx, [run], now);

@@ -8,6 +8,7 @@ import { Definition } from './schema.ts';
 import { type Happening, STEP_KINDS, Step, stepKind } from './steps.ts';
 import type { When } from './tests.schema.ts';
 import { textErrorsOf } from './texts.ts';
+import { isDateField } from './waiting.ts';
 
 /** What a definition may name. What is absent is not checked. */
 export interface Known {
@@ -166,6 +167,17 @@ function referenceErrors(definition: Definition, step: Step, known: Known): Fiel
 function timeErrors(step: Step): FieldError[] {
   if ('wait' in step && Object.keys(step.wait).length === 0)
     return [{ path: 'wait', message: 'needs days, hours or minutes' }];
+  if ('wait' in step && 'until_date' in step.wait) {
+    const { field } = step.wait.until_date;
+    return field.startsWith('trigger.') || isDateField(field)
+      ? []
+      : [
+          {
+            path: 'wait.until_date.field',
+            message: `"${field}" is no date of the customer, their company or the trigger`,
+          },
+        ];
+  }
   if (!('wait_for' in step)) return [];
   const { days = 0, hours = 0, minutes = 0 } = step.wait_for.timeout;
   return days + hours + minutes === 0

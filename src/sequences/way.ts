@@ -1,4 +1,4 @@
-import { insertRows, one, type Tx } from '../base/database.ts';
+import { insertRows, type Tx } from '../base/database.ts';
 import { newId } from '../base/ids.ts';
 import type { RunRow } from './runs.ts';
 
@@ -91,16 +91,6 @@ export async function outcomesOfSteps(
     [tx.tenantId, places.map((place) => place.runId), places.map((place) => place.stepId)],
   );
   return rows.map((row) => row.outcome ?? undefined);
-}
-
-/** When a run entered the step it stands at. */
-export async function enteredAt(tx: Tx, run: Pick<RunRow, 'id' | 'step_id' | 'visit'>): Promise<Date | undefined> {
-  return one(
-    await tx.query<{ entered_at: Date }>(
-      'select entered_at from run_step where tenant_id = $1 and run_id = $2 and step_id = $3 and visit = $4',
-      [tx.tenantId, run.id, run.step_id, run.visit],
-    ),
-  )?.entered_at;
 }
 
 /** The way of a run so far, in the order it was gone. */

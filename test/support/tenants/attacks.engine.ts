@@ -31,7 +31,6 @@ export const ENGINE = [
     leaveStep: ({ named }) => [named('run'), 'x', null, NOW],
     visitsOf: ({ named }) => [[named('run')]],
     outcomesOfSteps: ({ ids }) => [[{ runId: ids.run, stepId: 'people' }]],
-    enteredAt: ({ named }) => [{ ...named('run'), step_id: 'friendly' }],
     stepsOfRun: ({ ids }) => [ids.run],
   }),
   ...attacksOn('sequences/causes.ts', {
