@@ -54,15 +54,7 @@ async function occurrences(tx: Tx, { customerId, sequence, at }: Accounting): Pr
 }
 
 async function steps(tx: Tx, { customerId, sequence, at }: Accounting): Promise<Line[]> {
-  const { rows } = await tx.query<{
-    sequence: string;
-    step_id: string;
-    entered_at: Date;
-    left_at: Date | null;
-    outcome: string | null;
-    detail: string | null;
-    shadow: boolean;
-  }>(
+  const { rows } = await tx.query<Parameters<typeof lineOfStep>[0]>(
     `select q.title as sequence, s.step_id, s.entered_at, s.left_at, s.outcome, s.detail, r.shadow from run r
        join run_step s on s.tenant_id = r.tenant_id and s.run_id = r.id join sequence q on q.tenant_id = r.tenant_id and q.id = r.sequence_id
      where r.tenant_id = $1 and r.customer_id = $2 and s.entered_at <= $3 and ($4::uuid is null or r.sequence_id = $4) order by s.entered_at desc limit $5`,

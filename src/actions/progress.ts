@@ -12,6 +12,7 @@ import { setting } from '../settings/store.ts';
 import type { ActionDeps } from './deps.ts';
 import { loadRoutes, type Routes } from './routing.ts';
 import { insertRequest } from './store.ts';
+import { supersede } from './writeback.sql.ts';
 
 type Target = SettingValue<'progressWriteBack'>['to'][number];
 
@@ -113,23 +114,30 @@ async function tellTarget(
     tx,
     records.map(({ customer_id }) => customer_id),
   );
-  let planned = 0;
-  for (const record of records) {
+  const outdated = records.flatMap((record) => {
     const told = progress.get(record.customer_id) ?? { enrolment: null, nextStep: null };
     const same = record.enrolment === told.enrolment && record.next_step === told.nextStep;
-    if (same && sameValue(record.names ?? names, names)) continue;
+    if (same && sameValue(record.names ?? names, names)) return [];
+    const key = `progress:${target.connection}:${record.stream_id}:${encodeURIComponent(record.remote_id)}:`;
+    return [{ record, told, key }];
+  });
+  await supersede(
+    tx,
+    outdated.map(({ record, key }) => ({ customerId: record.customer_id, key })),
+    now,
+  );
+  let planned = 0;
+  for (const { record, told, key } of outdated) {
     const fields = Object.fromEntries(
       Object.entries(names).map(([name, field]) => [field, told[name as keyof Progress] ?? '']),
     );
-    const place = `progress:${target.connection}:${record.stream_id}:${encodeURIComponent(record.remote_id)}`;
-    await supersede(tx, record.customer_id, `${place}:`, now);
     const made = await insertRequest(
       tx,
       {
         ...{ kind: 'update_field', channel: 'native', recipient: record.customer_id, class: 'internal' },
         ...{ customer_id: record.customer_id, connection_id: target.connection, created_by: 'progress' },
         plan: { type: 'direct', input: { object: 'contact', id: record.remote_id, fields } },
-        idempotency_key: `${place}:${record.revision + 1}`,
+        idempotency_key: `${key}${record.revision + 1}`,
       },
       now,
     );
@@ -190,14 +198,6 @@ async function progressOf(tx: Tx, customerIds: readonly string[]): Promise<Map<s
         { enrolment: [...titles].sort().join(', ').slice(0, LONGEST), nextStep: first?.text.slice(0, LONGEST) ?? null },
       ];
     }),
-  );
-}
-
-async function supersede(tx: Tx, customerId: string, key: string, now: Date): Promise<void> {
-  await tx.query(
-    `update action_request set state = 'skipped', reason = 'superseded', reason_detail = 'It changed again before it was written.', held = false, ended_at = $4, updated_at = $4, version = version + 1
-     where tenant_id = $1 and customer_id = $2 and state in ('planned', 'committed') and starts_with(idempotency_key, $3)`,
-    [tx.tenantId, customerId, key, now],
   );
 }
 

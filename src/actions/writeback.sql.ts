@@ -116,7 +116,7 @@ export async function supersede(
   now: Date,
 ): Promise<number> {
   const { rowCount } = await tx.query(
-    `update action_request r set state = 'skipped', reason = 'superseded', reason_detail = 'The score changed again before it was written.', held = false,
+    `update action_request r set state = 'skipped', reason = 'superseded', reason_detail = 'It changed again before it was written.', held = false,
        ended_at = $4, updated_at = $4, version = version + 1
      from unnest($2::uuid[], $3::text[]) as i(customer_id, key)
      where r.tenant_id = $1 and r.customer_id = i.customer_id and r.state in ('planned', 'committed') and starts_with(r.idempotency_key, i.key)`,

@@ -25,16 +25,6 @@ interface Own {
   suppressions: Loaded['suppressions'];
 }
 
-const groupBy = <T>(rows: readonly T[], key: (row: T) => string): Map<string, T[]> => {
-  const groups = new Map<string, T[]>();
-  for (const row of rows) {
-    const own = groups.get(key(row));
-    if (own) own.push(row);
-    else groups.set(key(row), [row]);
-  }
-  return groups;
-};
-
 /**
  * What the gate looks at, by its own loader, for one day of the business after the other: facts with a date (what is
  * overdue, what is promised) are those of that day. Messages that will have gone out by then count for the caps.
@@ -88,11 +78,11 @@ export class Days {
       ...this.#aboutRuns(customers, now),
     ];
     const loaded = await loadFacts(deps, tx, requests, now);
-    const consents = groupBy(loaded.consents, (row) => row.customer_id);
-    const holds = groupBy(loaded.holds, (row) => row.customer_id);
-    const wishes = groupBy(loaded.wishes, (row) => row.customer_id);
-    const closed = groupBy(loaded.suppressions, (row) => `${row.channel} ${row.address_hash.toString('hex')}`);
-    const addresses = groupBy(asked, ({ id }) => id);
+    const consents = Map.groupBy(loaded.consents, (row) => row.customer_id);
+    const holds = Map.groupBy(loaded.holds, (row) => row.customer_id);
+    const wishes = Map.groupBy(loaded.wishes, (row) => row.customer_id);
+    const closed = Map.groupBy(loaded.suppressions, (row) => `${row.channel} ${row.address_hash.toString('hex')}`);
+    const addresses = Map.groupBy(asked, ({ id }) => id);
     for (const row of loaded.touches) this.#keep(row);
     for (const id of customers)
       this.#own.set(id, {
