@@ -127,8 +127,7 @@ export function sessionFor(
     return credential;
   }
 
-  async function send(spec: RequestSpec): Promise<Reply> {
-    const good = await usable();
+  async function send(spec: RequestSpec, good: Credential): Promise<Reply> {
     await deps.budgets.acquire(connector.id, account.id, limits, spec, purpose);
     calls += 1;
     made += 1;
@@ -156,13 +155,16 @@ export function sessionFor(
     const safe = spec.safe ?? spec.method === 'GET';
     let refreshed = false;
     for (let attempt = 0; ; attempt++) {
+      let used: Credential | undefined;
       try {
-        return (await send(spec)) as Reply<Body>;
+        used = await usable();
+        return (await send(spec, used)) as Reply<Body>;
       } catch (error) {
         if (!(error instanceof VendorError)) throw error;
         if (error.kind === 'auth_expired' && !refreshed && !probing && connector.auth.kind === 'oauth2') {
           refreshed = true;
-          credential = await freshCredential(deps, connector, tenantId, connection.id, credential?.version);
+          // The one this call went out with: another call of this session may hold a fresh one by now.
+          credential = await freshCredential(deps, connector, tenantId, connection.id, used?.version);
           continue;
         }
         if (await shouldRepeat(error, spec, safe, attempt)) continue;
