@@ -101,6 +101,8 @@ export async function startPostgres(folder: string): Promise<KillablePostgres> {
     query,
     async kill() {
       const first = postmaster();
+      // Held still first: a process it began after the count would outlive it, and keep its successor from starting.
+      process.kill(first, 'SIGSTOP');
       const all = [first, ...childrenOf(first)];
       for (const pid of all) dead(pid);
       await gone(all);
