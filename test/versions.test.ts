@@ -118,6 +118,8 @@ test('versions: who is moved to another step keeps the date, does nothing again,
 
 test('versions: what is in the hands of a platform stays in its version', async () => {
   const { key, id } = await running([task('first'), wait('rest', 5)]);
+  // What is still at work on the first step would move the run on.
+  await hub.settle();
   await rows(
     "update run set waiting_for = 'action', state = 'waiting', step_id = 'task' where tenant_id = $1 and id = $2",
     id,
