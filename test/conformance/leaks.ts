@@ -25,12 +25,13 @@ export async function placesWith(url: string, texts: readonly string[]): Promise
     const wanted = texts.flatMap(forms).filter((text) => text.length >= 8);
     const found: string[] = [];
     for (const { name } of rows) {
-      const hits = await client.query<{ row: string; what: string }>(
-        `select left(t::text, 200) as row, substring(t::text from greatest(1, position(s in t::text) - 100) for 100) as what
-         from ${name} t, unnest($1::text[]) as s where position(s in t::text) > 0 limit 3`,
-        [wanted],
-      );
-      for (const { row, what } of hits.rows) found.push(`${name}: ${row} … ${what}`);
+      // Looked through here: the database would take a hundred times as long for the rows that hold megabytes.
+      const all = await client.query<{ text: string }>(`select t::text as text from ${name} t`);
+      for (const { text } of all.rows)
+        for (const secret of wanted) {
+          const at = text.indexOf(secret);
+          if (at >= 0) found.push(`${name}: ${text.slice(0, 200)} … ${text.slice(Math.max(0, at - 100), at)}`);
+        }
     }
     return found;
   } finally {

@@ -55,7 +55,12 @@ export async function findConnector(name: string): Promise<Connector> {
 /** Starts the hub. Simulations are started by the worlds, so that one case never meets what another one left behind. */
 export async function openHouse(connector: Connector): Promise<House> {
   const env = inventedSecrets(connector) as Record<string, string>;
-  const hub = await startTestHub({ at: AT, connectors: [...new Set([connector.id, 'csv', 'webhook'])], env });
+  const hub = await startTestHub({
+    at: AT,
+    connectors: [...new Set([connector.id, 'csv', 'webhook'])],
+    env,
+    memoryQueue: true,
+  });
   const wire: Wire = { journal: [], deliveries: [] };
   return {
     connector,
