@@ -2,23 +2,33 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { connectorNames } from '../../src/registry.ts';
+import { connectorNames, loadRegistry } from '../../src/registry.ts';
+import { platformTable, registrationTable } from './platforms.ts';
 import { matrixTable } from './table.ts';
 
 const README = fileURLToPath(new URL('../../README.md', import.meta.url));
 const TESTS = fileURLToPath(new URL('../connectors', import.meta.url));
-const PLACE = /<!-- matrix -->\n([\s\S]*?)\n?<!-- \/matrix -->/;
 
-test("matrix: the README's table says which cases each connector is tried with", async () => {
-  const table = await matrixTable();
-  const readme = readFileSync(README, 'utf8');
+/** @param name of the place in the README */
+function expectTable(name: string, table: string): void {
+  const place = new RegExp(`<!-- ${name} -->\n([\\s\\S]*?)\n?<!-- /${name} -->`);
   // `npm run matrix -- --write`
   if (process.env.MATRIX_WRITE)
     writeFileSync(
       README,
-      readme.replace(PLACE, () => `<!-- matrix -->\n${table}\n<!-- /matrix -->`),
+      readFileSync(README, 'utf8').replace(place, () => `<!-- ${name} -->\n${table}\n<!-- /${name} -->`),
     );
-  expect(PLACE.exec(readFileSync(README, 'utf8'))?.[1], 'stale: npm run matrix -- --write').toBe(table);
+  expect(place.exec(readFileSync(README, 'utf8'))?.[1], 'stale: npm run matrix -- --write').toBe(table);
+}
+
+test("matrix: the README's table says which cases each connector is tried with", async () => {
+  expectTable('matrix', await matrixTable());
+});
+
+test("matrix: the README's tables of platforms and of their registrations are what the connectors say", async () => {
+  const connectors = (await loadRegistry()).all();
+  expectTable('connectors', platformTable(connectors));
+  expectTable('registrations', registrationTable(connectors));
 });
 
 test('matrix: every connector of the house is tried with the whole suite', () => {
