@@ -1,10 +1,11 @@
+import { randomBytes } from 'node:crypto';
 import { Value } from 'typebox/value';
 import { appendEvents } from '../audit/store.ts';
 import { conflict, invalid, messageOf } from '../base/errors.ts';
 import { newId } from '../base/ids.ts';
 import { type Account, type Connector, type Secrets, VendorError } from '../kit/index.ts';
 import { addRoute, removeRoutes } from './coordinator.ts';
-import { storeSecrets } from './credentials.ts';
+import { readCredential, storeSecrets } from './credentials.ts';
 import type { ConnectionDeps } from './deps.ts';
 import { fieldErrors } from './fields.ts';
 import { type Session, sessionFor } from './session.ts';
@@ -94,12 +95,30 @@ export async function establish(
     ]);
     return (await findConnection(tx, connectionId))!;
   });
-  await storeSecrets(deps, tenantId, row.id, authorised.secrets, authorised.expiresAt);
+  const secrets = await withHookSecret(deps, tenantId, connector, row.id, authorised.secrets);
+  await storeSecrets(deps, tenantId, row.id, secrets, authorised.expiresAt);
   await removeRoutes({ query: deps.db.statement }, row.id);
   await addRoute({ query: deps.db.statement }, connector.id, account.id, tenantId, row.id);
   await prepareAtVendor(deps, tenantId, connector, row);
   await onConnected(tenantId, row.id);
   return row;
+}
+
+/** Secrets with one for webhooks where the vendor repeats such a thing; it stays the same while the connection does. */
+async function withHookSecret(
+  deps: ConnectionDeps,
+  tenantId: string,
+  connector: Connector,
+  connectionId: string,
+  secrets: Secrets,
+): Promise<Secrets> {
+  if (!connector.webhooks?.secret) return secrets;
+  const known = await readCredential(deps, tenantId, connectionId).catch((error: unknown) => {
+    if (error instanceof VendorError) return undefined;
+    throw error;
+  });
+  const webhookSecret = known?.secrets.webhookSecret ?? randomBytes(24).toString('base64url');
+  return { ...secrets, webhookSecret };
 }
 
 /** Who the secrets belong to. Nothing is stored yet, so the session works on secrets in hand. */

@@ -96,7 +96,9 @@ async function refreshUnderLease(
 ): Promise<Credential> {
   let answer: TokenAnswer | { error: string; description: string };
   try {
-    answer = await refreshRequest(deps, connector, auth, credential.secrets.refreshToken!);
+    const connection = await deps.db.tenant(tenantId, (tx) => findConnection(tx, connectionId));
+    const secrets = { ...credential.secrets, refreshToken: credential.secrets.refreshToken! };
+    answer = await refreshRequest(deps, connector, auth, secrets, connection?.settings ?? {});
   } catch (error) {
     await deps.db.tenant(tenantId, (tx) => dropLease(tx, connectionId, owner));
     // Whatever became of the refresh, what it was for has not been asked.

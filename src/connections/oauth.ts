@@ -86,7 +86,7 @@ export async function startOAuth(
     ...auth.authorize.query,
   });
   return {
-    authorizeUrl: `${originOf(deps.config, connector, auth.authorize.host)}${auth.authorize.path}?${query}`,
+    authorizeUrl: `${originOf(deps.config, connector, auth.authorize.host, { settings: request.settings, secrets: {} })}${auth.authorize.path}?${query}`,
     stateHash,
   };
 }
@@ -162,11 +162,14 @@ async function tradeCode(
   state: { features: string[]; settings: Record<string, unknown>; connection_id: string | null; created_by: string },
 ): Promise<Authorised> {
   const { auth } = connector;
+  const callback = Object.fromEntries((auth.callbackParameters ?? []).map((name) => [name, query[name] ?? '']));
+  const settings = { ...state.settings, ...callback };
   const { server, client, clientAuth, options } = oauthClient(
     deps,
     connector,
     auth,
     appCredentials(deps.config, connector),
+    { settings, secrets: {} },
   );
   const parameters = oauth.validateAuthResponse(
     server,
@@ -189,14 +192,13 @@ async function tradeCode(
       `${connector.name} did not accept the authorisation (${answer.error}: ${answer.description}).`,
       'Start connecting again.',
     );
-  const callback = Object.fromEntries((auth.callbackParameters ?? []).map((name) => [name, query[name] ?? '']));
   return {
     connector,
     secrets: secretsOf(auth, answer),
     expiresAt: expiry(deps, answer),
     scopes: answer.scopes ?? scopesOf(auth, state.features).required,
     features: state.features,
-    settings: { ...state.settings, ...callback },
+    settings,
     connectionId: state.connection_id ?? undefined,
     name: undefined,
     callback,

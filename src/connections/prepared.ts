@@ -18,13 +18,15 @@ export function prepare(
   const headers: Record<string, string> = { ...spec.headers };
   if (!spec.anonymous) {
     if (auth.kind === 'oauth2') {
-      if (credential.secrets.accessToken) headers.authorization = `Bearer ${credential.secrets.accessToken}`;
+      if (credential.secrets.accessToken)
+        headers.authorization = `${auth.scheme ?? 'Bearer'} ${credential.secrets.accessToken}`;
     } else Object.assign(headers, auth.headers?.(credential.secrets, connection.settings));
   }
   const host = spec.host ?? 'api';
   // A host left empty by the connector belongs to the connection: somebody typed it in, so it is guarded.
   const own = connector.hosts[host] === '';
-  const origin = own ? String(connection.settings[host] ?? '') : originOf(deps.config, connector, host);
+  const known = { settings: connection.settings, secrets: credential.secrets };
+  const origin = own ? String(connection.settings[host] ?? '') : originOf(deps.config, connector, host, known);
   return {
     ...spec,
     origin: origin.replace(/\/+$/, ''),

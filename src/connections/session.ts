@@ -216,6 +216,7 @@ export function sessionFor(
     get now() {
       return deps.clock.now();
     },
+    webhookSecret: async () => (await usable()).secrets.webhookSecret,
     webhookUrl: webhookUrl(deps.config, connector, connection.id) ?? undefined,
     paths: (stream) => effectiveMapping(connector.id, overrides).streams.get(stream)?.paths ?? [],
     call,

@@ -44,8 +44,9 @@ export function oauthClient(
   connector: Connector,
   auth: OAuth2,
   app: AppCredentials,
+  known: { settings: Record<string, unknown>; secrets: Secrets },
 ): OAuthClient {
-  const token = `${originOf(deps.config, connector, auth.token.host)}${auth.token.path}`;
+  const token = `${originOf(deps.config, connector, auth.token.host, known)}${auth.token.path}`;
   return {
     server: { issuer: new URL(token).origin, token_endpoint: token },
     client: { client_id: app.clientId },
@@ -109,20 +110,31 @@ export async function tokenAnswer(
       status: response.status,
     });
   }
-  return readTokenAnswer(auth, reply);
+  const answer = readTokenAnswer(auth, reply);
+  if ('error' in answer && auth.busyErrors?.includes(answer.error))
+    throw new VendorError('transient', `The token endpoint gives no tokens just now (${answer.error}).`, {
+      status: reply.status,
+    });
+  return answer;
 }
 
+/** Trades the refresh token. @param settings of the connection: some vendors have an address for each region */
 export async function refreshRequest(
   deps: ConnectionDeps,
   connector: Connector,
   auth: OAuth2,
-  refreshToken: string,
+  secrets: Secrets & { refreshToken: string },
+  settings: Record<string, unknown>,
 ): Promise<TokenAnswer | { error: string; description: string }> {
   const { server, client, clientAuth, options } = oauthClient(
     deps,
     connector,
     auth,
     appCredentials(deps.config, connector),
+    { settings, secrets },
   );
-  return tokenAnswer(auth, await oauth.refreshTokenGrantRequest(server, client, clientAuth, refreshToken, options));
+  return tokenAnswer(
+    auth,
+    await oauth.refreshTokenGrantRequest(server, client, clientAuth, secrets.refreshToken, options),
+  );
 }

@@ -1,6 +1,6 @@
 import type { Config } from '../base/config.ts';
 import { Problem } from '../base/errors.ts';
-import type { AppCredentials, AppSecrets, Connector } from '../kit/index.ts';
+import type { AppCredentials, AppSecrets, Connector, Secrets } from '../kit/index.ts';
 
 /** All connectors the hub has. */
 export interface Registry {
@@ -28,11 +28,20 @@ const envName = (text: string): string => text.toUpperCase().replace(/[^A-Z0-9]+
 export const hostVariable = (connector: string, host: string): string => `${envName(connector)}_HOST_${envName(host)}`;
 
 /**
- * Address of a host of a connector, without a slash at its end: configured, else the vendor's own. Connectors whose host
- * belongs to the connection (an own server) take it from the connection's settings.
+ * Address of a host of a connector, without a slash at its end: configured, else the one the vendor told this connection,
+ * else the vendor's own. Connectors whose host belongs to the connection (an own server) take it from its settings.
+ * @param known what is known of the connection: its region or instance decides for some vendors
  */
-export function originOf(config: Config, connector: Connector, host: string): string {
-  const origin = config.env[hostVariable(connector.id, host)] ?? connector.hosts[host];
+export function originOf(
+  config: Config,
+  connector: Connector,
+  host: string,
+  known: { settings: Record<string, unknown>; secrets: Secrets },
+): string {
+  const told = connector.hostOf?.(host, known);
+  const name = told !== undefined && Object.hasOwn(connector.hosts, told) ? told : host;
+  const address = name === told ? undefined : told;
+  const origin = config.env[hostVariable(connector.id, name)] ?? address ?? connector.hosts[name];
   if (origin === undefined) throw new Error(`The connector ${connector.id} names a host "${host}" it does not have.`);
   return origin.replace(/\/+$/, '');
 }

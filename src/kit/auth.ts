@@ -22,6 +22,10 @@ export interface OAuth2 {
   /** How client id and secret travel to the token endpoint. */
   clientAuth: 'basic' | 'post';
   pkce: boolean;
+  /** Word before the access token in the header that carries it; `Bearer` when absent. */
+  scheme?: string;
+  /** Errors of the token endpoint that mean "not now" instead of "never again". */
+  busyErrors?: readonly string[];
   scopeSeparator: ' ' | ',';
   /** Parameter for optional scopes, where the vendor has one. */
   optionalScopeParameter?: string;

@@ -41,6 +41,15 @@ export interface Connector {
   api?: { version: string; sunset?: string };
   /** Addresses by name; each can be pointed elsewhere by configuration. */
   hosts: Record<string, string>;
+  /**
+   * Where a host is for one connection, when the vendor told (its region, instance or company): a name in `hosts`, or an
+   * address. Undefined: as `hosts` says. Settings may have come with a redirect that anybody can forge, so nothing may
+   * be answered but addresses the vendor owns. An address given by configuration wins.
+   */
+  hostOf?: (
+    host: string,
+    known: { settings: Readonly<Record<string, unknown>>; secrets: Readonly<Secrets> },
+  ) => string | undefined;
   auth: Auth;
   /** Further environment variables it needs, such as a webhook signing secret. */
   appSecrets?: readonly string[];

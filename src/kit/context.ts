@@ -14,6 +14,8 @@ export interface VendorContext {
   paths(stream: string): readonly string[];
   /** Address at which the vendor can reach us for this connection. */
   webhookUrl: string | undefined;
+  /** What the vendor is to repeat in its posts, where `webhooks.secret` asks for such a thing; else undefined. */
+  webhookSecret(): Promise<string | undefined>;
   /** Sends a request through the engine: credentials, limits, refresh and classification included. */
   call<Body = unknown>(spec: RequestSpec): Promise<Reply<Body>>;
 }

@@ -15,6 +15,8 @@ export interface Trial {
    * order, or changed on the way.
    */
   hook?: (event: TrialEvent, at: Date) => SignedPost;
+  /** Where posts are not signed but carry a secret: the same post without it, and with another one. */
+  forged?: (post: SignedPost) => readonly SignedPost[];
   /** What the vendor's refusals look like, as faults to be added. */
   refusals: Refusals;
   /** The grants the simulation gave, where people connect on the vendor's page. */

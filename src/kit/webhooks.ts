@@ -63,11 +63,18 @@ export type HookEvent = EventBase &
 export interface Webhooks {
   /** One address per app with the account in the body, or one address per connection. */
   scope: 'app' | 'connection';
+  /**
+   * The vendor does not sign: it repeats a secret of the connection (a token, a password). The hub makes one when it is
+   * connected; `prepare` hands it over (`ctx.webhookSecret()`), `verify` finds it as `webhookSecret` of the connection.
+   */
+  secret?: true;
   verify: (hook: RawHook, secrets: { app: AppSecrets; connection: Secrets }, now: Date) => Verdict | Promise<Verdict>;
   /** Answers the vendor's handshake (after verification); undefined: an ordinary post. */
   handshake?: (hook: RawHook) => HookAnswer | undefined;
   /** The answer to an ordinary post; 200 and empty by default. */
   answer?: (hook: RawHook) => HookAnswer;
+  /** The body as it is kept, where what authenticates stands in it; default: the bytes as they came. */
+  kept?: (hook: RawHook) => Buffer;
   /** Identifies the post, so that a second delivery of it is ignored; default: hash of the bytes. */
   key?: (hook: RawHook) => string | undefined;
   /**

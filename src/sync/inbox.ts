@@ -47,7 +47,8 @@ export async function receiveHook(
   const handshake = webhooks.handshake?.(hook);
   if (handshake) return { answer: handshake };
   const key = webhooks.key?.(hook) ?? sha256(Buffer.concat([Buffer.from(hook.url), hook.body])).toString('base64');
-  await storeHook(deps, connectorId, connectionId, hook, `${connectionId ?? ''}${key}`);
+  const kept = webhooks.kept ? { ...hook, body: webhooks.kept(hook) } : hook;
+  await storeHook(deps, connectorId, connectionId, kept, `${connectionId ?? ''}${key}`);
   return { answer: webhooks.answer?.(hook) ?? OK };
 }
 

@@ -20,6 +20,8 @@ export interface SandboxOAuthOptions {
   clientSecret: string;
   clientAuth: 'basic' | 'post';
   scopeSeparator: string;
+  /** Word before the access token; `Bearer` when absent. */
+  scheme?: string;
   optionalScopeParameter?: string;
   /** Seconds an access token lives; undefined: for ever. */
   accessTtl?: number;
@@ -178,7 +180,8 @@ export function installOAuth(app: FastifyInstance, options: SandboxOAuthOptions)
   return {
     counts,
     grantOf(request) {
-      const found = access.get((request.headers.authorization ?? '').replace(/^Bearer /i, ''));
+      const [scheme = '', token = ''] = (request.headers.authorization ?? '').split(' ');
+      const found = scheme.toLowerCase() === (options.scheme ?? 'Bearer').toLowerCase() ? access.get(token) : undefined;
       return found && !found.grant.revoked && found.expiresAt > now() ? found.grant : undefined;
     },
     allow: (scopes) =>
