@@ -2,7 +2,7 @@ import { one, type Tx } from '../base/database.ts';
 import type { RequestRow } from './store.ts';
 
 /** States by which platforms say that a task is done. */
-const DONE = /^(completed?|done|closed|finished|resolved|erledigt)$/i;
+const DONE = /^(completed?|done|closed|finished|resolved|solved|erledigt)$/i;
 
 /** Whether a platform's word says that a task is done. */
 export const isDone = (state: string | null | undefined): boolean => DONE.test((state ?? '').trim());

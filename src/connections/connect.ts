@@ -5,7 +5,7 @@ import { conflict, invalid, messageOf } from '../base/errors.ts';
 import { newId } from '../base/ids.ts';
 import { type Account, type Connector, type Secrets, VendorError } from '../kit/index.ts';
 import { addRoute, removeRoutes } from './coordinator.ts';
-import { readCredential, storeSecrets } from './credentials.ts';
+import { keepSecrets, readCredential, storeSecrets } from './credentials.ts';
 import type { ConnectionDeps } from './deps.ts';
 import { fieldErrors } from './fields.ts';
 import { type Session, sessionFor } from './session.ts';
@@ -174,7 +174,8 @@ export async function prepareAtVendor(
   if (!connector.prepare) return;
   const session: Session = sessionFor(deps, tenantId, connector, row, 'action');
   try {
-    await connector.prepare(session.ctx);
+    const secrets = await connector.prepare(session.ctx);
+    if (secrets) await keepSecrets(deps, tenantId, row.id, secrets);
     await deps.db.tenant(tenantId, (tx) => noteNotice(tx, row.id, null));
   } catch (error) {
     // The connection works without it; its health says what is missing.

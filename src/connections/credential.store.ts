@@ -70,6 +70,20 @@ export async function settleLease(
   return rowCount === 1;
 }
 
+/** Stores other secrets over the version they were made from, while nobody refreshes it. */
+export async function replaceSecrets(
+  tx: Tx,
+  connectionId: string,
+  { sealed, version, now }: { sealed: Buffer; version: number; now: Date },
+): Promise<boolean> {
+  const { rowCount } = await tx.query(
+    `update credential set sealed = $3, version = version + 1
+     where tenant_id = $1 and connection_id = $2 and version = $4 and (lease_owner is null or lease_until <= $5)`,
+    [tx.tenantId, connectionId, sealed, version, now],
+  );
+  return rowCount === 1;
+}
+
 export async function dropLease(tx: Tx, connectionId: string, owner: string): Promise<void> {
   await tx.query(
     'update credential set lease_owner = null, lease_until = null, failures = failures + 1 where tenant_id = $1 and connection_id = $2 and lease_owner = $3',

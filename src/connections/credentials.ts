@@ -2,7 +2,14 @@ import { appendEvents } from '../audit/store.ts';
 import { messageOf } from '../base/errors.ts';
 import { newId } from '../base/ids.ts';
 import { type Connector, type OAuth2, type Secrets, type TokenAnswer, VendorError } from '../kit/index.ts';
-import { dropLease, loadCredential, putCredential, settleLease, takeLease } from './credential.store.ts';
+import {
+  dropLease,
+  loadCredential,
+  putCredential,
+  replaceSecrets,
+  settleLease,
+  takeLease,
+} from './credential.store.ts';
 import type { ConnectionDeps } from './deps.ts';
 import { findConnection, setConnectionState } from './store.ts';
 import { expiry, refreshRequest, secretsOf } from './tokens.ts';
@@ -35,6 +42,30 @@ export async function storeSecrets(
 ): Promise<void> {
   const sealed = deps.keyring.seal(JSON.stringify(secrets), credentialContext(tenantId, connectionId));
   await deps.db.tenant(tenantId, (tx) => putCredential(tx, connectionId, sealed, expiresAt ?? null, deps.clock.now()));
+}
+
+/**
+ * Adds to the secrets of a connection, whatever else becomes of them meanwhile.
+ * @throws VendorError `auth_revoked` when the connection has no credential any more
+ */
+export async function keepSecrets(
+  deps: ConnectionDeps,
+  tenantId: string,
+  connectionId: string,
+  more: Secrets,
+): Promise<void> {
+  for (;;) {
+    const { secrets, version } = await readCredential(deps, tenantId, connectionId);
+    if (Object.entries(more).every(([name, value]) => secrets[name] === value)) return;
+    const sealed = deps.keyring.seal(
+      JSON.stringify({ ...secrets, ...more }),
+      credentialContext(tenantId, connectionId),
+    );
+    const kept = { sealed, version, now: deps.clock.now() };
+    // Who refreshes just now would store what they read before: they go first.
+    if (await deps.db.tenant(tenantId, (tx) => replaceSecrets(tx, connectionId, kept))) return;
+    await deps.clock.sleep(WAIT_MS);
+  }
 }
 
 /** @throws VendorError `auth_revoked` when the connection has no credential any more */

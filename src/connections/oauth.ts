@@ -1,10 +1,12 @@
 import * as oauth from 'oauth4webapi';
-import { conflict, messageOf, Problem } from '../base/errors.ts';
+import { Value } from 'typebox/value';
+import { conflict, invalid, messageOf, Problem } from '../base/errors.ts';
 import { hashToken, sameBytes } from '../base/ids.ts';
 import { type Connector, encodeParameters, type OAuth2, VendorError } from '../kit/index.ts';
 import { type Authorised, establish, type OnConnected } from './connect.ts';
 import { insertOAuthState, oauthOutcome, settleOAuthState, useOAuthState } from './coordinator.ts';
 import type { ConnectionDeps } from './deps.ts';
+import { fieldErrors } from './fields.ts';
 import type { ConnectionRow } from './store.ts';
 import { expiry, oauthClient, secretsOf, tokenAnswer } from './tokens.ts';
 import { appCredentials, connectorOf, originOf } from './vendors.ts';
@@ -55,6 +57,7 @@ export async function startOAuth(
   const { connector } = request;
   const { auth } = connector;
   const app = appCredentials(deps.config, connector);
+  checkEntered(connector, request.settings);
   const state = oauth.generateRandomState();
   const verifier = oauth.generateRandomCodeVerifier();
   const stateHash = hashToken(state);
@@ -89,6 +92,16 @@ export async function startOAuth(
     authorizeUrl: `${originOf(deps.config, connector, auth.authorize.host, { settings: request.settings, secrets: {} })}${auth.authorize.path}?${query}`,
     stateHash,
   };
+}
+
+/** @throws Problem naming what has to be entered before the vendor's page can be shown */
+function checkEntered({ name, auth }: Connector & { auth: OAuth2 }, settings: Record<string, unknown>): void {
+  if (!auth.fields || Value.Check(auth.fields, settings)) return;
+  const errors = fieldErrors(auth.fields, settings);
+  throw invalid(
+    `${name} needs other details: ${errors.map((error) => `${error.path} ${error.message}`).join('; ')}.`,
+    errors,
+  );
 }
 
 const redirectUri = (deps: ConnectionDeps): string => `${deps.config.publicUrl}/oauth/callback`;

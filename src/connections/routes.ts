@@ -23,7 +23,7 @@ export function toConnectorInfo(deps: Pick<ConnectionDeps, 'config'>, connector:
     auth: auth.kind,
     configured: missingSecrets(deps.config, connector).length === 0,
     missingConfiguration: missingSecrets(deps.config, connector),
-    fields: auth.kind === 'oauth2' ? null : auth.fields,
+    fields: auth.fields ?? null,
     secretFields: auth.kind === 'oauth2' ? [] : [...auth.secret],
     features: Object.entries(auth.features).map(([id, feature]) => ({
       id,
@@ -46,6 +46,10 @@ export function toConnectorInfo(deps: Pick<ConnectionDeps, 'config'>, connector:
     notes: [...(connector.notes ?? [])],
   };
 }
+
+/** What somebody entered to be sent to the vendor's page, for going there again. */
+const enteredOf = (auth: OAuth2, { settings }: ConnectionRow): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(settings).filter(([name]) => auth.fields && name in auth.fields.properties));
 
 /** The catalogue of connectors, and the connections of a tenant. */
 export function connectionRoutes(
@@ -196,7 +200,12 @@ export function connectionRoutes(
       return start(
         tenantId,
         actor,
-        { connector: row.connector, features: row.features, settings: {}, connectionId: row.id },
+        {
+          connector: row.connector,
+          features: row.features,
+          settings: enteredOf(connector.auth, row),
+          connectionId: row.id,
+        },
         undefined,
       );
     },

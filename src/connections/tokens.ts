@@ -2,6 +2,7 @@ import * as oauth from 'oauth4webapi';
 import {
   type AppCredentials,
   type Connector,
+  encodeParameters,
   type OAuth2,
   type Reply,
   readTokenAnswer,
@@ -55,7 +56,7 @@ export function oauthClient(
       headers: { accept: 'application/json', ...auth.token.headers },
       // A simulated vendor on this machine speaks plain HTTP; the vendors' own addresses are https.
       [oauth.allowInsecureRequests]: token.startsWith('http://'),
-      [oauth.customFetch]: (url, init) => sendThroughKit(deps, url, init),
+      [oauth.customFetch]: (url, init) => sendThroughKit(deps, url, init, auth.token),
     },
   };
 }
@@ -66,18 +67,22 @@ const basicPlain =
   (_server, _client, _body, headers) => {
     headers.set('authorization', `Basic ${Buffer.from(`${app.clientId}:${app.clientSecret}`).toString('base64')}`);
   };
+
 async function sendThroughKit(
   deps: ConnectionDeps,
   url: string,
   init: { method: string; body?: unknown; headers: Record<string, string> },
+  { json, parameters }: Pick<OAuth2['token'], 'json' | 'parameters'>,
 ): Promise<Response> {
   const target = new URL(url);
+  const fields = { ...Object.fromEntries(new URLSearchParams(String(init.body ?? ''))), ...parameters };
+  const type = 'application/x-www-form-urlencoded;charset=UTF-8';
   const reply = await deps.http({
     method: init.method as 'POST',
     origin: target.origin,
     path: `${target.pathname}${target.search}`,
-    headers: init.headers,
-    bytes: { type: 'application/x-www-form-urlencoded;charset=UTF-8', data: Buffer.from(String(init.body ?? '')) },
+    headers: Object.fromEntries(Object.entries(init.headers).filter(([name]) => name.toLowerCase() !== 'content-type')),
+    ...(json ? { json: fields } : { bytes: { type, data: Buffer.from(encodeParameters(fields)) } }),
     expect: 'text',
     timeoutMs: TOKEN_TIMEOUT_MS,
     secrets: {},

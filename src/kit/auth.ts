@@ -16,8 +16,20 @@ export interface OAuth2 {
   kind: 'oauth2';
   /** Environment variables that hold our registration at the vendor. */
   app: { clientId: string; clientSecret: string };
+  /**
+   * What a person enters before they are sent to the vendor's page, such as the name of their account in its address.
+   * It becomes settings of the connection, so no secret may be asked for here.
+   */
+  fields?: TObject;
   authorize: { host: string; path: string; query?: Parameters };
-  token: { host: string; path: string; headers?: Record<string, string> };
+  /** `json`: its questions are written as JSON instead of a form; `parameters` are asked along each time. */
+  token: {
+    host: string;
+    path: string;
+    headers?: Record<string, string>;
+    json?: true;
+    parameters?: Record<string, string | number>;
+  };
   revoke?: (token: string, app: AppCredentials) => RequestSpec;
   /** How client id and secret travel to the token endpoint. */
   clientAuth: 'basic' | 'post';

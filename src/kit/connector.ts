@@ -55,8 +55,11 @@ export interface Connector {
   appSecrets?: readonly string[];
   /** Tells who is connected; also the health check. */
   account: (ctx: VendorContext, callback: Record<string, string>) => Promise<Account>;
-  /** Makes what the connector needs at the vendor (a custom field). Runs at connect and must bear being run again. */
-  prepare?: (ctx: VendorContext) => Promise<void>;
+  /**
+   * Makes what the connector needs at the vendor (a custom field). Runs at connect and must bear being run again. What it
+   * answers is kept among the secrets of the connection, such as what the vendor signs its posts with.
+   */
+  prepare?: (ctx: VendorContext) => Promise<void> | Promise<Secrets>;
   limits: readonly Budget[];
   errors: ErrorTable;
   transport?: () => Promise<Transport>;
@@ -125,7 +128,7 @@ export interface Sandbox {
   lateIndexMs?: number;
   /** Where its webhooks go; undefined: nowhere. May be set at any time: some addresses are known after connecting only. */
   hookUrl?: string | undefined;
-  /** What a person enters at the hub to connect, where the vendor has no page to send them to. */
+  /** What a person enters at the hub to connect: all of it, or what the hub must know to send them to the vendor's page. */
   credentials?: Record<string, string | number>;
   /** Fills it with a small sample, for looking around. */
   fill?(): void;

@@ -44,8 +44,8 @@ export interface StreamTrial {
   remove?(id: string): void;
   /** Makes two records one; `from` is gone afterwards. */
   merge?(from: string, into: string): void;
-  /** Adds a field of their own to these records, where people can. */
-  addField?(name: string): void;
+  /** Adds a field of their own to these records, where people can. @returns its name, where the vendor chooses it */
+  addField?(name: string): string | undefined;
   /** Ids of the records there are, by the vendor's own account. */
   ids(): string[];
   /** The vendor tells of changes of these records by webhook. */

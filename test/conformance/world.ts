@@ -120,7 +120,7 @@ async function connectVendor(
   vendor: Sandbox,
   api: TestHub['api'],
 ): Promise<Record<string, any>> {
-  if (connector.auth.kind === 'oauth2') return hub.connect(connector.id, { api });
+  if (connector.auth.kind === 'oauth2') return hub.connect(connector.id, { api, settings: vendor.credentials });
   const { status, body } = await api('POST', '/v1/connections', {
     connector: connector.id,
     settings: vendor.credentials ?? {},

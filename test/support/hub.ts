@@ -76,7 +76,10 @@ export interface TestHub {
   /** A second tenant with a key of its own. */
   otherTenant(name?: string): Promise<{ tenantId: string; api: Api }>;
   /** Connects a platform through its simulated page; answers the connection. */
-  connect(connector: string, options?: { features?: string[]; api?: Api }): Promise<Record<string, any>>;
+  connect(
+    connector: string,
+    options?: { features?: string[]; api?: Api; settings?: Record<string, unknown> | undefined },
+  ): Promise<Record<string, any>>;
   /** Puts jobs for what is due and waits until nothing is left to do. */
   settle(): Promise<void>;
   /** Moves the clock and settles. */
@@ -216,6 +219,7 @@ export async function startTestHub(options: TestHubOptions = {}): Promise<TestHu
       const started = await call('POST', '/v1/connections', {
         connector,
         ...(more.features ? { features: more.features } : {}),
+        ...(more.settings ? { settings: more.settings } : {}),
       });
       if (started.status !== 200)
         throw new Error(

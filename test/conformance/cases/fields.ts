@@ -175,14 +175,14 @@ const added: Case = {
     for (const { stream, vendor } of asked(world).filter(
       ({ stream, vendor }) => discovers(stream, vendor) && vendor.addField,
     )) {
-      vendor.addField!('custom_shoe_size');
+      const name = vendor.addField!('custom_shoe_size') ?? 'custom_shoe_size';
       vendor.create(1);
       await discoverFields(world.hub.hub.deps, world.tenantId, world.connection.id);
       const { id } = await streamRow(world, stream.name);
       const [field] = await rows(
         world,
-        "select * from field_definition where tenant_id = $1 and stream_id = $2 and name = 'custom_shoe_size'",
-        [id],
+        'select * from field_definition where tenant_id = $1 and stream_id = $2 and name = $3',
+        [id, name],
       );
       expect(field, stream.name).toMatchObject({ custom: true, type: expect.any(String) });
     }
