@@ -78,7 +78,8 @@ export async function startOAuth(
     client_id: app.clientId,
     response_type: 'code',
     redirect_uri: redirectUri(deps),
-    scope: scopes.required.join(auth.scopeSeparator),
+    // Some vendors know no scopes.
+    scope: scopes.required.join(auth.scopeSeparator) || undefined,
     ...(auth.optionalScopeParameter && scopes.optional.length > 0
       ? { [auth.optionalScopeParameter]: scopes.optional.join(auth.scopeSeparator) }
       : {}),

@@ -120,7 +120,8 @@ export function readTokenAnswer(auth: OAuth2, reply: Reply): TokenAnswer | { err
   return {
     accessToken,
     refreshToken: typeof raw.refresh_token === 'string' ? raw.refresh_token : undefined,
-    expiresInSeconds: raw.expires_in != null && Number.isFinite(seconds) ? seconds : auth.accessTtl,
+    // Nothing lives for no time: 0 says that it does not end (Mailchimp).
+    expiresInSeconds: raw.expires_in != null && seconds > 0 ? seconds : auth.accessTtl,
     scopes,
     raw,
   };

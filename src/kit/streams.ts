@@ -119,8 +119,12 @@ export interface Stream {
     horizonSeconds?: number;
   };
   deletes: Deletes;
-  /** Adds what a list answer leaves out (associations), with further calls for the whole page. */
-  complete?: (ctx: VendorContext, records: unknown[]) => Promise<unknown[]>;
+  /**
+   * Adds what a list answer leaves out (associations), or what belongs to each of its items (the activity of a campaign),
+   * with further calls for the whole page.
+   * @param at where the page stands, and since when changes are asked for; absent for records that were asked for by id
+   */
+  complete?: (ctx: VendorContext, records: unknown[], at?: ListPosition) => Promise<unknown[]>;
   /** Other records that a change of this one implies: a payment changes its invoices. Fetched in the same transaction. */
   implies?: (record: unknown) => RecordHint[];
   fetchByIds?: { max: number; fetch: (ctx: VendorContext, ids: string[]) => Promise<unknown[]> };

@@ -47,7 +47,12 @@ export async function receiveHook(
   const handshake = webhooks.handshake?.(hook);
   if (handshake) return { answer: handshake };
   const key = webhooks.key?.(hook) ?? sha256(Buffer.concat([Buffer.from(hook.url), hook.body])).toString('base64');
-  const kept = webhooks.kept ? { ...hook, body: webhooks.kept(hook) } : hook;
+  const kept = {
+    ...hook,
+    // Where a vendor signs nothing, the secret stands in the address.
+    url: secrets.webhookSecret ? hook.url.replaceAll(secrets.webhookSecret, '[secret]') : hook.url,
+    ...(webhooks.kept ? { body: webhooks.kept(hook) } : {}),
+  };
   await storeHook(deps, connectorId, connectionId, kept, `${connectionId ?? ''}${key}`);
   return { answer: webhooks.answer?.(hook) ?? OK };
 }

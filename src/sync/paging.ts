@@ -49,7 +49,7 @@ export async function readPage(session: Session, stream: Stream, way: Way, posit
   if (way.paging.kind === 'page' && at.page === undefined) at.page = way.paging.first ?? 1;
   const reply = await session.call({ safe: true, ...way.list(session.ctx, at) });
   const listed = recordsOf(stream, reply);
-  const complete = stream.complete && listed.length > 0 ? await stream.complete(session.ctx, listed) : listed;
+  const complete = stream.complete && listed.length > 0 ? await stream.complete(session.ctx, listed, at) : listed;
   const records = complete.map((raw) => toRawRecord(stream, raw)).filter((record) => record !== undefined);
   return { reply, records, size: listed.length, nameless: complete.length - records.length };
 }
