@@ -80,6 +80,8 @@ async function takeReceipt(
   const undecided = request.attempts > 0 && ['unknown', 'planned', 'committed'].includes(request.state);
   if (undecided) await settleByReport(deps, tx, request, event, now);
   if (setsBack(deps, connection.connector, request, event.state)) return;
+  // A record that is read again tells the same again.
+  if (event.read && request.native_state === event.state) return;
   await noteNativeState(
     tx,
     request.id,

@@ -60,8 +60,9 @@ export async function execute(
     const earlier = await asking(() => find(session.ctx, input, meta));
     if (earlier) return earlier;
   }
-  const before = await asking(() => action.before?.(session.ctx, input) ?? Promise.resolve(undefined));
-  const spec = action.request(session.ctx, input, { ...meta, ...(before === undefined ? {} : { before }) });
+  const before = await asking(() => action.before?.(session.ctx, input, meta) ?? Promise.resolve(undefined));
+  const known = { ...meta, ...(before === undefined ? {} : { before }) };
+  const spec = action.request(session.ctx, input, known);
   let reply: Awaited<ReturnType<Session['call']>>;
   try {
     reply = await session.call(spec);
@@ -73,7 +74,7 @@ export async function execute(
     throw error;
   }
   try {
-    const receipt = action.receipt(reply, session.ctx, input, meta);
+    const receipt = action.receipt(reply, session.ctx, input, known);
     return action.writes ? { ...receipt, stored: storedFields(session, action, input, reply) } : receipt;
   } catch (error) {
     // The platform took it: an answer that cannot be read does not undo that.

@@ -3,7 +3,7 @@ import { appendEvents } from '../audit/store.ts';
 import { conflict, messageOf, notFound, stale } from '../base/errors.ts';
 import type { App } from '../http/app.ts';
 import { caller, expectedVersion, IdParams, ref, tag } from '../http/helpers.ts';
-import { VendorError } from '../kit/index.ts';
+import { type Connector, VendorError } from '../kit/index.ts';
 import { prepareAtVendor } from './connect.ts';
 import { removeRoutes } from './coordinator.ts';
 import { deleteCredential } from './credential.store.ts';
@@ -11,7 +11,7 @@ import { markConnection, readCredential } from './credentials.ts';
 import type { ConnectionDeps } from './deps.ts';
 import { toConnection } from './health.ts';
 import { Connection } from './schema.ts';
-import { openSession } from './session.ts';
+import { openSession, sessionFor } from './session.ts';
 import { type ConnectionRow, findConnection, noteAccount, setConnectionState, updateConnection } from './store.ts';
 import { appCredentials, connectorOf } from './vendors.ts';
 
@@ -185,6 +185,7 @@ export function connectionCareRoutes(app: App, deps: ConnectionDeps): void {
 /** Tells the platform that we give our access back. It may be gone already, which is as good. */
 async function giveBack(deps: ConnectionDeps, tenantId: string, row: ConnectionRow): Promise<void> {
   const connector = connectorOf(deps.registry, row.connector);
+  await release(deps, tenantId, connector, row);
   if (connector.auth.kind !== 'oauth2' || !connector.auth.revoke) return;
   try {
     const { secrets } = await readCredential(deps, tenantId, row.id);
@@ -203,5 +204,23 @@ async function giveBack(deps: ConnectionDeps, tenantId: string, row: ConnectionR
       { reason: messageOf(error), connector: connector.id },
       'giving back access was not confirmed by the platform',
     );
+  }
+}
+
+/** Takes back what was set up at the platform; what cannot be taken back ends there by itself. */
+async function release(
+  deps: ConnectionDeps,
+  tenantId: string,
+  connector: Connector,
+  row: ConnectionRow,
+): Promise<void> {
+  if (!connector.release || row.state !== 'active') return;
+  const session = sessionFor(deps, tenantId, connector, row, 'action');
+  try {
+    await connector.release(session.ctx);
+  } catch (error) {
+    deps.log.info({ reason: messageOf(error), connector: connector.id }, 'what was set up there was not taken back');
+  } finally {
+    await session.close();
   }
 }

@@ -3,7 +3,7 @@ import { Value } from 'typebox/value';
 import { appendEvents } from '../audit/store.ts';
 import { conflict, invalid, messageOf } from '../base/errors.ts';
 import { newId } from '../base/ids.ts';
-import { type Account, type Connector, type Secrets, VendorError } from '../kit/index.ts';
+import { type Account, type Connector, type Prepared, type Secrets, VendorError } from '../kit/index.ts';
 import { addRoute, removeRoutes } from './coordinator.ts';
 import { keepSecrets, readCredential, storeSecrets } from './credentials.ts';
 import type { ConnectionDeps } from './deps.ts';
@@ -15,6 +15,7 @@ import {
   findConnectionByAccount,
   insertConnection,
   noteNotice,
+  notePrepareAt,
   renewConnection,
 } from './store.ts';
 
@@ -164,6 +165,15 @@ async function probeAccount(
   }
 }
 
+/** What `prepare` answers: secrets, or a date at which it has to run again, with or without secrets. */
+function readPrepared(made: unknown): Partial<Prepared> {
+  if (!made) return {};
+  return (made as Prepared).again instanceof Date ? (made as Prepared) : { secrets: made as Secrets };
+}
+
+/** After so long a set-up that did not work is tried again, where it has to be renewed anyway. */
+const PREPARE_AGAIN_MS = 15 * 60_000;
+
 /** Makes at the vendor what the connector needs there. What did not work becomes the notice of the connection. */
 export async function prepareAtVendor(
   deps: ConnectionDeps,
@@ -174,12 +184,19 @@ export async function prepareAtVendor(
   if (!connector.prepare) return;
   const session: Session = sessionFor(deps, tenantId, connector, row, 'action');
   try {
-    const secrets = await connector.prepare(session.ctx);
+    const { again, secrets } = readPrepared(await connector.prepare(session.ctx));
     if (secrets) await keepSecrets(deps, tenantId, row.id, secrets);
-    await deps.db.tenant(tenantId, (tx) => noteNotice(tx, row.id, null));
+    await deps.db.tenant(tenantId, async (tx) => {
+      await noteNotice(tx, row.id, null);
+      await notePrepareAt(tx, row.id, again ?? null);
+    });
   } catch (error) {
+    const again = connector.webhooks?.renews ? new Date(deps.clock.now().getTime() + PREPARE_AGAIN_MS) : null;
     // The connection works without it; its health says what is missing.
-    await deps.db.tenant(tenantId, (tx) => noteNotice(tx, row.id, messageOf(error)));
+    await deps.db.tenant(tenantId, async (tx) => {
+      await noteNotice(tx, row.id, messageOf(error));
+      await notePrepareAt(tx, row.id, again);
+    });
     deps.log.warn(
       { err: error, connector: connector.id },
       `preparing ${connector.name} did not finish: ${messageOf(error)}`,

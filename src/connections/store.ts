@@ -192,3 +192,18 @@ export async function callsOfDay(
   );
   return rows;
 }
+
+/** When what was set up at the platform has to be set up again; null: it does not end. */
+export async function notePrepareAt(tx: Tx, id: string, at: Date | null): Promise<void> {
+  await tx.query('update connection set prepare_at = $3 where tenant_id = $1 and id = $2', [tx.tenantId, id, at]);
+}
+
+/** Usable connections whose set-up at the platform is due, and when the next one is. */
+export async function preparesDue(tx: Tx, now: Date): Promise<{ due: string[]; next: Date | undefined }> {
+  const { rows } = await tx.query<{ id: string; prepare_at: Date }>(
+    "select id, prepare_at from connection where tenant_id = $1 and state = 'active' and prepare_at is not null order by prepare_at",
+    [tx.tenantId],
+  );
+  const isDue = (row: { prepare_at: Date }): boolean => row.prepare_at <= now;
+  return { due: rows.filter(isDue).map(({ id }) => id), next: rows.find((row) => !isDue(row))?.prepare_at };
+}

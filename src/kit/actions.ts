@@ -183,7 +183,7 @@ export interface ActionDefinition<Kind extends ActionKind = ActionKind, Extra = 
   extra?: TObject;
   idempotency: Idempotency<ActionInput<Kind> & Extra>;
   /** Calls needed first (read the version to update). Their result is in `meta.before`. */
-  before?: (ctx: VendorContext, input: ActionInput<Kind> & Extra) => Promise<unknown>;
+  before?: (ctx: VendorContext, input: ActionInput<Kind> & Extra, meta: ActionMeta) => Promise<unknown>;
   /** The one write. Also what a preview shows. */
   request: (ctx: VendorContext, input: ActionInput<Kind> & Extra, meta: ActionMeta) => RequestSpec;
   receipt: (reply: Reply, ctx: VendorContext, input: ActionInput<Kind> & Extra, meta: ActionMeta) => Receipt;

@@ -56,10 +56,13 @@ export interface Connector {
   /** Tells who is connected; also the health check. */
   account: (ctx: VendorContext, callback: Record<string, string>) => Promise<Account>;
   /**
-   * Makes what the connector needs at the vendor (a custom field). Runs at connect and must bear being run again. What it
-   * answers is kept among the secrets of the connection, such as what the vendor signs its posts with.
+   * Makes what the connector needs at the vendor (a custom field, a subscription). Runs at connect and must bear being run
+   * again. What it answers is kept among the secrets of the connection, such as what the vendor signs its posts with; or
+   * it says when it has to run again, because what it made ends.
    */
-  prepare?: (ctx: VendorContext) => Promise<void> | Promise<Secrets>;
+  prepare?: (ctx: VendorContext) => Promise<void> | Promise<Secrets> | Promise<Prepared | undefined>;
+  /** Takes back what `prepare` set up, when somebody disconnects. */
+  release?: (ctx: VendorContext) => Promise<void>;
   limits: readonly Budget[];
   errors: ErrorTable;
   transport?: () => Promise<Transport>;
@@ -75,6 +78,12 @@ export interface Connector {
   sandbox: () => Promise<SandboxModule>;
   /** What a person should know before connecting. */
   notes?: readonly string[];
+}
+
+/** What `prepare` made that does not last. */
+export interface Prepared {
+  again: Date;
+  secrets?: Secrets;
 }
 
 export type OptOutChannel = 'email' | 'sms' | 'whatsapp';

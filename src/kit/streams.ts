@@ -1,6 +1,8 @@
 import type { VendorContext } from './context.ts';
 import type { EntityKind } from './entities.ts';
+import type { VendorError } from './errors.ts';
 import type { Reply, RequestSpec } from './request.ts';
+import type { ReceiptNews } from './webhooks.ts';
 
 /** Where a page starts. Which members are set follows from the paging kind and from whether the run is incremental. */
 export interface ListPosition {
@@ -13,6 +15,8 @@ export interface ListPosition {
   token?: string;
   offset?: number;
   page?: number;
+  /** What the vendor handed out at the end of the run before (`Stream.delta`): what changed since is asked for. */
+  delta?: string;
 }
 
 export type Paging =
@@ -118,7 +122,21 @@ export interface Stream {
     /** Seconds of history the vendor can tell of; older cursors start a new full run. */
     horizonSeconds?: number;
   };
+  /**
+   * The vendor hands out, with the last page, a token for everything it told so far; the next run asks with it. Instead
+   * of `incremental`: the vendor keeps count, no clock plays a part.
+   */
+  delta?: {
+    /** The token in the answer of the last page. */
+    next: (reply: Reply) => string | undefined;
+    /** The refusal that says that the vendor does not know the token any more: everything is read anew, and swept. */
+    lost: (error: VendorError) => boolean;
+    /** Seconds after which everything is read anew, where a token covers what was asked at its beginning only. */
+    renewSeconds?: number;
+  };
   deletes: Deletes;
+  /** What a record tells about something we did: a task done, an invitation declined, a mail that came back. */
+  follows?: (record: unknown) => ReceiptNews | undefined;
   /**
    * Adds what a list answer leaves out (associations), or what belongs to each of its items (the activity of a campaign),
    * with further calls for the whole page.

@@ -17,6 +17,8 @@ export interface Trial {
   hook?: (event: TrialEvent, at: Date) => SignedPost;
   /** Where posts are not signed but carry a secret: the same post without it, and with another one. */
   forged?: (post: SignedPost) => readonly SignedPost[];
+  /** What we subscribed to at the vendor and when it ends, where it does. */
+  subscriptions?: () => readonly { id: string; endsAt: Date }[];
   /** What the vendor's refusals look like, as faults to be added. */
   refusals: Refusals;
   /** The grants the simulation gave, where people connect on the vendor's page. */

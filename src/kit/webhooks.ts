@@ -28,6 +28,20 @@ interface EventBase {
   at?: Date;
 }
 
+/** A later state of something we did: delivered, read, bounced. */
+export interface ReceiptNews {
+  nativeId: string;
+  /** Our id, where we could write it into what the vendor calls: it finds the action even before its answer came. */
+  requestId?: string;
+  state: string;
+  detail?: string;
+  outcome?: 'delivered' | 'failed' | 'opted_out' | 'invalid_recipient';
+  /** Opened or clicked by a machine (a scanner of mail, a preview), as the vendor says. */
+  machine?: boolean;
+  /** Read from a record that shows how things stand, each time it changes: the same state is no news. */
+  read?: true;
+}
+
 /** What a post tells. Records are hints: they are fetched again, unless the vendor offers no way to. */
 export type HookEvent = EventBase &
   (
@@ -41,23 +55,16 @@ export type HookEvent = EventBase &
         /** The record itself, when it cannot be fetched. */
         record?: unknown;
       }
-    /** A later state of something we did: delivered, read, bounced. */
-    | {
-        type: 'receipt';
-        nativeId: string;
-        /** Our id, where we could write it into what the vendor calls: it finds the action even before its answer came. */
-        requestId?: string;
-        state: string;
-        detail?: string;
-        outcome?: 'delivered' | 'failed' | 'opted_out' | 'invalid_recipient';
-        /** Opened or clicked by a machine (a scanner of mail, a preview), as the vendor says. */
-        machine?: boolean;
-      }
+    | ({ type: 'receipt' } & ReceiptNews)
     | { type: 'opt_out' | 'opt_in'; channel: string; address: string; evidence: string; topic?: string }
     /** A staff member pressed a button of ours. `token` is the value we put into it. */
     | { type: 'acknowledge'; token: string; by: string; nativeId?: string }
     /** The account removed our access. */
     | { type: 'revoked'; reason: string }
+    /** Something changed that the post does not name: the stream is read now; absent: all of them. */
+    | { type: 'poll'; stream?: string }
+    /** What `prepare` set up at the vendor ends or is gone: it runs again now. */
+    | { type: 'renew' }
   );
 
 export interface Webhooks {
@@ -84,6 +91,8 @@ export interface Webhooks {
   announces?: Readonly<Record<string, true | ((record: unknown) => boolean)>>;
   /** Connecting enters our address at the vendor: `prepare` does it again. */
   subscribes?: true;
+  /** What `prepare` enters there ends: it says when it has to run again, and is tried again soon when it failed. */
+  renews?: true;
   /** @param connection settings of the connection, for addresses that belong to one */
   events: (hook: RawHook, connection: { settings: Record<string, unknown> } | undefined) => HookEvent[];
 }

@@ -1,12 +1,13 @@
 import { insertRows, type Tx } from '../base/database.ts';
 import { messageOf } from '../base/errors.ts';
 import { type Route, routeOfConnection, routesOfAccount } from '../connections/coordinator.ts';
-import { type ConnectionRow, findConnection } from '../connections/store.ts';
+import { type ConnectionRow, findConnection, notePrepareAt } from '../connections/store.ts';
 import { connectorOf } from '../connections/vendors.ts';
 import type { HookEvent, RawHook } from '../kit/index.ts';
 import type { SyncDeps } from './deps.ts';
 import { erasedHints } from './erased.ts';
 import { notePosted } from './silence.ts';
+import { listStreams, requestRun } from './store.ts';
 
 interface InboxRow {
   id: string;
@@ -144,11 +145,38 @@ async function takeEvents(
   const told = events.flatMap((event) => (event.type === 'record' && fresh.has(event.key) ? event.stream : []));
   await notePosted(deps, tx, connection, new Set(told));
   for (const event of events) {
-    if (event.type !== 'record' && fresh.delete(event.key))
-      await deps.listeners.event(tx, connection, event, deps.clock.now());
+    if (event.type === 'record' || !fresh.delete(event.key)) continue;
+    if (event.type === 'poll') await readNow(deps, tx, connection.id, event.stream, deps.clock.now());
+    else if (event.type === 'renew') await renewNow(deps, tx, connection.id, deps.clock.now());
+    else await deps.listeners.event(tx, connection, event, deps.clock.now());
   }
   if (events.some((event) => event.type === 'record' && fresh.has(event.key))) {
     await deps.queue.send(tx, 'refetch', { tenantId: tx.tenantId, connectionId: connection.id });
   }
   return { erased: erased.size > 0 };
+}
+
+/** Reads what a post spoke of without naming a record. */
+async function readNow(
+  deps: SyncDeps,
+  tx: Tx,
+  connectionId: string,
+  name: string | undefined,
+  now: Date,
+): Promise<void> {
+  const rows = await listStreams(tx, connectionId);
+  const due = rows.filter((row) => row.state !== 'off' && (name === undefined || row.name === name));
+  await requestRun(
+    tx,
+    due.map(({ id }) => id),
+    now,
+    false,
+  );
+  await deps.queue.send(tx, 'read', { tenantId: tx.tenantId, connectionId });
+}
+
+/** Sets up anew what the vendor says has ended; should the job be lost, the due date stands. */
+async function renewNow(deps: SyncDeps, tx: Tx, connectionId: string, now: Date): Promise<void> {
+  await notePrepareAt(tx, connectionId, now);
+  await deps.queue.send(tx, 'renew', { tenantId: tx.tenantId, connectionId });
 }

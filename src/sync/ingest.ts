@@ -1,5 +1,6 @@
 import type { Row, Tx } from '../base/database.ts';
 import { bumpDue } from '../base/due.ts';
+import type { HookEvent } from '../kit/index.ts';
 import type { Issue, MappedEntity } from '../mapping/compile.ts';
 import { applyRecords } from '../model/apply.ts';
 import type { ApplyContext, Change, Mapped, Origin } from '../model/types.ts';
@@ -57,6 +58,25 @@ export const ingestPrepared = (
     {},
   );
 
+/** What these records tell about things we did. */
+function followedBy({ connector }: Source, name: string, taken: readonly PreparedRecord[]): HookEvent[] {
+  const { follows } = connector.streams.find((stream) => stream.name === name) ?? {};
+  if (!follows) return [];
+  return taken.flatMap(({ record, hash }) => {
+    const news = follows(record.raw);
+    return news
+      ? [
+          {
+            type: 'receipt' as const,
+            key: `${name}/${record.id}/${hash.toString('base64')}`,
+            read: true as const,
+            ...news,
+          },
+        ]
+      : [];
+  });
+}
+
 /** @param batches each is asked for when the ones before it are stored, because its mapping may look something up there */
 async function store(
   deps: SyncDeps,
@@ -71,6 +91,7 @@ async function store(
   const mapped: Mapped[] = [];
   const parking: Parking[] = [];
   const echoed: Mapped[] = [];
+  const followed: HookEvent[] = [];
   const revived = new Map<string, string[]>();
   let planned = false;
   for (const batch of batches) {
@@ -105,6 +126,7 @@ async function store(
     const taken = changed.filter(({ record }) => options.evenIfSame || written.has(record.id));
     if (taken.length === 0) continue;
     result.changed += taken.length;
+    if (isLive) followed.push(...followedBy(source, stream, taken));
     if (origin !== 'replay')
       watchFields(
         deps,
@@ -146,6 +168,7 @@ async function store(
   // What we wrote ourselves comes first and starts nothing; what then differs is somebody else's doing.
   if (echoed.length > 0) await applyRecords(tx, echoed, { ...context, origin: 'echo' }, deps.listeners.changes);
   result.changes = await applyRecords(tx, mapped, context, deps.listeners.changes);
+  for (const news of followed) await deps.listeners.event(tx, source.connection, news, now);
   for (const [stream, ids] of revived) await followVendorUnmerge(deps, tx, source, stream, ids);
   // A first load tells at its end.
   if (origin !== 'backfill' && (result.changes.length > 0 || echoed.length > 0))

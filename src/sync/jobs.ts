@@ -9,7 +9,7 @@ import { linkMissed } from './link.ts';
 import { runProofs } from './proofs.ts';
 import { refetchHints } from './refetch.ts';
 import { remapConnection } from './remap/run.ts';
-import { bumpNextRead, discoverFields, readConnection, startDueReads } from './run.ts';
+import { bumpNextRead, discoverFields, readConnection, renewPrepared, startDueReads } from './run.ts';
 
 /** Pages one job reads before it gives way, so that a first load of a million records does not hold a worker for hours. */
 const PAGES_PER_JOB = 200;
@@ -88,6 +88,13 @@ export function syncQueues(deps: () => SyncDeps): QueueDefinition[] {
           await bumpNextRead(deps(), tenantId!);
           if (more) await deps().queue.wake('proof', { tenantId: tenantId!, connectionId: connectionId! });
         }),
+    },
+    {
+      name: 'renew',
+      role: 'sync',
+      perTenant: 1,
+      batch: 4,
+      handle: ({ tenantId, connectionId }) => unlessUnusable(() => renewPrepared(deps(), tenantId!, connectionId!)),
     },
     {
       name: 'deletions',

@@ -21,7 +21,17 @@ const stepOf = (stream: Stream): number =>
 export const overlapped = (stream: Stream, since: string): string =>
   new Date(new Date(since).getTime() - stepOf(stream)).toISOString();
 /** Never past the start of the run minus the vendor's lag, and never back. */
-export function nextCursor(stream: Stream, before: StreamCursor, startedAt: Date): StreamCursor {
+export function nextCursor(
+  stream: Stream,
+  before: StreamCursor,
+  startedAt: Date,
+  end: RunPosition | undefined,
+): StreamCursor {
+  if (stream.delta) {
+    if (end?.ended === undefined) return {};
+    const deltaSince = (end.delta === undefined ? undefined : before.deltaSince) ?? startedAt.toISOString();
+    return { delta: end.ended, deltaSince };
+  }
   if (!stream.incremental) return {};
   const limit = new Date(startedAt.getTime() - stream.incremental.lagSeconds * 1000).toISOString();
   return { since: before.since !== undefined && before.since > limit ? before.since : limit };
@@ -43,7 +53,7 @@ export interface Page {
 }
 
 export async function readPage(session: Session, stream: Stream, way: Way, position: RunPosition): Promise<Page> {
-  const { lastIds: _ids, markIds: _mark, pages: _pages, ...start } = position;
+  const { lastIds: _ids, markIds: _mark, pages: _pages, ended: _ended, ...start } = position;
   const at: ListPosition = { limit: way.paging.kind === 'single' ? 0 : way.paging.size, ...start };
   if (way.paging.kind === 'offset' && at.offset === undefined) at.offset = way.paging.first ?? 0;
   if (way.paging.kind === 'page' && at.page === undefined) at.page = way.paging.first ?? 1;
@@ -88,7 +98,7 @@ export function nextPosition(
   const pages = position.pages + 1;
   // Keyset paging goes forward in time and checks that itself.
   const inTurn = paging.kind !== 'keyset' && page.size > 0 && ids === position.markIds;
-  if (inTurn || (ids === position.lastIds && (page.size > 0 || paging.kind === 'token'))) {
+  if (inTurn || (ids === position.lastIds && (page.size > 0 || (paging.kind === 'token' && !stream.delta)))) {
     throw new VendorError(
       'malformed',
       `${stream.title}: the platform sent the same page again and again; reading stopped after ${pages} pages.`,
@@ -100,6 +110,7 @@ export function nextPosition(
   const carried = {
     pages,
     ...(position.since === undefined ? {} : { since: position.since }),
+    ...(position.delta === undefined ? {} : { delta: position.delta }),
     lastIds: ids,
     ...(paging.kind === 'keyset' || markIds === undefined ? {} : { markIds }),
   };

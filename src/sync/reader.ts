@@ -5,6 +5,7 @@ import { type Purpose, type Stream, VendorError } from '../kit/index.ts';
 import { readAhead, storeInTurn } from './ahead.ts';
 import { nextPollAt, noteCost } from './cost.ts';
 import { gatherFlagged, settleFlagged } from './deletions.ts';
+import { beginAnew, deltaOf, endAt, isLost } from './delta.ts';
 import type { SyncDeps } from './deps.ts';
 import { type Ingested, ingestPrepared } from './ingest.ts';
 import { tellLoaded } from './loaded.ts';
@@ -73,10 +74,11 @@ export async function runStream(
   const run: Run = { deps, tenantId, owner, row, watched, pages: 0 };
   let complete = false;
   let session: Session | undefined;
+  let stream: Stream | undefined;
   const counts = { seen: 0, changed: 0 };
   try {
     const source = await loadSource(deps, tenantId, row.connection_id);
-    const stream = source.connector.streams.find((candidate) => candidate.name === row.name);
+    stream = source.connector.streams.find((candidate) => candidate.name === row.name);
     if (!stream) return await stop(run, 'stopped', `${source.connector.name} no longer offers "${row.name}".`, counts);
     session = sessionOf(deps, tenantId, source, purposeOf(row));
     complete = await readPages(run, session, source, stream, counts, options);
@@ -84,6 +86,10 @@ export async function runStream(
     return { state: 'complete', first: row.phase === 'initial', ...counts };
   } catch (error) {
     if (error instanceof LeaseLost) return { state: 'busy', ...counts };
+    if (isLost(run, stream, error)) {
+      await beginAnew(deps, tenantId, row.id, owner);
+      return { state: 'waiting', ...counts };
+    }
     return await fail(run, error, counts);
   } finally {
     if (session && run.pages > 0) {
@@ -135,6 +141,7 @@ async function readPages(
     row.run_seen = 0;
     position = {
       pages: 0,
+      ...deltaOf(stream, row.cursor, initial, startedAt),
       ...(initial || !stream.incremental || row.cursor.since === undefined
         ? {}
         : { since: overlapped(stream, row.cursor.since) }),
@@ -144,6 +151,7 @@ async function readPages(
   const ahead = readAhead((from: RunPosition) => readStep(session, stream, way, from), first, BATCH, options.maxPages);
   // Stopped between its last page and its end, it has nothing more to read.
   let next: RunPosition | undefined = first.done ? undefined : first;
+  let end: RunPosition | undefined = first.done ? first : undefined;
   const batchOf = (group: readonly { item: Page }[]): RawBatch => ({
     stream: stream.name,
     records: group.flatMap(({ item }) => item.records),
@@ -157,7 +165,8 @@ async function readPages(
         const pages = group.map((step) => step.item);
         // A clock of ours that is ahead must not carry the cursor past changes the vendor has yet to date.
         if (first.pages === 0 && run.pages === 0) startedAt = earlier(startedAt!, vendorTime(pages[0]!.reply));
-        const position = last.next ?? { ...last.from, done: true as const };
+        const position = last.next ?? endAt(stream, last.from, last.item);
+        if (!last.next) end = position;
         const saved = await storePages(run, source, stream, { pages, prepared }, position, startedAt!);
         next = last.next;
         run.pages += group.length;
@@ -170,10 +179,11 @@ async function readPages(
   if (next) return false;
   // What seldom changes or costs much is asked for less often than the business wants, never more often.
   const nextDueAt = await nextPollAt(deps, tenantId, source, stream);
-  const cursor = nextCursor(stream, row.cursor, startedAt);
+  const cursor = nextCursor(stream, row.cursor, startedAt, end);
   const finished = await deps.db.tenant(tenantId, async (tx) => {
     await settleFlagged(deps, tx, source, stream.name, initial ? 'backfill' : 'live');
-    if (initial || !stream.incremental) await resolveFields(tx, row.id, startedAt!, deps.clock.now());
+    if (initial || (!stream.incremental && first.delta === undefined))
+      await resolveFields(tx, row.id, startedAt!, deps.clock.now());
     if (initial) await tellLoaded(deps, tx);
     return finishRun(tx, row.id, { owner, cursor, nextDueAt, now: deps.clock.now() });
   });

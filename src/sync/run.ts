@@ -1,8 +1,9 @@
 import { appendEvents } from '../audit/store.ts';
 import { bumpDue } from '../base/due.ts';
 import { messageOf } from '../base/errors.ts';
+import { prepareAtVendor } from '../connections/connect.ts';
 import { sessionOf, withSession } from '../connections/session.ts';
-import { findConnection } from '../connections/store.ts';
+import { findConnection, preparesDue } from '../connections/store.ts';
 import { connectorOf } from '../connections/vendors.ts';
 import type { Connector, Stream } from '../kit/index.ts';
 import { planFirst } from './completeness.ts';
@@ -100,12 +101,13 @@ export async function discoverFields(deps: SyncDeps, tenantId: string, connectio
 export async function startDueReads(deps: SyncDeps, tenantId: string): Promise<void> {
   await tendMappings(deps, tenantId);
   await flushFields(deps, tenantId);
-  const { fields, due, hinted, unproven, decided } = await deps.db.tenant(tenantId, async (tx) => ({
+  const { fields, due, hinted, unproven, decided, renewals } = await deps.db.tenant(tenantId, async (tx) => ({
     due: await dueStreams(tx, deps.clock.now()),
     hinted: await connectionsWithHints(tx),
     unproven: await connectionsToProve(tx, deps.clock.now()),
     decided: await unfinishedBatches(tx),
     fields: await takeDueDiscoveries(tx, deps.clock.now()),
+    renewals: (await preparesDue(tx, deps.clock.now())).due,
   }));
   for (const connectionId of new Set(due.map((stream) => stream.connection_id)))
     await deps.queue.wake('read', { tenantId, connectionId });
@@ -113,15 +115,27 @@ export async function startDueReads(deps: SyncDeps, tenantId: string): Promise<v
   for (const connectionId of hinted) await deps.queue.wake('refetch', { tenantId, connectionId });
   for (const connectionId of fields) await deps.queue.wake('discover', { tenantId, connectionId });
   for (const connectionId of unproven) await deps.queue.wake('proof', { tenantId, connectionId });
+  for (const connectionId of renewals) await deps.queue.wake('renew', { tenantId, connectionId });
   for (const batchId of decided) await deps.queue.wake('deletions', { tenantId, batchId });
   await bumpNextRead(deps, tenantId);
 }
 
 /** Sees to it that the tenant is looked at when the next stream is due. */
 export async function bumpNextRead(deps: SyncDeps, tenantId: string): Promise<void> {
-  const times = await deps.db.tenant(tenantId, async (tx) => [await nextStreamDue(tx), await nextProofDue(tx)]);
+  const times = await deps.db.tenant(tenantId, async (tx) => [
+    await nextStreamDue(tx),
+    await nextProofDue(tx),
+    (await preparesDue(tx, deps.clock.now())).next,
+  ]);
   const next = times.filter((at) => at !== undefined && at > deps.clock.now()).sort((a, b) => Number(a) - Number(b))[0];
   if (next) await bumpDue({ query: deps.db.statement }, tenantId, 'sync', next);
+}
+
+/** Sets up again at the platform what ends there. */
+export async function renewPrepared(deps: SyncDeps, tenantId: string, connectionId: string): Promise<void> {
+  const row = await deps.db.tenant(tenantId, (tx) => findConnection(tx, connectionId));
+  if (row?.state === 'active') await prepareAtVendor(deps, tenantId, connectorOf(deps.registry, row.connector), row);
+  await bumpNextRead(deps, tenantId);
 }
 
 export interface ReadOptions extends RunOptions {

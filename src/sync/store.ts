@@ -11,11 +11,16 @@ export interface RunPosition extends Partial<ListPosition> {
   pages: number;
   /** The last page is stored; what is left is to end the run. */
   done?: true;
+  /** The token the last page handed out (`Stream.delta`). */
+  ended?: string;
 }
 
 export interface StreamCursor {
   /** Read what changed at or after this moment (ISO 8601). */
   since?: string;
+  /** The vendor's token for all it told so far, and when the reading that began with none was done. */
+  delta?: string;
+  deltaSince?: string;
 }
 
 export interface StreamRow {
@@ -199,13 +204,25 @@ export async function interruptRun(
     nextDueAt: Date;
     failed: boolean;
     anew?: boolean;
+    /** The cursor is worth nothing any more: the next run reads everything. */
+    forget?: boolean;
   },
 ): Promise<void> {
   await tx.query(
     `update stream set state = $4, error = $5, next_due_at = $6, failures = case when $7 then failures + 1 else 0 end,
-       position = case when $8 then null else position end, lease_owner = null, lease_until = null
+       position = case when $8 then null else position end, cursor = case when $9 then '{}'::jsonb else cursor end, lease_owner = null, lease_until = null
      where tenant_id = $1 and id = $2 and lease_owner = $3`,
-    [tx.tenantId, id, stop.owner, stop.state, stop.error, stop.nextDueAt, stop.failed, stop.anew ?? false],
+    [
+      tx.tenantId,
+      id,
+      stop.owner,
+      stop.state,
+      stop.error,
+      stop.nextDueAt,
+      stop.failed,
+      stop.anew ?? false,
+      stop.forget ?? false,
+    ],
   );
 }
 

@@ -225,7 +225,31 @@ const only =
     return holds({ trial }, streamsOf(connector, trial, isTold)[0]!) || otherwise;
   };
 
+const renewed: Case = {
+  capability: 'hooks',
+  name: 'what we subscribed to is renewed before it ends, again and again, and made anew when it is gone',
+  applies: (_connector, trial) => trial.subscriptions !== undefined || 'what we subscribed to does not end',
+  run: async (world) => {
+    const { trial, hub } = world;
+    await hub.settle();
+    const first = trial.subscriptions!();
+    expect(first.length).toBeGreaterThan(0);
+    const ends = Math.max(...first.map(({ endsAt }) => endsAt.getTime()));
+    while (hub.clock.now().getTime() < ends + HOUR) {
+      await hub.advance(6 * HOUR);
+      const now = hub.clock.now();
+      const ended = trial.subscriptions!().filter(({ endsAt }) => endsAt <= now);
+      expect(ended, now.toISOString()).toEqual([]);
+      expect(trial.subscriptions!().length, now.toISOString()).toBe(first.length);
+    }
+    const { id, post: made } = news(world, oneOf(world), 'after-renewal');
+    expect(await send(world, made)).toBeLessThan(300);
+    expect(await live(world, oneOf(world).stream.name)).toContain(id);
+  },
+};
+
 export const cases: readonly Case[] = [
+  renewed,
   fetched,
   repeated,
   unsigned,
