@@ -6,7 +6,7 @@ import { appendChanges } from '../src/model/changes.ts';
 import type { Change } from '../src/model/types.ts';
 import { moveBatch } from '../src/sequences/batches.ts';
 import { endRuns } from '../src/sequences/endings.ts';
-import { actionEnded, moveAll } from '../src/sequences/engine.ts';
+import { actionsEnded, moveAll } from '../src/sequences/engine.ts';
 import { waitListener } from '../src/sequences/listening.ts';
 import { Work } from '../src/sequences/moments.ts';
 import type { SequencePorts } from '../src/sequences/ports.ts';
@@ -227,9 +227,9 @@ async function live(made: Definition, story: readonly string[]): Promise<void> {
     } else {
       const action = life.open.shift();
       if (!action) continue;
-      // Told twice, at once: an answer and a receipt about the same thing.
+      // Told twice, at once and in one breath: an answer and a receipt about the same thing.
       const told = { ...action, outcome: what, detail: null };
-      await Promise.all([0, 1].map(() => tenant((tx) => actionEnded(ports, tx, told, now))));
+      await Promise.all([0, 1].map(() => tenant((tx) => actionsEnded(ports, tx, [told, told], now))));
     }
     for (const run of await runsOf(customerId)) {
       if (run.ended_at) life.ended.add(run.id);
@@ -262,7 +262,7 @@ async function live(made: Definition, story: readonly string[]): Promise<void> {
   for (const run of await runsOf(customerId)) life.ended.add(run.id);
   const before = life.planned.size;
   for (const action of [...life.open])
-    await tenant((tx) => actionEnded(ports, tx, { ...action, outcome: 'sent', detail: null }, now));
+    await tenant((tx) => actionsEnded(ports, tx, [{ ...action, outcome: 'sent', detail: null }], now));
   await look(ports, new Date(now.getTime() + 400 * DAY));
   expect(life.planned.size).toBe(before);
   expect(life.late).toEqual([]);

@@ -14,10 +14,20 @@ export interface ContentDeps {
   moreFor?: (tx: Tx, request: RequestRow, now: Date) => Promise<Record<string, unknown>>;
 }
 
+/** Where a link of a message leads to, found by the hash of what stands in it. */
+export interface LinkRow {
+  token_hash: string;
+  purpose: 'unsubscribe';
+  subject: { customerId: string | null; channel: string; topic: string; address: string };
+  created_at: Date;
+}
+
 export interface ContentInput {
   request: RequestRow;
   route: Route;
   contexts: Contexts;
   templates: readonly TemplateRow[];
   now: Date;
+  /** Takes up the links that stand in the text; whoever asked keeps them. */
+  links: LinkRow[];
 }

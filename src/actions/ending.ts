@@ -3,7 +3,7 @@ import { appendEvents } from '../audit/store.ts';
 import type { Tx } from '../base/database.ts';
 import { releaseTouch } from '../consent/store.ts';
 import { noteSent } from '../scoring/engagement.ts';
-import { actionEnded } from '../sequences/engine.ts';
+import { actionsEnded, type EndedAction } from '../sequences/engine.ts';
 import type { ActionDeps } from './deps.ts';
 import { SHADOW } from './gate.ts';
 import { planNextChannel } from './plan.ts';
@@ -35,7 +35,7 @@ export async function afterEnds(deps: ActionDeps, tx: Tx, requests: readonly Req
   );
   await noteEngagement(deps, tx, requests, now);
   await deps.ears?.ended(tx, requests, now);
-  for (const request of requests) await tellRun(deps, tx, request, now);
+  await tellRuns(deps, tx, requests, now);
 }
 
 const eventOf = (request: RequestRow, now: Date): AuditEntry => ({
@@ -83,23 +83,26 @@ async function noteEngagement(deps: ActionDeps, tx: Tx, requests: readonly Reque
   );
 }
 
-/** The enrolment that waits for the request goes on. */
-async function tellRun(deps: ActionDeps, tx: Tx, request: RequestRow, now: Date): Promise<void> {
-  if (!request.run_id || request.state === 'planned') return;
-  // The enrolment waits for the look-up, so that a message that never left can still go out.
-  if (request.state === 'unknown' && (await canBeLookedUp(deps, tx, request))) return;
-  const closed =
-    (request.state === 'skipped' || request.state === 'failed') && CHANNEL_CLOSED.has(request.reason ?? '');
-  if (closed && (await planNextChannel(deps, tx, request, now))) return;
-  const step = {
-    runId: request.run_id,
-    stepId: request.step_id!,
-    visit: request.visit!,
-    // In shadow it goes on as if it had gone out.
-    outcome: request.reason === SHADOW ? 'sent' : request.state,
-    detail: request.reason_detail ?? request.reason,
-  };
-  await actionEnded(deps.ports, tx, step, now);
+/** The enrolments that wait for the requests go on, together. */
+async function tellRuns(deps: ActionDeps, tx: Tx, requests: readonly RequestRow[], now: Date): Promise<void> {
+  const ended: EndedAction[] = [];
+  for (const request of requests) {
+    if (!request.run_id || request.state === 'planned') continue;
+    // The enrolment waits for the look-up, so that a message that never left can still go out.
+    if (request.state === 'unknown' && (await canBeLookedUp(deps, tx, request))) continue;
+    const closed =
+      (request.state === 'skipped' || request.state === 'failed') && CHANNEL_CLOSED.has(request.reason ?? '');
+    if (closed && (await planNextChannel(deps, tx, request, now))) continue;
+    ended.push({
+      runId: request.run_id,
+      stepId: request.step_id!,
+      visit: request.visit!,
+      // In shadow it goes on as if it had gone out.
+      outcome: request.reason === SHADOW ? 'sent' : request.state,
+      detail: request.reason_detail ?? request.reason,
+    });
+  }
+  await actionsEnded(deps.ports, tx, ended, now);
 }
 
 async function canBeLookedUp(deps: ActionDeps, tx: Tx, request: RequestRow): Promise<boolean> {

@@ -11,11 +11,13 @@ import { loadDefinition } from '../sequences/store.ts';
 import type { MessageClass, Window } from '../settings/schema.ts';
 import { TemplateError } from '../texts/render.ts';
 import { capFact } from './caps.ts';
+import type { LinkRow } from './content.schema.ts';
 import { buildContent } from './content.ts';
 import type { Person } from './context.ts';
 import type { ActionDeps } from './deps.ts';
 import type { Freshness } from './freshness.ts';
 import { decide, type Facts, SHADOW, type Verdict } from './gate.ts';
+import { keepLinks } from './links.ts';
 import { isCustomerFacing, type Loaded, loadFacts } from './loaded.ts';
 import type { Route } from './routing.ts';
 import type { RequestRow } from './store.ts';
@@ -56,6 +58,7 @@ export async function decideLoaded(
   const { now } = loaded;
   const reserved: TouchRow[] = [];
   const decisions: Decision[] = [];
+  const links: LinkRow[] = [];
   for (const request of requests) {
     const person = request.customer_id ? loaded.contexts.people.get(request.customer_id) : undefined;
     const found = request.connection_id
@@ -64,7 +67,7 @@ export async function decideLoaded(
         })
       : loaded.routes.of(request.kind);
     const route = 'connection' in found ? found : undefined;
-    const { content, problem } = await contentOf(deps, tx, request, route, loaded);
+    const { content, problem } = await contentOf(deps, tx, request, route, loaded, links);
     const facts = await factsOf(
       tx,
       request,
@@ -95,6 +98,7 @@ export async function decideLoaded(
     }
     decisions.push({ request, facts, verdict, route, content, companyId: person?.company_id ?? null });
   }
+  if (!deps.content.imagined) await keepLinks(tx, links);
   return decisions;
 }
 
@@ -104,6 +108,7 @@ async function contentOf(
   request: RequestRow,
   route: Route | undefined,
   loaded: Loaded,
+  links: LinkRow[],
 ): Promise<{ content?: Record<string, unknown>; problem?: string }> {
   if (!route) return {};
   try {
@@ -114,6 +119,7 @@ async function contentOf(
         contexts: loaded.contexts,
         templates: loaded.templates,
         now: loaded.now,
+        links,
       }),
     };
   } catch (error) {

@@ -9,7 +9,7 @@ export function actionQueues(deps: () => ActionDeps): QueueDefinition[] {
     {
       name: 'dispatch',
       role: 'dispatch',
-      perTenant: 2,
+      perTenant: 1,
       // More than one tenant may have: there is always a worker for another.
       parallel: 4,
       batch: 50,

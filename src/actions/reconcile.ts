@@ -3,7 +3,7 @@ import { bumpDue } from '../base/due.ts';
 import { messageOf } from '../base/errors.ts';
 import { openSession } from '../connections/session.ts';
 import { type Receipt, VendorError } from '../kit/index.ts';
-import { actionEnded } from '../sequences/engine.ts';
+import { actionsEnded } from '../sequences/engine.ts';
 import type { ActionDeps } from './deps.ts';
 import { afterEnd } from './ending.ts';
 import { MAX_ATTEMPTS } from './send.ts';
@@ -63,12 +63,8 @@ async function staysUnknown(
     await noteStillUnknown(tx, request.id, detail, new Date(now.getTime() + (final ? DAY_MS : pause)), now);
     const tooLong = age > WAIT_AT_MOST_MS;
     if (request.run_id && (final || tooLong)) {
-      await actionEnded(
-        deps.ports,
-        tx,
-        { runId: request.run_id, stepId: request.step_id!, visit: request.visit!, outcome: 'unknown', detail },
-        now,
-      );
+      const { run_id: runId, step_id: stepId, visit } = request;
+      await actionsEnded(deps.ports, tx, [{ runId, stepId: stepId!, visit: visit!, outcome: 'unknown', detail }], now);
     }
   });
   return 'unknown';

@@ -249,19 +249,36 @@ async function leaveAll(work: Work, told: readonly (Journey & Told)[], failure?:
   await followUp(work, ended);
 }
 
+/** What became of the action a step waits for. */
+export interface EndedAction {
+  runId: string;
+  stepId: string;
+  visit: number;
+  outcome: string;
+  detail: string | null;
+}
+
 /**
- * An action of a step came to its end: the run goes on. What comes late, after the run moved on or ended, changes nothing;
- * a run that is paused keeps its place behind the step.
+ * Actions of steps came to their end: the runs go on, all at once. What comes late, after the run moved on or ended,
+ * changes nothing; a run that is paused keeps its place behind the step.
  */
-export async function actionEnded(
+export async function actionsEnded(
   ports: SequencePorts,
   tx: Tx,
-  action: { runId: string; stepId: string; visit: number; outcome: string; detail: string | null },
+  actions: readonly EndedAction[],
   now: Date,
 ): Promise<void> {
-  const [run] = await lockRuns(tx, [action.runId]);
-  const stands = run && (run.state === 'waiting' || run.state === 'paused') && run.waiting_for === 'action';
-  if (!stands || run.step_id !== action.stepId || run.visit !== action.visit) return;
-  const definition = await loadDefinition(tx, run.sequence_id, run.version);
-  await goOn(ports, tx, [{ run, definition, outcome: action.outcome, detail: action.detail }], now);
+  if (actions.length === 0) return;
+  const runs = new Map(
+    (await lockRuns(tx, [...new Set(actions.map(({ runId }) => runId))])).map((run) => [run.id, run]),
+  );
+  const told = new Map<string, Journey & Told>();
+  for (const { runId, stepId, visit, outcome, detail } of actions) {
+    const run = runs.get(runId);
+    const stands = run && (run.state === 'waiting' || run.state === 'paused') && run.waiting_for === 'action';
+    if (!stands || run.step_id !== stepId || run.visit !== visit || told.has(runId)) continue;
+    const definition = await loadDefinition(tx, run.sequence_id, run.version);
+    told.set(runId, { run, definition, outcome, detail });
+  }
+  await goOn(ports, tx, [...told.values()], now);
 }

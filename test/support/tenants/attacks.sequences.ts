@@ -129,9 +129,9 @@ export const SEQUENCES = [
       [{ run: { ...victim.named('run'), waiting_for: null }, definition }],
       NOW,
     ],
-    actionEnded: (victim, around) => [
+    actionsEnded: (victim, around) => [
       ports(victim, around),
-      { runId: victim.ids.run, stepId: 'friendly', visit: 1, outcome: 'sent', detail: null },
+      [{ runId: victim.ids.run, stepId: 'friendly', visit: 1, outcome: 'sent', detail: null }],
       NOW,
     ],
     goOn: (victim, around) => [ports(victim, around), [{ run: victim.named('run'), definition, outcome: 'sent' }], NOW],

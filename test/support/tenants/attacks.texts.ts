@@ -1,3 +1,4 @@
+import { linksFor } from '../../../src/actions/links.ts';
 import { NOW } from './facts.ts';
 import { attacksOn, type Surroundings } from './functions.ts';
 import type { Tenant } from './seed.ts';
@@ -19,6 +20,7 @@ const message = ({ ids, named }: Tenant) => ({
   },
   templates: [{ key: 'chase', channel: 'email', locale: 'en', subject: 'x', body: 'x', native: null, version: 1 }],
   now: NOW,
+  links: [],
 });
 
 const content = (victim: Tenant, { deps }: Surroundings) => [deps.content, message(victim)];
@@ -51,6 +53,9 @@ export const TEXTS = [
   ...attacksOn('actions/message.ts', {
     messageContent: (victim, around) => [...content(victim, around), message(victim).request.plan],
     marketingMail: (victim, around) => [...content(victim, around), { text: 'x' }],
+  }),
+  ...attacksOn('actions/links.ts', {
+    keepLinks: (victim, { deps }) => [[linksFor(deps.content, victim.tenantId, message(victim).request as never).row]],
   }),
   ...attacksOn('actions/setting-effects.ts', { settingEffects: () => ['business', NOW] }),
   ...attacksOn('settings/store.ts', { removeSetting: () => ['business'] }),
