@@ -18,6 +18,7 @@ export function sourceFacts(ids: Ids, { mark, due }: Flavour): Facts {
         features: ['read', 'write'],
         granted_scopes: [],
         state: 'active',
+        prepare_at: LONG_AGO,
       },
     ],
     credential: [{ connection_id: ids.connection, ...lease }],
