@@ -22,7 +22,14 @@ export interface ListPosition {
 export type Paging =
   | { kind: 'single' }
   /** An opaque token in the answer; `next` returns it or undefined at the end. */
-  | { kind: 'token'; size: number; next: (reply: Reply) => string | undefined; cap?: number }
+  | {
+      kind: 'token';
+      size: number;
+      next: (reply: Reply) => string | undefined;
+      cap?: number;
+      /** The refusal that says that the vendor does not know the token any more: the reading begins anew. */
+      lost?: (error: VendorError) => boolean;
+    }
   | { kind: 'offset'; size: number; first?: number; cap?: number }
   | { kind: 'page'; size: number; first?: number; cap?: number }
   /**
@@ -40,7 +47,7 @@ export interface Sweep {
   everySeconds: number;
   /** A cheaper request that lists ids only; its records hold what the stream's `id` reads. Absent: the list is read. */
   ids?: {
-    list: (ctx: VendorContext, at: ListPosition) => RequestSpec;
+    list: Listing;
     paging: Paging;
     records?: (reply: Reply) => unknown[];
   };
@@ -55,8 +62,10 @@ export type Deletes =
   | {
       kind: 'tombstones';
       everySeconds: number;
-      list: (ctx: VendorContext, at: ListPosition) => RequestSpec;
+      list: Listing;
       read: (reply: Reply) => Tombstones;
+      /** Where lists of changes show deleted records too, for a while: they are known sooner. */
+      isDeleted?: (record: unknown) => boolean;
       sweep?: Sweep;
     }
   | { kind: 'sweep'; sweep: Sweep }
@@ -88,6 +97,8 @@ export interface RecordHint {
   id: string;
 }
 
+export type Listing = (ctx: VendorContext, at: ListPosition) => RequestSpec | Promise<RequestSpec>;
+
 /**
  * What can be read of one kind of record. The author states facts; the engine owns paging, cursors, retries and limits.
  */
@@ -102,11 +113,11 @@ export interface Stream {
   after?: readonly string[];
   /** Seconds between polls; webhooks make most polls find nothing. */
   every?: number;
-  /** How a page is asked for. Absent together with `paging`: it comes by webhook or file only. */
-  list?: (ctx: VendorContext, at: ListPosition) => RequestSpec;
+  /** How a page is asked for; a promise where the vendor must be asked first what can be asked for. Absent together with `paging`: it comes by webhook or file only. */
+  list?: Listing;
   paging?: Paging;
   /** A different request for the first load, where it is cheaper. */
-  initial?: { list: (ctx: VendorContext, at: ListPosition) => RequestSpec; paging: Paging };
+  initial?: { list: Listing; paging: Paging };
   /** The records of a list answer; absent: the answer is the list. */
   records?: (reply: Reply) => unknown[];
   id: (record: unknown) => string | undefined;
@@ -137,6 +148,11 @@ export interface Stream {
   deletes: Deletes;
   /** What a record tells about something we did: a task done, an invitation declined, a mail that came back. */
   follows?: (record: unknown) => ReceiptNews | undefined;
+  /**
+   * The survivor of a record that is listed as deleted because it was merged away, where the record tells. It is then
+   * followed at the end of the reading, and its own id goes on resolving.
+   */
+  mergedInto?: (record: unknown) => string | undefined;
   /**
    * Adds what a list answer leaves out (associations), or what belongs to each of its items (the activity of a campaign),
    * with further calls for the whole page.

@@ -106,6 +106,8 @@ export interface Refusals {
   rateLimited?: (until: Date | undefined) => Fault | undefined;
   /** The allowance of a day or month is gone. */
   quotaExhausted?: (until: Date | undefined) => Fault;
+  /** Minutes after which the hub asks again, where that refusal names no date. */
+  quotaPauseMinutes?: number;
   /** The access token is no longer good. */
   expired?: () => Fault;
   /** Our access was taken away. */

@@ -15,6 +15,7 @@ import {
 } from './deletions.store.ts';
 import type { SyncDeps } from './deps.ts';
 import { type Ingested, ingest } from './ingest.ts';
+import { followVendorMerge, type VendorMerge } from './merges.ts';
 import type { Prepared } from './prepare.ts';
 import type { RawRecord } from './records.ts';
 import type { Source } from './source.ts';
@@ -113,8 +114,25 @@ export async function settleFlagged(
   origin: Origin,
 ): Promise<Ingested> {
   const flagged = await takeGathered(tx, source.streamIds.get(stream)!);
-  const records = await guardRecords(deps, tx, source, stream, flagged);
+  const merges = mergesAmong(source, stream, flagged);
+  for (const merge of merges) await followVendorMerge(deps, tx, source, merge);
+  // What is part of another record now is no loss: it is never held.
+  const joined = new Set(merges.map(({ from }) => from));
+  const others = flagged.filter(({ id }) => !joined.has(id));
+  const records = [
+    ...flagged.filter(({ id }) => joined.has(id)),
+    ...(await guardRecords(deps, tx, source, stream, others)),
+  ];
   return ingest(deps, tx, source, [{ stream, records }], origin);
+}
+
+/** Records of which the vendor says that they became part of another one. */
+function mergesAmong(source: Source, name: string, records: readonly RawRecord[]): VendorMerge[] {
+  const stream = source.connector.streams.find((candidate) => candidate.name === name);
+  return records.flatMap(({ id, raw }) => {
+    const into = stream?.mergedInto?.(raw);
+    return into === undefined ? [] : [{ stream: name, from: id, into }];
+  });
 }
 
 /** Takes out of records read together what their flag would delete and must not be deleted now. */

@@ -57,11 +57,19 @@ export async function readPage(session: Session, stream: Stream, way: Way, posit
   const at: ListPosition = { limit: way.paging.kind === 'single' ? 0 : way.paging.size, ...start };
   if (way.paging.kind === 'offset' && at.offset === undefined) at.offset = way.paging.first ?? 0;
   if (way.paging.kind === 'page' && at.page === undefined) at.page = way.paging.first ?? 1;
-  const reply = await session.call({ safe: true, ...way.list(session.ctx, at) });
+  const reply = await session.call({ safe: true, ...(await way.list(session.ctx, at)) }).catch((error: unknown) => {
+    throw way.paging.kind === 'token' && at.token !== undefined ? refusedToken(way.paging, error) : error;
+  });
   const listed = recordsOf(stream, reply);
   const complete = stream.complete && listed.length > 0 ? await stream.complete(session.ctx, listed, at) : listed;
   const records = complete.map((raw) => toRawRecord(stream, raw)).filter((record) => record !== undefined);
   return { reply, records, size: listed.length, nameless: complete.length - records.length };
+}
+
+/** A place in the vendor's list that the vendor forgot: there is no going on from it. */
+function refusedToken({ lost }: Extract<Paging, { kind: 'token' }>, error: unknown): unknown {
+  if (!(error instanceof VendorError) || !lost?.(error)) return error;
+  return new VendorError('transient', error.message, { ...UNTRUE, cause: error });
 }
 
 /** @throws VendorError `malformed` when the answer does not hold the list it should */

@@ -283,6 +283,7 @@ async function fail(run: Run, error: unknown, counts: { seen: number; changed: n
   }
   if (error.kind === 'rate_limited' || error.kind === 'quota_exhausted')
     return stop(run, 'waiting', error.message, counts, error.until, false);
-  if (error.kind === 'transient') return stop(run, 'waiting', error.message, counts, error.until);
+  if (error.kind === 'transient')
+    return stop(run, 'waiting', error.message, counts, error.until, true, error.code === UNTRUE.code);
   return stop(run, 'stopped', error.message, counts, undefined, true, error.code === UNTRUE.code);
 }

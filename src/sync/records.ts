@@ -16,7 +16,8 @@ export interface RawRecord {
 export function toRawRecord(stream: Stream, raw: unknown): RawRecord | undefined {
   const id = stream.id(raw);
   if (id === undefined || id === '' || id.length > LONGEST_KEY) return undefined;
-  const deleted = stream.deletes.kind === 'flag' && stream.deletes.isDeleted(raw);
+  const { deletes } = stream;
+  const deleted = 'isDeleted' in deletes && deletes.isDeleted?.(raw) === true;
   // Vendors write the same moment in several ways; comparing needs one.
   const at = Date.parse(stream.changedAt?.(raw) ?? '');
   return { id, raw, vendorAt: Number.isNaN(at) ? undefined : new Date(at).toISOString(), deleted };

@@ -1,16 +1,13 @@
 import type { Tx } from '../base/database.ts';
 import { type Session, withSession } from '../connections/session.ts';
-import { JOINED_KINDS, type RecordHint, type Stream, VendorError } from '../kit/index.ts';
-import { loadProjections, recordKey } from '../model/documents.ts';
-import { joinEntities } from '../model/merge.ts';
-import { loadApart } from '../model/not-same.ts';
-import { refreshGolden } from '../model/parties.ts';
+import { type RecordHint, type Stream, VendorError } from '../kit/index.ts';
+import { recordKey } from '../model/documents.ts';
 import type { Origin } from '../model/types.ts';
 import { guardRecords } from './deletions.ts';
 import type { SyncDeps } from './deps.ts';
 import { deleteGone, refuseHeld } from './gone.ts';
-import { tellChanges } from './identity.ts';
 import { type Ingested, ingest } from './ingest.ts';
+import { followVendorMerge, type VendorMerge } from './merges.ts';
 import { park, resolveParked } from './parked.ts';
 import { noteSeen } from './quarantine.ts';
 import { type RawRecord, toRawRecord } from './records.ts';
@@ -73,7 +70,7 @@ export interface Fetched {
   goneAt: Map<string, Date>;
   unreadable: { stream: string; ids: string[]; reason: string }[];
   /** Records the vendor made one of. */
-  merges: { stream: string; from: string; into: string }[];
+  merges: VendorMerge[];
   /** Records a person had deleted by their right to privacy, by stream and id. */
   privacy: Set<string>;
 }
@@ -150,13 +147,21 @@ export async function fetchIds(
       const raws = await stream.fetchByIds.fetch(session.ctx, [...part]);
       const complete = stream.complete && raws.length > 0 ? await stream.complete(session.ctx, raws) : raws;
       const found = new Set<string>();
+      const survivors = new Set<string>();
       for (const raw of complete) {
         const record = toRawRecord(stream, raw);
         if (!record) continue;
-        found.add(record.id);
-        add(into.records, name, record);
+        const survivor = stream.mergedInto?.(raw);
+        if (survivor === undefined) add(into.records, name, record);
+        else {
+          into.merges.push({ stream: name, from: record.id, into: survivor });
+          survivors.add(survivor);
+        }
+        if (survivor === undefined) found.add(record.id);
       }
       for (const id of part) if (!found.has(id)) add(into.gone, name, id);
+      const unseen = [...survivors].filter((id) => !into.records.get(name)?.some((known) => known.id === id));
+      await fetchIds(session, source, name, unseen, into);
     } catch (error) {
       if (!(error instanceof VendorError) || !['not_found', 'gone', 'invalid', 'malformed'].includes(error.kind))
         throw error;
@@ -245,51 +250,6 @@ export async function refetchNow(
     refuseHeld(source, stored.held);
     return stored;
   });
-}
-
-/** The vendor made two records one: so do we, and the old id goes on resolving. */
-async function followVendorMerge(
-  deps: SyncDeps,
-  tx: Tx,
-  source: Source,
-  merge: Fetched['merges'][number],
-): Promise<void> {
-  const streamId = source.streamIds.get(merge.stream)!;
-  const stream = source.connector.streams.find((candidate) => candidate.name === merge.stream);
-  await tx.query(
-    'update source_record set merged_into = $4 where tenant_id = $1 and stream_id = $2 and remote_id = $3',
-    [tx.tenantId, streamId, merge.from, merge.into],
-  );
-  for (const kind of JOINED_KINDS.filter((candidate) => stream?.entities.includes(candidate))) {
-    const found = await loadProjections(tx, kind, [
-      { streamId, remoteId: merge.from },
-      { streamId, remoteId: merge.into },
-    ]);
-    const absorbed = found.get(recordKey(streamId, merge.from))?.entity_id as string | undefined;
-    const survivor = found.get(recordKey(streamId, merge.into))?.entity_id as string | undefined;
-    if (!absorbed || !survivor || absorbed === survivor) continue;
-    // A person took this merge apart: the platform telling of it once more changes nothing.
-    if ((await loadApart(tx, kind, [absorbed])).between(absorbed, survivor)) continue;
-    const ctx = {
-      now: deps.clock.now(),
-      origin: 'live' as const,
-      zone: source.zone,
-      sourceOf: source.sourceOf,
-      onMerge: deps.listeners.onMerge,
-    };
-    const told = await joinEntities(
-      tx,
-      kind,
-      {
-        survivor,
-        absorbed,
-        evidence: { key: `merged at ${source.connector.name}`, record: `${streamId}/${merge.from}` },
-      },
-      `vendor:${source.connector.id}`,
-      ctx,
-    );
-    await tellChanges(deps, tx, [told, ...(await refreshGolden(tx, kind, [survivor], ctx))], ctx.now);
-  }
 }
 
 function add<T>(map: Map<string, T[]>, key: string, value: T): void {

@@ -30,7 +30,7 @@ export async function readTombstones(
   for (let page = 0; page < MAX_PAGES; page++) {
     const reply = await session.call({
       safe: true,
-      ...deletes.list(session.ctx, { limit: 100, ...(since ? { since } : {}), ...(token ? { token } : {}) }),
+      ...(await deletes.list(session.ctx, { limit: 100, ...(since ? { since } : {}), ...(token ? { token } : {}) })),
     });
     const tombstones = deletes.read(reply);
     pages += 1;

@@ -211,4 +211,33 @@ const merged: Case = {
   },
 };
 
-export const cases: readonly Case[] = [flagged, listed, swept, posted, believed, cutOff, merged];
+const shown: Case = {
+  capability: 'merges',
+  name: 'a merge that shows in the record that is gone is followed at the next reading',
+  applies: (connector, trial) =>
+    streamsOf(connector, trial, (stream, vendor) => stream.mergedInto && vendor.merge).length > 0 ||
+    'no record that was merged away tells its survivor',
+  run: async (world) => {
+    const tried = streamsOf(world.connector, world.trial, (stream, vendor) => stream.mergedInto && vendor.merge);
+    for (const { vendor } of tried) vendor.create(4);
+    await readAll(world);
+    const merges = new Map<Tried, { from: string; into: string }>();
+    for (const one of tried) {
+      const [from, into, second] = one.vendor.ids() as [string, string, string];
+      one.vendor.merge!(from, into);
+      // The survivor is merged away before anybody read.
+      one.vendor.merge!(into, second);
+      merges.set(one, { from, into: second });
+    }
+    pass(world, HOUR);
+    for (let times = 0; times < 2; times++) {
+      await readAll(world);
+      for (const [one, merge] of merges) {
+        await expectSame(world, one);
+        await resolves(world, one, merge);
+      }
+    }
+  },
+};
+
+export const cases: readonly Case[] = [flagged, listed, swept, posted, believed, cutOff, merged, shown];

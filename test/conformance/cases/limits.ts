@@ -151,7 +151,8 @@ export const cases: readonly Case[] = [
     run: async (world) => {
       const { trial, hub, vendor } = world;
       await hub.settle();
-      const until = inMinutes(world, 300);
+      const pause = trial.refusals.quotaPauseMinutes ?? 300;
+      const until = inMinutes(world, pause);
       const remove = vendor.faults!.add(trial.refusals.quotaExhausted!(until));
       const planned = await plan(world);
       await work(world);
@@ -162,10 +163,11 @@ export const cases: readonly Case[] = [
       const before = trial.calls().length;
       const others = await postElsewhere(world);
       expect(others).toBe('sent');
-      await hub.advance(HOUR);
-      await hub.advance(3 * HOUR);
+      // Almost until then, in two steps; ten minutes have passed.
+      await hub.advance(0.2 * pause * MINUTE);
+      await hub.advance(0.6 * pause * MINUTE);
       expect(callsSince(world, before)).toEqual([]);
-      await hub.advance(HOUR);
+      await hub.advance(0.2 * pause * MINUTE);
       await expectOnce(world, planned, await settled(world, planned));
     },
   },
