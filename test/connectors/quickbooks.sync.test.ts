@@ -332,14 +332,13 @@ test('quickbooks: a list of changes that is full proves nothing and is said so',
 test('quickbooks: a connection that slept for more than 30 days asks for no more than the vendor tells', async () => {
   const { deletes } = streams.find((candidate) => candidate.name === 'invoices')!;
   if (deletes.kind !== 'tombstones') throw new Error('Invoices have no list of deletions.');
-  const asked = (now: string, since?: string) =>
-    deletes.list({ account: { id: '1', name: '' }, settings: {}, now: new Date(now) } as never, {
-      limit: 100,
-      ...(since ? { since } : {}),
-    }).query;
-  const slept = asked('2026-08-01T00:00:00Z', '2026-03-01T00:00:00Z');
+  const asked = async (now: string, since?: string) => {
+    const ctx = { account: { id: '1', name: '' }, settings: {}, now: new Date(now) } as never;
+    return (await deletes.list(ctx, { limit: 100, ...(since ? { since } : {}) })).query;
+  };
+  const slept = await asked('2026-08-01T00:00:00Z', '2026-03-01T00:00:00Z');
   expect(slept).toMatchObject({ entities: 'Invoice', changedSince: '2026-07-02T00:01:00Z' });
-  expect(asked('2026-08-01T00:00:00Z')).toMatchObject({ changedSince: '2026-07-31T00:00:00Z' });
+  expect(await asked('2026-08-01T00:00:00Z')).toMatchObject({ changedSince: '2026-07-31T00:00:00Z' });
 });
 
 test('quickbooks: only streams the vendor has a list of changes for ask for one', () => {
