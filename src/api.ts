@@ -4,6 +4,7 @@ import { accessRoutes } from './access/routes.ts';
 import type { ActionDeps } from './actions/deps.ts';
 import { channelsOf, choiceDeps, optOutDeps, passedOn } from './actions/optouts.ts';
 import { oversightRoutes } from './actions/oversight.routes.ts';
+import { missingOf } from './actions/playbooks.ts';
 import { actionRoutes } from './actions/routes.ts';
 import { standingOf } from './actions/standing.ts';
 import { surveyDeps } from './actions/surveys.ts';
@@ -95,7 +96,7 @@ export async function apiRoutes(app: App, api: ApiDeps): Promise<void> {
   triggerRoutes(app, { db, clock });
   trialRoutes(app, { db, clock });
   playbookRoutes(app, deps);
-  sequenceRoutes(app, { db, clock, ports, start });
+  sequenceRoutes(app, { db, clock, ports, start, missing: (tx, definition) => missingOf(deps, tx, definition) });
   publishRoutes(app, { db, clock, ports, start });
   enrolmentRoutes(app, { db, clock, ports, start });
   peopleRoutes(app, { db, clock, ports });

@@ -147,3 +147,23 @@ cases:
     rmSync(folder, { recursive: true, force: true });
   }
 });
+
+test("playbook list: a sequence of one's own says what it lacks when it is saved and switched on, and works all the same", async () => {
+  const { api } = await hub.otherTenant('Lacks');
+  const definition = {
+    ...{ key: 'own', title: 'Own', class: 'transactional', topic: 'news', per: 'customer', exits: [] },
+    ...{ triggers: [{ name: 'manual' }], again: { policy: 'always' } },
+    steps: [{ id: 'say', message: { channels: ['sms', 'whatsapp'], template: 'x' } }],
+  };
+  await api('PUT', '/v1/templates/x/sms/en', { body: 'Hello' });
+  const made = await api('POST', '/v1/sequences', definition);
+  expect(made.status, JSON.stringify(made.body)).toBe(201);
+  const words = 'Sends messages by text message or WhatsApp: connect a platform that can.';
+  expect(made.status, JSON.stringify(made.body)).toBe(201);
+  expect(made.body.missing).toEqual([words]);
+  const tag = { 'if-match': made.headers.get('etag')! };
+  const on = await api('POST', '/v1/sequences/own/switch', { on: true }, tag);
+  expect(on.body).toMatchObject({ state: 'active', missing: [words] });
+  await api('POST', '/v1/connections', { connector: 'webhook', settings: { bearerToken: 'x'.repeat(30) } });
+  expect((await api('GET', '/v1/sequences/own')).body.missing).toEqual([]);
+});

@@ -1,9 +1,11 @@
+import type { Tx } from '../base/database.ts';
 import { listConnections } from '../connections/store.ts';
 import { connectorOf } from '../connections/vendors.ts';
 import type { ActionKind } from '../kit/index.ts';
 import { stepsInWords } from '../sequences/describe.ts';
 import { type Has, type Need, needsOf } from '../sequences/needs.ts';
 import { shippedPlaybooks } from '../sequences/playbooks.ts';
+import type { Definition } from '../sequences/schema.ts';
 import { listStaff } from '../sequences/staff.ts';
 import { findSequence, listSequences, loadDefinition } from '../sequences/store.ts';
 import { setting } from '../settings/store.ts';
@@ -34,22 +36,7 @@ export async function playbookViews(
   tenantId: string,
 ): Promise<PlaybookView[]> {
   return deps.db.tenant(tenantId, async (tx) => {
-    const connections = (await listConnections(tx)).filter(({ state }) => state !== 'revoked');
-    const can = (kind: ActionKind): string[] =>
-      connections.flatMap((connection) => {
-        const action = connectorOf(deps.registry, connection.connector).actions.find((one) => one.kind === kind);
-        const on = action && (action.feature === undefined || connection.features.includes(action.feature));
-        return on ? [connection.name] : [];
-      });
-    const sequences = await listSequences(tx);
-    const has: Has = {
-      can,
-      reaches: (channel) => can(KIND_OF_CHANNEL[channel]),
-      links: (await setting(tx, 'links')) as Record<string, string>,
-      active: new Set(sequences.filter(({ state }) => state === 'active').map(({ key }) => key)),
-      roles: new Set((await listStaff(tx)).flatMap(({ roles }) => roles)),
-      chatChannel: (await setting(tx, 'delivery')).chatChannel,
-    };
+    const has = await hasOf(deps, tx);
     const views: PlaybookView[] = [];
     for (const [key, playbook] of shippedPlaybooks()) {
       const row = await findSequence(tx, playbook.sequence.key);
@@ -70,4 +57,30 @@ export async function playbookViews(
     }
     return views;
   });
+}
+
+/** What the business has of what sequences need. */
+async function hasOf({ registry }: Pick<ActionDeps, 'registry'>, tx: Tx): Promise<Has> {
+  const connections = (await listConnections(tx)).filter(({ state }) => state !== 'revoked');
+  const can = (kind: ActionKind): string[] =>
+    connections.flatMap((connection) => {
+      const action = connectorOf(registry, connection.connector).actions.find((one) => one.kind === kind);
+      const on = action && (action.feature === undefined || connection.features.includes(action.feature));
+      return on ? [connection.name] : [];
+    });
+  const sequences = await listSequences(tx);
+  return {
+    can,
+    reaches: (channel) => can(KIND_OF_CHANNEL[channel]),
+    links: (await setting(tx, 'links')) as Record<string, string>,
+    active: new Set(sequences.filter(({ state }) => state === 'active').map(({ key }) => key)),
+    roles: new Set((await listStaff(tx)).flatMap(({ roles }) => roles)),
+    chatChannel: (await setting(tx, 'delivery')).chatChannel,
+  };
+}
+
+/** What a sequence lacks of the business, in words; none when everything it does can be done. */
+export async function missingOf(deps: Pick<ActionDeps, 'registry'>, tx: Tx, definition: Definition): Promise<string[]> {
+  const needs = needsOf({ templates: {} }, definition, await hasOf(deps, tx));
+  return needs.filter(({ met }) => !met).map(({ words }) => words);
 }

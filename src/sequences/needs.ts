@@ -52,8 +52,11 @@ function deedsOf(step: Step): ActionKind[] {
   ];
 }
 
+/** What comes with a sequence: texts and surveys; a sequence of one's own brings none along. */
+type Brought = Pick<Playbook, 'templates' | 'surveys'>;
+
 /** Everything a playbook needs, and whether the business has it. @param definition as it is edited, or as it ships */
-export function needsOf(playbook: Playbook, definition: Definition, has: Has): Need[] {
+export function needsOf(playbook: Brought, definition: Definition, has: Has): Need[] {
   return [
     ...messageNeeds(definition, has),
     ...deedNeeds(playbook, definition, has),
@@ -82,7 +85,7 @@ function messageNeeds({ steps }: Definition, has: Has): Need[] {
   return [...needs.values()];
 }
 
-function deedNeeds({ surveys = [] }: Playbook, { steps }: Definition, has: Has): Need[] {
+function deedNeeds({ surveys = [] }: Brought, { steps }: Definition, has: Has): Need[] {
   const answered = surveys.flatMap((survey) => survey.answered ?? []);
   const kinds = new Set<ActionKind>([
     ...steps.flatMap(deedsOf),
@@ -109,7 +112,7 @@ function deedNeeds({ surveys = [] }: Playbook, { steps }: Definition, has: Has):
 }
 
 /** Values of the sequence and links of the settings that texts cannot do without. */
-function textNeeds(playbook: Playbook, definition: Definition, has: Has): Need[] {
+function textNeeds(playbook: Brought, definition: Definition, has: Has): Need[] {
   const texts = Object.values(playbook.templates)
     .flat()
     .map(({ subject = '', body }) => `${subject}\n${body}`)

@@ -8,7 +8,7 @@ import type { StartRuns } from '../triggers/detect.ts';
 import { createSequence, editSequence, switchSequence } from './playbooks.ts';
 import type { SequencePorts } from './ports.ts';
 import { countRuns } from './runs.ts';
-import { Sequence } from './schema.ts';
+import { type Definition, Sequence } from './schema.ts';
 import { findSequence, listSequences, loadDefinition, type SequenceRow } from './store.ts';
 
 export interface SequenceRouteDeps {
@@ -41,8 +41,15 @@ const DefinitionBody = Type.Object({}, { additionalProperties: true, description
 
 const KeyParams = Type.Object({ id: Type.String({ maxLength: 60, description: 'Id or key' }) });
 
-/** Sequences: made, edited as new versions, switched on and off. */
-export function sequenceRoutes(app: App, deps: SequenceRouteDeps): void {
+/** Sequences: made, edited as new versions, switched on and off. Each answer about one says what it lacks of the business. */
+export function sequenceRoutes(
+  app: App,
+  deps: SequenceRouteDeps & { missing(tx: Tx, definition: Definition): Promise<string[]> },
+): void {
+  const shown = async (tx: Tx, row: SequenceRow): Promise<Static<typeof Sequence>> => {
+    const sequence = await toSequence(tx, row);
+    return { ...sequence, missing: await deps.missing(tx, sequence.definition as Definition) };
+  };
   const load = async (tx: Tx, id: string): Promise<SequenceRow> => {
     const row = await findSequence(tx, id);
     if (!row) throw notFound('sequence', id);
@@ -82,7 +89,7 @@ export function sequenceRoutes(app: App, deps: SequenceRouteDeps): void {
     async (request, reply) => {
       const { tenantId, actor } = caller(request);
       const sequence = await deps.db.tenant(tenantId, async (tx) =>
-        toSequence(tx, await createSequence(tx, request.body, actor, deps.clock.now())),
+        shown(tx, await createSequence(tx, request.body, actor, deps.clock.now())),
       );
       tag(reply, sequence.version);
       return reply.code(201).send(sequence);
@@ -97,7 +104,7 @@ export function sequenceRoutes(app: App, deps: SequenceRouteDeps): void {
     },
     async (request, reply) => {
       const sequence = await deps.db.tenant(caller(request).tenantId, async (tx) =>
-        toSequence(tx, await load(tx, request.params.id)),
+        shown(tx, await load(tx, request.params.id)),
       );
       tag(reply, sequence.version);
       return sequence;
@@ -123,7 +130,7 @@ export function sequenceRoutes(app: App, deps: SequenceRouteDeps): void {
         const row = await load(tx, request.params.id);
         if ((await editSequence(tx, row, request.body, actor, expected, deps.clock.now())) === undefined)
           throw stale('sequence');
-        return toSequence(tx, await load(tx, row.id));
+        return shown(tx, await load(tx, row.id));
       });
       tag(reply, sequence.version);
       return sequence;
@@ -149,7 +156,7 @@ export function sequenceRoutes(app: App, deps: SequenceRouteDeps): void {
         const row = await load(tx, request.params.id);
         if (!(await switchSequence(tx, row, request.body.on, actor, expected, deps.clock.now())))
           throw stale('sequence');
-        return toSequence(tx, await load(tx, row.id));
+        return shown(tx, await load(tx, row.id));
       });
       tag(reply, sequence.version);
       return sequence;

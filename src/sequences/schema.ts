@@ -111,6 +111,12 @@ export const Sequence = Type.Object(
     playbook: nullable(Type.String()),
     definition: Type.Unknown(),
     enrolments: Type.Record(Type.String(), Type.Integer()),
+    missing: Type.Optional(
+      Type.Array(Type.String(), {
+        description:
+          'In answers about one: what it lacks of the business, in words. It can be on all the same: what cannot be done is left out with a reason.',
+      }),
+    ),
     version: Type.Integer(),
   },
   { $id: 'Sequence' },

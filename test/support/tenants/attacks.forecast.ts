@@ -31,6 +31,15 @@ export const FORECAST = [
     accountOf: ({ ids }) => [{ customerId: ids.customer, at: LATER, zone: 'UTC' }],
     notStarted: ({ ids }) => [{ customerId: ids.customer, at: LATER, zone: 'UTC' }],
   }),
+  ...attacksOn('actions/playbooks.ts', {
+    missingOf: {
+      args: (_victim, { deps }) => [
+        deps,
+        { steps: [{ id: 'say', message: { channels: ['sms'], template: 'x' } }], triggers: [] },
+      ],
+      harmless: 'it tells what nobody has, in general words',
+    },
+  }),
   ...attacksOn('actions/facts.ts', {
     decideLoaded: {
       args: (_victim, { deps }) => [deps, { now: NOW }, [], new Map()],

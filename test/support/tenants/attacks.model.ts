@@ -204,6 +204,13 @@ export const MODEL = [
   ...attacksOn('sync/deletes.ts', {
     markDeleted: (victim, { deps }) => [deps, sourceFor(victim, deps), 'contacts', ['c-1', 'c-2'], 'live'],
   }),
+  ...attacksOn('sync/merges.ts', {
+    followVendorMerge: (victim, { deps }) => [
+      deps,
+      sourceFor(victim, deps),
+      { stream: 'contacts', from: 'c-2', into: 'c-1' },
+    ],
+  }),
   ...attacksOn('sync/refetch.ts', {
     store: (victim, { deps }) => [
       deps,
