@@ -2,6 +2,7 @@ import { DateTime } from 'luxon';
 import { insertRows, type Tx } from '../base/database.ts';
 import { addDays, instantOf } from '../base/time.ts';
 import { sameValue } from '../model/changes.ts';
+import { CHANNEL_WORDS } from '../sequences/describe.ts';
 import { stepAfter, stepOf } from '../sequences/graph.ts';
 import type { RunRow } from '../sequences/runs.ts';
 import type { Definition } from '../sequences/schema.ts';
@@ -32,7 +33,6 @@ interface Outdated {
   revision: number;
 }
 
-const CHANNEL: Record<string, string> = { email: 'e-mail', sms: 'SMS', whatsapp: 'WhatsApp', in_app: 'in-app message' };
 /** Longest text that goes into a field: what the narrowest text fields of CRMs hold. */
 const LONGEST = 250;
 
@@ -67,10 +67,10 @@ export function nextStepOf(
     step.day === undefined ? undefined : instantOf(addDays(run.start_on, step.day), step.at ?? '00:00', run.zone);
   const waited = after.length === 1 && run.waiting_for === 'time' ? run.wake_at : null;
   const at = after.length === 0 ? (due ?? run.wake_at ?? day) : (day ?? waited ?? undefined);
-  const channel = reach?.channels[0] ?? '';
+  const [channel] = reach?.channels ?? [];
   const what = step.title ?? ('survey' in step ? 'Survey' : 'Message');
   const on = at ? ` on ${DateTime.fromJSDate(at, { zone: run.zone }).toFormat('d LLLL')}` : '';
-  return { text: `${what} by ${CHANNEL[channel] ?? channel}${on}`, at: at ?? undefined };
+  return { text: `${what}${channel ? ` by ${CHANNEL_WORDS[channel]}` : ''}${on}`, at: at ?? undefined };
 }
 
 /**

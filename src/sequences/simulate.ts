@@ -102,7 +102,8 @@ function usualWay(definition: Definition, customer: string): Step[] {
   let step: Step | undefined = definition.steps[0];
   while (step && !way.includes(step)) {
     way.push(step);
-    const ends: boolean = 'end' in step || 'restart' in step || 'hand_over' in step;
+    // What is only done sometimes is taken as left out: what comes after it shows.
+    const ends: boolean = step.only_if === undefined && ('end' in step || 'restart' in step || 'hand_over' in step);
     const to: string | undefined =
       'split' in step
         ? armOf(step.split, shareOf(customer, definition.key, step.id)).then

@@ -50,7 +50,7 @@ export const CONTROL_SETTINGS = {
             {
               connection: Type.String({ format: 'uuid', description: 'Connection whose contacts are written' }),
               nextStep: Type.Optional(
-                Native('Native field for what comes next, such as "Reminder by SMS on 12 March"'),
+                Native('Native field for what comes next, such as "Reminder by text message on 12 March"'),
               ),
               enrolment: Type.Optional(Native('Native field for the sequences the customer is in')),
               mostPerPass: Type.Optional(
