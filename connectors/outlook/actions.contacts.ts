@@ -27,7 +27,7 @@ const tag = (verb: 'add_tag' | 'remove_tag'): ActionDefinition =>
     before: async (ctx, input) =>
       listAt<string>(await contactOf(ctx, input.about.contact, 'id,categories'), 'categories'),
     request: (_ctx, input, meta) => {
-      const others = ((meta.before ?? []) as string[]).filter((name) => name !== input.tag);
+      const others = (Array.isArray(meta.before) ? (meta.before as string[]) : []).filter((name) => name !== input.tag);
       const categories = verb === 'add_tag' ? [...others, input.tag] : others;
       return graph({ method: 'PATCH', path: contactPath(input.about.contact ?? ''), json: { categories } });
     },

@@ -94,9 +94,9 @@ export const sendEmail: ActionDefinition = defineAction<'send_email'>({
   },
   before: prepared,
   request: (ctx, input, meta) => {
-    const draft = meta.before as Draft | undefined;
-    // A preview shows the mail, not the empty call that sends it.
-    if (!draft) return draftRequest(ctx, input, meta);
+    const draft = meta.before as Partial<Draft> | undefined;
+    // Without a draft it is a preview: that shows the mail, not the empty call that sends it.
+    if (!draft?.id) return draftRequest(ctx, input, meta);
     return graph({ method: 'POST', path: `/me/messages/${step(draft.id)}/send`, expect: 'none' });
   },
   receipt: (_reply, _ctx, _input, meta) => receiptOf(meta.before as Draft),

@@ -1,4 +1,12 @@
-import { listAt, type Parameters, type Reply, type RequestSpec, textAt, type VendorContext, VendorError } from '../../src/kit/index.ts';
+import {
+  listAt,
+  type Parameters,
+  type Reply,
+  type RequestSpec,
+  textAt,
+  type VendorContext,
+  VendorError,
+} from '../../src/kit/index.ts';
 
 /** Version in the path; additive changes only (dossier, Base). */
 export const VERSION = 'v1.0';

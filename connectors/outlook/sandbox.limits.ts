@@ -7,7 +7,7 @@ export const problem = (reply: FastifyReply, status: number, code: string, messa
     error: {
       ...{ code, message },
       innerError: {
-        date: '2026-03-02T15:00:00',
+        date: '2026-03-02T15:00:00Z',
         'request-id': '00000000-0000-0000-0000-000000000000',
         'client-request-id': '00000000-0000-0000-0000-000000000000',
       },

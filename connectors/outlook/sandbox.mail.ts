@@ -37,11 +37,11 @@ function mailOfMime(base64: string): Record<string, unknown> {
   return { subject: header('Subject'), toRecipients: [{ emailAddress: { address } }], internetMessageHeaders: headers };
 }
 
-/** Exchange refuses an address without a domain when it is to be sent. */
+/** Exchange refuses an address that cannot exist when the mail is to be sent. */
 const sendable = (item: Item): boolean =>
   listAt(item, 'toRecipients').length > 0 &&
   listAt(item, 'toRecipients').every((one) =>
-    /^[^@\s]+@[^@\s]+\.[^@\s]+$/.test(textAt(one, 'emailAddress.address') ?? ''),
+    /^[^@\s]+@[^@\s]+\.(?!invalid$)[^@\s.]+$/.test(textAt(one, 'emailAddress.address') ?? ''),
   );
 
 export function installMail(app: SandboxServer['app'], routes: Routes): void {

@@ -57,7 +57,7 @@ export class Mailbox {
     // Ids of the vendor are long and differ in a few letters.
     const id = `AAMkAGI${createHash('sha256').update(`${kind}${seq}`).digest('base64url').slice(0, 24)}${seq}AAA=`;
     const item: Item = { ...given, id, createdDateTime: at };
-    this.rows[kind].set(id, { item: this.#dated(item, at, seq), seq, at: this.clock.now().getTime() });
+    this.rows[kind].set(id, { item: this.#dated(kind, item, at, seq), seq, at: this.clock.now().getTime() });
     return item;
   }
 
@@ -67,7 +67,7 @@ export class Mailbox {
     row.seq = ++this.#seq;
     row.at = this.clock.now().getTime();
     Object.assign(row.item, change);
-    return this.#dated(row.item, at, row.seq);
+    return this.#dated(kind, row.item, at, row.seq);
   }
 
   remove(kind: Kind, id: string): boolean {
@@ -93,9 +93,10 @@ export class Mailbox {
     return this.clock.now().getTime() - this.lateIndexMs;
   }
 
-  #dated(item: Item, at: string, seq: number): Item {
+  #dated(kind: Kind, item: Item, at: string, seq: number): Item {
     const changeKey = createHash('sha256').update(`${item.id}${seq}`).digest('base64').slice(0, 24);
-    return Object.assign(item, { lastModifiedDateTime: at, changeKey, '@odata.etag': `W/"${changeKey}"` });
+    const version = kind === 'todoTask' ? {} : { changeKey };
+    return Object.assign(item, { lastModifiedDateTime: at, ...version, '@odata.etag': `W/"${changeKey}"` });
   }
 }
 

@@ -20,7 +20,10 @@ export function actionsOf(mailbox: Mailbox): Trial['actions'] {
       request: /^POST \/v1\.0\/me\/messages\/[^/]+\/send$/,
       link: true,
       refused: [
-        { input: { to: 'nobody@localhost', subject: 'Visit', text: 'We come tomorrow.' }, kind: 'recipient_invalid' },
+        {
+          input: { to: 'nobody@nowhere.invalid', subject: 'Visit', text: 'We come tomorrow.' },
+          kind: 'recipient_invalid',
+        },
       ],
     },
     create_calendar_event: {
@@ -81,7 +84,7 @@ const refusal = (status: number, code: string, message: string) =>
     body: {
       error: {
         ...{ code, message },
-        innerError: { date: '2026-03-02T15:00:00', 'request-id': '00000000-0000-0000-0000-000000000000' },
+        innerError: { date: '2026-03-02T15:00:00Z', 'request-id': '00000000-0000-0000-0000-000000000000' },
       },
     },
   }) as const;
