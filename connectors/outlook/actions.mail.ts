@@ -53,7 +53,7 @@ async function answerDraft(ctx: VendorContext, input: Mail, meta: ActionMeta): P
   const query = { $filter: `internetMessageId eq ${quoted(input.inReplyTo)}`, $select: 'id', $top: 1 };
   const id = textAt(await firstOf(ctx, '/me/messages', query), 'id');
   if (!id) return undefined;
-  const made = await ctx.call(graph({ method: 'POST', path: `/me/messages/${step(id)}/createReply` }));
+  const made = await ctx.call(graph({ method: 'POST', path: `/me/messages/${step(id)}/createReply`, json: {} }));
   const draft = draftOf(made.body);
   await ctx.call(graph({ method: 'PATCH', path: `/me/messages/${step(draft.id)}`, json: jsonOf(ctx, input, meta) }));
   return draft;

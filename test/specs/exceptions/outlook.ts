@@ -61,6 +61,20 @@ const truth: Truth = {
       verified: 'dossier, Read: calendarView/delta',
     },
     {
+      operation: 'POST /v1.0/me/messages',
+      at: 'request.headers.content-type',
+      shownBy: 'special',
+      why: 'a mail with headers of its own is made in the MIME form',
+      verified: 'dossier, Actions: custom headers',
+    },
+    {
+      operation: 'GET /v1.0/me/messages/*/$value',
+      at: 'operation',
+      shownBy: 'special',
+      why: 'the MIME form of a report of undelivered mail',
+      verified: 'dossier, Opt-out and engagement: Bounce; Spec: Not covered',
+    },
+    {
       operation: 'POST /v1.0/me/messages/{message-id}/send',
       at: 'response.status',
       shownBy: 'conformance',
