@@ -20,7 +20,7 @@ import { scoreCommands } from '../src/cli/score.ts';
 import { segmentCommands } from '../src/cli/segments.ts';
 import { surveyCommands } from '../src/cli/surveys.ts';
 import { triggerCommands } from '../src/cli/triggers.ts';
-import { scopesOf } from '../src/connections/oauth.ts';
+import { scopesOf } from '../src/connections/tokens.ts';
 import type { OAuth2 } from '../src/kit/index.ts';
 import { loadRegistry } from '../src/registry.ts';
 

@@ -129,7 +129,10 @@ async function refreshUnderLease(
   try {
     const connection = await deps.db.tenant(tenantId, (tx) => findConnection(tx, connectionId));
     const secrets = { ...credential.secrets, refreshToken: credential.secrets.refreshToken! };
-    answer = await refreshRequest(deps, connector, auth, secrets, connection?.settings ?? {});
+    answer = await refreshRequest(deps, connector, auth, secrets, {
+      settings: connection?.settings ?? {},
+      features: connection?.features ?? [],
+    });
   } catch (error) {
     await deps.db.tenant(tenantId, (tx) => dropLease(tx, connectionId, owner));
     // Whatever became of the refresh, what it was for has not been asked.

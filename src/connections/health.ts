@@ -1,8 +1,8 @@
 import type { Config } from '../base/config.ts';
 import type { Connector } from '../kit/index.ts';
-import { scopesOf } from './oauth.ts';
 import type { Connection } from './schema.ts';
 import type { ConnectionRow } from './store.ts';
+import { scopesOf } from './tokens.ts';
 import { webhookUrl } from './vendors.ts';
 
 /** Scopes switched-on features need and the account did not grant. */

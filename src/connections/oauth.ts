@@ -8,7 +8,7 @@ import { insertOAuthState, oauthOutcome, settleOAuthState, useOAuthState } from 
 import type { ConnectionDeps } from './deps.ts';
 import { fieldErrors } from './fields.ts';
 import type { ConnectionRow } from './store.ts';
-import { expiry, oauthClient, secretsOf, tokenAnswer } from './tokens.ts';
+import { expiry, oauthClient, scopesOf, secretsOf, tokenAnswer } from './tokens.ts';
 import { appCredentials, connectorOf, originOf } from './vendors.ts';
 
 /** A person has this long to say yes on the platform's page. */
@@ -29,19 +29,6 @@ export interface StartRequest {
   actor: string;
   /** A value only the browser that started has (a cookie); the answer must come from the same one. */
   browser?: string | undefined;
-}
-
-/** The scopes that features need. */
-export function scopesOf(auth: OAuth2, features: readonly string[]): { required: string[]; optional: string[] } {
-  const chosen = features.map((feature) => auth.features[feature]).filter((feature) => feature !== undefined);
-  const required = new Set(chosen.filter((feature) => !feature.optional).flatMap((feature) => feature.scopes));
-  const optional = new Set(chosen.filter((feature) => feature.optional).flatMap((feature) => feature.scopes));
-  // Where the platform knows no optional scopes, all are asked for.
-  if (!auth.optionalScopeParameter) for (const scope of optional) required.add(scope);
-  return {
-    required: [...required],
-    optional: auth.optionalScopeParameter ? [...optional].filter((scope) => !required.has(scope)) : [],
-  };
 }
 
 /**
@@ -183,7 +170,7 @@ async function tradeCode(
     connector,
     auth,
     appCredentials(deps.config, connector),
-    { settings, secrets: {} },
+    { settings, secrets: {}, features: state.features },
   );
   const parameters = oauth.validateAuthResponse(
     server,

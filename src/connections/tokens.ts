@@ -32,6 +32,20 @@ export const expiry = (deps: Pick<ConnectionDeps, 'clock'>, answer: TokenAnswer)
   answer.expiresInSeconds === undefined
     ? undefined
     : new Date(deps.clock.now().getTime() + answer.expiresInSeconds * 1000);
+
+/** The scopes that features need. */
+export function scopesOf(auth: OAuth2, features: readonly string[]): { required: string[]; optional: string[] } {
+  const chosen = features.map((feature) => auth.features[feature]).filter((feature) => feature !== undefined);
+  const required = new Set(chosen.filter((feature) => !feature.optional).flatMap((feature) => feature.scopes));
+  const optional = new Set(chosen.filter((feature) => feature.optional).flatMap((feature) => feature.scopes));
+  // Where the platform knows no optional scopes, all are asked for.
+  if (!auth.optionalScopeParameter) for (const scope of optional) required.add(scope);
+  return {
+    required: [...required],
+    optional: auth.optionalScopeParameter ? [...optional].filter((scope) => !required.has(scope)) : [],
+  };
+}
+
 interface OAuthClient {
   server: oauth.AuthorizationServer;
   client: oauth.Client;
@@ -45,7 +59,7 @@ export function oauthClient(
   connector: Connector,
   auth: OAuth2,
   app: AppCredentials,
-  known: { settings: Record<string, unknown>; secrets: Secrets },
+  known: { settings: Record<string, unknown>; secrets: Secrets; features: readonly string[] },
 ): OAuthClient {
   const token = `${originOf(deps.config, connector, auth.token.host, known)}${auth.token.path}`;
   return {
@@ -56,7 +70,11 @@ export function oauthClient(
       headers: { accept: 'application/json', ...auth.token.headers },
       // A simulated vendor on this machine speaks plain HTTP; the vendors' own addresses are https.
       [oauth.allowInsecureRequests]: token.startsWith('http://'),
-      [oauth.customFetch]: (url, init) => sendThroughKit(deps, url, init, auth.token),
+      [oauth.customFetch]: (url, init) =>
+        sendThroughKit(deps, url, init, auth.token.json, {
+          ...auth.token.parameters,
+          ...(auth.token.scope ? { scope: scopesOf(auth, known.features).required.join(auth.scopeSeparator) } : {}),
+        }),
     },
   };
 }
@@ -72,7 +90,8 @@ async function sendThroughKit(
   deps: ConnectionDeps,
   url: string,
   init: { method: string; body?: unknown; headers: Record<string, string> },
-  { json, parameters }: Pick<OAuth2['token'], 'json' | 'parameters'>,
+  json: true | undefined,
+  parameters: Record<string, string | number>,
 ): Promise<Response> {
   const target = new URL(url);
   const fields = { ...Object.fromEntries(new URLSearchParams(String(init.body ?? ''))), ...parameters };
@@ -129,14 +148,14 @@ export async function refreshRequest(
   connector: Connector,
   auth: OAuth2,
   secrets: Secrets & { refreshToken: string },
-  settings: Record<string, unknown>,
+  { settings, features }: { settings: Record<string, unknown>; features: readonly string[] },
 ): Promise<TokenAnswer | { error: string; description: string }> {
   const { server, client, clientAuth, options } = oauthClient(
     deps,
     connector,
     auth,
     appCredentials(deps.config, connector),
-    { settings, secrets },
+    { settings, secrets, features },
   );
   return tokenAnswer(
     auth,

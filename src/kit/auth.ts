@@ -22,12 +22,16 @@ export interface OAuth2 {
    */
   fields?: TObject;
   authorize: { host: string; path: string; query?: Parameters };
-  /** `json`: its questions are written as JSON instead of a form; `parameters` are asked along each time. */
+  /**
+   * `json`: its questions are written as JSON instead of a form; `parameters` are asked along each time; `scope`: the
+   * scopes are named here once more.
+   */
   token: {
     host: string;
     path: string;
     headers?: Record<string, string>;
     json?: true;
+    scope?: true;
     parameters?: Record<string, string | number>;
   };
   revoke?: (token: string, app: AppCredentials) => RequestSpec;

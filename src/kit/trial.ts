@@ -50,6 +50,8 @@ export interface StreamTrial {
   addField?(name: string): string | undefined;
   /** Ids of the records there are, by the vendor's own account. */
   ids(): string[];
+  /** How many records its lists show that are none of these, such as staff among users: they are taken for gone. Default 0. */
+  others?(): number;
   /** The vendor tells of changes of these records by webhook. */
   announced?: true;
   /** Requests that list this stream, as `METHOD /path`, for faults on a page; other streams may be listed the same way. */
