@@ -67,9 +67,13 @@ export function cursorPage(
   };
 }
 
-/** A page of an export by time. What happened in one second is never torn apart, however much it is. */
+/**
+ * A page of an export by time. What happened in one second is never torn apart, however much it is; the second at which
+ * a page begins was the end of the one before, and comes on top.
+ */
 function timePage<Item>(found: readonly Timed<Item>[], start: number): { items: Item[]; end: number; isEnd: boolean } {
-  let size = Math.min(PAGE, found.length);
+  const again = found.findIndex(({ time }) => time > start);
+  let size = Math.min(PAGE + (again < 0 ? found.length : again), found.length);
   const last = found[size - 1]?.time;
   while (size < found.length && found[size]!.time === last) size += 1;
   return { items: found.slice(0, size).map(({ item }) => item), end: last ?? start, isEnd: size === found.length };

@@ -46,7 +46,8 @@ export class ZendeskState {
 
   constructor(clock: Clock) {
     this.clock = clock;
-    this.admin = this.add('users', { name: 'Maya Brandt', email: 'maya@business.example', role: 'admin' }).id;
+    const owner = { name: 'Maya Brandt', email: 'maya@business.example', role: 'admin' };
+    this.admin = this.add('users', owner, new Date(clock.now().getTime() - 1000 * HOUR_MS)).id;
     for (const [category, label] of [
       ['new', 'New'],
       ['open', 'Open'],

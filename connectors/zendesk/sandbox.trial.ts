@@ -21,7 +21,7 @@ interface Account {
 /** The exports keep a minute back: what happens now in a case happened so long ago here. */
 const WITHHELD_MS = 61_000;
 /** Records that are made in one second when many are made. */
-const SECOND_HOLDS = 400;
+const SECOND_HOLDS = 1000;
 
 /** Zendesk's side of the cases every connector is tried with. */
 export function trialOf(account: Account, clock: Clock): Trial {
@@ -79,8 +79,8 @@ function exportTrial(
     // Spread over some seconds, unless somebody wants them at one: an export by time never tears a second apart.
     create: (count, at) =>
       Array.from({ length: count }, (_, n) => {
-        const before = at ? 0 : Math.floor((count - n) / SECOND_HOLDS) * 1000;
-        return String(state.add(kind, make(++made), new Date(ago(at).getTime() - before)).id);
+        const before = at ? 0 : Math.floor((count - 1) / SECOND_HOLDS) - Math.floor(n / SECOND_HOLDS);
+        return String(state.add(kind, make(++made), new Date(ago(at).getTime() - before * 1000)).id);
       }),
     change: (id, mark, at) => void state.change(kind, Number(id), { [field]: mark }, ago(at)),
     remove: (id) => state.remove(kind, Number(id), ago(undefined)),

@@ -55,10 +55,17 @@ const truth: Truth = {
     {
       operation: 'GET /api/v2/incremental/tickets/cursor',
       at: 'response.body.tickets.*.status',
-      says: /"deleted"/,
+      says: /must be one of/,
       shownBy: 'conformance',
       why: 'the export shows deleted tickets with this status',
       verified: 'dossier, Read: deletions',
+    },
+    {
+      operation: 'GET /api/v2/incremental/ticket_events',
+      at: 'response.body.ticket_events.**',
+      shownBy: 'conformance',
+      why: 'events of tickets have the schema of another export in the description',
+      verified: "the description's own text of the call: child_events, comments when they are asked for",
     },
     {
       operation: 'PUT /api/v2/tickets/{ticket_id}',
