@@ -87,14 +87,16 @@ export async function openQueue(
   survive(boss);
   // Jobs are sent inside the transactions of the application role.
   // One process at a time: Postgres refuses grants on the same objects that meet.
-  const grants = [
+  const settings = [
     `select pg_advisory_xact_lock(hashtext('rapport queue grants'))`,
     `grant usage on schema ${SCHEMA} to ${APP_ROLE}`,
     `grant select, insert, update, delete on all tables in schema ${SCHEMA} to ${APP_ROLE}`,
     `grant execute on all functions in schema ${SCHEMA} to ${APP_ROLE}`,
+    // What waits for one business is found without walking what waits for all of them.
+    `create index if not exists waiting_of_group on ${SCHEMA}.job (name, group_id) where state = 'created' and group_id is not null`,
   ];
   // Several statements without parameters are one transaction.
-  await boss.getDb().executeSql(grants.join('; '));
+  await boss.getDb().executeSql(settings.join('; '));
   await boss.createQueue(DEAD, { retentionSeconds: 30 * 86400 });
   for (const { name, expireSeconds } of definitions) {
     await boss.createQueue(name, {
@@ -111,6 +113,19 @@ export async function openQueue(
   }
   const byName = new Map(definitions.map((definition) => [definition.name, definition]));
   let stopping = false;
+
+  /**
+   * Jobs like the one that begins now, put before: it sees what they were put for, and does it. Without this a business
+   * for which a thousand things are planned would have a thousand jobs work one after the other, of which one does it all.
+   */
+  async function absorb(name: string, { data }: Pick<Job<JobData>, 'data'>): Promise<void> {
+    if (!data.tenantId) return;
+    await boss.getDb().executeSql(
+      `delete from ${SCHEMA}.job where name = $1 and id in (
+           select id from ${SCHEMA}.job where name = $1 and group_id = $2 and state = 'created' and data = $3::jsonb and start_after <= now() for update skip locked)`,
+      [name, data.tenantId, JSON.stringify(data)],
+    );
+  }
 
   async function start(definition: QueueDefinition): Promise<void> {
     let own = '';
@@ -135,6 +150,7 @@ export async function openQueue(
           [...groups.values()].map(async (same) => {
             const first = same[0]!;
             try {
+              await absorb(definition.name, first);
               await traced(`job ${definition.name}`, () => definition.handle(first.data, first.signal));
               return same.map((job) => ({ id: job.id, status: 'completed' as const }));
             } catch (error) {
