@@ -164,6 +164,11 @@ async function play(way: Way): Promise<{ outcome: Outcome; seen: Set<string>; al
     await story.write(ann, 'STOP');
     await story.pay(ann, 70);
     await story.pay(ann, 50, ann.invoices[1]);
+    // What was set up at a platform comes to its end and is set up again.
+    await story.rows(
+      "update connection set prepare_at = $2 where tenant_id = $1 and connector = 'hubspot'",
+      story.clock.now(),
+    );
     // Long enough for what only served a moment to be cleared away.
     for (let days = 0; days < 3; days++) await story.until(5, '12:00');
     expect(await story.must('POST', '/v1/audit/verify')).toMatchObject({ ok: true });
