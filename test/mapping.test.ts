@@ -56,6 +56,8 @@ test('mapping: each directive does what it says', async () => {
   expect(await value({ lookup: { in: 'stages', key: { path: 's' }, get: 'label' } }, { s: 7 })).toBe('Won');
   expect(await value({ lookup: { in: 'stages', key: { path: 's' }, get: 'deep.n' } }, { s: 7 })).toBe('3');
   expect(await value({ lookup: { in: 'stages', key: { path: 's' }, get: 'label' } }, { s: 8 })).toBeNull();
+  const tags = { a: [{ tag: { name: 'x' } }, { tag: {} }, { tag: { name: 'y' } }] };
+  expect(await value({ list: { of: { path: 'a' }, get: 'tag.name' } }, tags, 'tags')).toEqual(['x', 'y']);
   expect(await value({ expr: '$uppercase(a) & "!"' }, { a: 'x' })).toBe('X!');
   expect(await value({ plus_days: { of: { path: 'on' }, days: 30 } }, { on: '2024-01-31' }, 'birthday')).toBe(
     '2024-03-01',

@@ -99,6 +99,10 @@ export async function reconcile(deps: ActionDeps, tenantId: string, request: Req
     if (way.kind === 'marker') {
       const meta = { requestId: request.id, firstTriedAt: request.committed_at ?? request.created_at };
       const receipt = await way.find(session.ctx, request.content as never, meta);
+      if (receipt === 'cannot_tell') {
+        const cannot = `${session.connector.name} cannot tell whether it acted. A person decides.`;
+        return await staysUnknown(deps, tenantId, request, cannot, true);
+      }
       if (receipt) return await settleAs(deps, tenantId, request, 'sent', receipt);
       // Of the newest try: an earlier one may be long ago, and what the newest made may not show yet.
       const triedAt = (await lastTry(deps, tenantId, request.id)) ?? request.committed_at ?? request.created_at;

@@ -58,7 +58,7 @@ export async function execute(
   if (request.attempts > 1 && action.idempotency.kind === 'marker') {
     const { find } = action.idempotency;
     const earlier = await asking(() => find(session.ctx, input, meta));
-    if (earlier) return earlier;
+    if (earlier && earlier !== 'cannot_tell') return earlier;
   }
   const before = await asking(() => action.before?.(session.ctx, input, meta) ?? Promise.resolve(undefined));
   const known = { ...meta, ...(before === undefined ? {} : { before }) };

@@ -158,11 +158,14 @@ export type Idempotency<Input> =
   | { kind: 'vendor_key'; note: string }
   /** Doing it twice is the same as doing it once. */
   | { kind: 'natural'; note: string }
-  /** Our id is written into the object and can be searched for. `settleSeconds`: how long the vendor's index may lag. */
+  /**
+   * Our id is written into the object and can be searched for. `settleSeconds`: how long the vendor's index may lag. Of
+   * some inputs an action may be unable to tell: a lost answer about them waits for a person.
+   */
   | {
       kind: 'marker';
       settleSeconds: number;
-      find: (ctx: VendorContext, input: Input, meta: ActionMeta) => Promise<Receipt | undefined>;
+      find: (ctx: VendorContext, input: Input, meta: ActionMeta) => Promise<Receipt | 'cannot_tell' | undefined>;
     }
   | { kind: 'none'; reason: string };
 
