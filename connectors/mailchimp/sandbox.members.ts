@@ -1,7 +1,7 @@
 import type { FastifyReply } from 'fastify';
 import type { SandboxServer } from '../../src/kit/sandbox/index.ts';
 import { type Audience, hashOf, type Member, written } from './sandbox.audience.ts';
-import { type Around, type Call, missing, paged, picked, problem, type Sent } from './sandbox.routes.ts';
+import { type Around, type Call, missing, paged, picked, problem, type Sent } from './sandbox.http.ts';
 import type { MailchimpState } from './sandbox.state.ts';
 
 type AudienceOf = (request: Call) => Audience | undefined;

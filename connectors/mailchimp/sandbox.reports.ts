@@ -1,5 +1,5 @@
 import type { SandboxServer } from '../../src/kit/sandbox/index.ts';
-import { type Call, missing, paged, picked } from './sandbox.routes.ts';
+import { type Call, missing, paged, picked } from './sandbox.http.ts';
 import type { Campaign, MailchimpState } from './sandbox.state.ts';
 
 /** A campaign with its figures, which are counted anew each time. */

@@ -1,9 +1,9 @@
 import { type Clock, listAt, type SignedPost, type Trial, type TrialEvent } from '../../src/kit/index.ts';
 import { grantsOf, type SandboxOAuth, type SandboxServer } from '../../src/kit/sandbox/index.ts';
 import type { Member, Webhook } from './sandbox.audience.ts';
+import { formOf } from './sandbox.posts.ts';
 import type { MailchimpState } from './sandbox.state.ts';
 import { actionsOf, refusalsOf } from './sandbox.trial.actions.ts';
-import { formOf } from './sandbox.ts';
 
 interface Account {
   state: MailchimpState;

@@ -9,9 +9,11 @@ import {
   type SandboxServer,
 } from '../../src/kit/sandbox/index.ts';
 import type { Audience, Member, Webhook } from './sandbox.audience.ts';
+import { problem } from './sandbox.http.ts';
 import { deedsOf, fill } from './sandbox.people.ts';
+import { formOf } from './sandbox.posts.ts';
 import { installReports } from './sandbox.reports.ts';
-import { installRoutes, problem } from './sandbox.routes.ts';
+import { installRoutes } from './sandbox.routes.ts';
 import { MailchimpState } from './sandbox.state.ts';
 import { trialOf } from './sandbox.trial.ts';
 
@@ -34,26 +36,6 @@ export interface MailchimpSandbox extends Sandbox {
   /** A post of a webhook, not sent. */
   sign(webhook: Webhook, form: Record<string, string>, at: Date): SignedPost;
 }
-
-/** What is posted about a member, PHP-style names and all (vendor's webhook guide, samples). */
-export const formOf = (
-  type: string,
-  member: Member,
-  fired: Date,
-  more: Record<string, string> = {},
-): Record<string, string> => ({
-  type,
-  fired_at: fired.toISOString().slice(0, 19).replace('T', ' '),
-  'data[id]': member.unique_email_id,
-  'data[list_id]': member.list_id,
-  'data[email]': member.email_address,
-  'data[email_type]': member.email_type,
-  'data[web_id]': String(member.web_id),
-  ...Object.fromEntries(
-    Object.entries(member.merge_fields).map(([tag, value]) => [`data[merges][${tag}]`, String(value)]),
-  ),
-  ...more,
-});
 
 /** Starts the simulation of Mailchimp: OAuth pages, audiences and members, reports, journeys, webhooks. */
 export async function start(options: SandboxOptions): Promise<MailchimpSandbox> {

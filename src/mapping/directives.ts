@@ -289,11 +289,7 @@ const DIRECTIVES: Record<string, Make> = {
   country: convert([], toCountry),
   boolean: convert([], toBoolean),
   text: convert([], toText),
-  list: convert(['split', 'get'], (value, _env, { split, get }) => {
-    // Of items that are records themselves, one member each.
-    const items = typeof get === 'string' && Array.isArray(value) ? value.map((item) => at(item, get)) : value;
-    return toList(items, typeof split === 'string' ? split : undefined);
-  }),
+  list: convert(['split', 'get'], (value, _env, options) => toList(value, options)),
   negate: convert([], (value) => {
     const flag = toBoolean(value);
     return flag === null ? null : !flag;

@@ -1,6 +1,7 @@
 import { type CountryCode, parsePhoneNumberFromString } from 'libphonenumber-js/max';
 import { DateTime } from 'luxon';
 import { isLocalDate, localDate } from '../base/time.ts';
+import { at } from '../kit/index.ts';
 
 /** Why a vendor's value does not fit; becomes part of the reason a record or field is parked with. */
 export class ValueError extends Error {}
@@ -170,9 +171,11 @@ export function toText(value: unknown): string | null {
   return String(value);
 }
 
-export function toList(value: unknown, separator?: string): string[] | null {
+/** Texts, each once. @param options where a text is split, and which member of items that are records is meant */
+export function toList(value: unknown, { split, get }: { split?: unknown; get?: unknown } = {}): string[] | null {
   if (empty(value)) return null;
-  const parts = Array.isArray(value) ? value : separator ? String(value).split(separator) : [value];
+  const listed = Array.isArray(value) ? value : typeof split === 'string' ? String(value).split(split) : [value];
+  const parts = typeof get === 'string' ? listed.map((item) => at(item, get)) : listed;
   const items = parts.map(toText).filter((item) => item !== null && item !== '') as string[];
   return items.length > 0 ? [...new Set(items)] : null;
 }
