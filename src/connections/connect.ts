@@ -173,6 +173,8 @@ function readPrepared(made: unknown): Partial<Prepared> {
 
 /** After so long a set-up that did not work is tried again, where it has to be renewed anyway. */
 const PREPARE_AGAIN_MS = 15 * 60_000;
+/** The same where the platform has said no: a plan or a permission changes seldom. */
+const PREPARE_REFUSED_MS = 24 * 3_600_000;
 
 /** Makes at the vendor what the connector needs there. What did not work becomes the notice of the connection. */
 export async function prepareAtVendor(
@@ -191,7 +193,9 @@ export async function prepareAtVendor(
       await notePrepareAt(tx, row.id, again ?? null);
     });
   } catch (error) {
-    const again = connector.webhooks?.renews ? new Date(deps.clock.now().getTime() + PREPARE_AGAIN_MS) : null;
+    const refused = error instanceof VendorError && ['forbidden', 'invalid'].includes(error.kind);
+    const wait = refused ? PREPARE_REFUSED_MS : PREPARE_AGAIN_MS;
+    const again = connector.webhooks?.renews ? new Date(deps.clock.now().getTime() + wait) : null;
     // The connection works without it; its health says what is missing.
     await deps.db.tenant(tenantId, async (tx) => {
       await noteNotice(tx, row.id, messageOf(error));

@@ -89,6 +89,8 @@ export interface ActionTrial {
   request: RegExp;
   /** Inputs the schema allows and that are refused, by the vendor or before anything is sent, with the kind of refusal. */
   refused?: readonly RefusedInput[];
+  /** After a lost answer the vendor makes another one, which does no harm: only the last one is handed on. */
+  repeatable?: true;
   /** Its receipts say where a person can look at it. */
   link?: true;
   /** The vendor itself refuses a second one of ours, whatever its index shows. */
