@@ -103,7 +103,10 @@ function installSubscriptions(app: SandboxServer['app'], state: Organisation): v
     return listed(request, own.map(shown) as { uri: string }[], (one: { uri: string }) => one.uri);
   });
   app.post('/webhook_subscriptions', async (request: Call, reply) => {
-    const { url, events, scope, organization, user } = request.body as Record<string, never>;
+    const { url, events, scope, organization, user } = request.body as unknown as Record<
+      keyof Subscription | 'url',
+      never
+    >;
     if ([...subscriptions.values()].some(({ callback_url }) => callback_url === url))
       return problem(reply, 409, 'Already Exists', 'Hook with this url already exists');
     const id = state.id();

@@ -22,7 +22,7 @@ export function trialOf(account: Account, clock: Clock): Trial {
   const { state, server, oauth } = account;
   const told = new Map<string, string>();
   return {
-    streams: { owners: ownerTrial(state), bookings: bookingTrial(state) },
+    streams: { bookings: bookingTrial(state), owners: ownerTrial(state) },
     hook: ({ id, change, event }, at) => {
       const invitee = state.invitees.get(id)!;
       const moment = told.get(event) ?? new Date(at.getTime() + told.size).toISOString();
@@ -79,7 +79,7 @@ const bookingTrial = (state: Organisation): StreamTrial => {
     remove: (id) => void state.move(state.invitees.get(id)!, soon()),
     ids: () => [...state.invitees].flatMap(([key, one]) => (moved(one) ? [] : [key])),
     announced: true,
-    listed: /^GET \/scheduled_events(\/[^/]+\/invitees)?$/,
+    listed: /^GET \/scheduled_events$/,
     field: 'name',
     records: (body) => listAt(body, 'collection'),
   };

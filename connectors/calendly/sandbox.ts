@@ -41,8 +41,8 @@ export async function start(options: SandboxOptions): Promise<CalendlySandbox> {
       ...{ owner: state.me.uri, organization: state.uri },
     }),
   });
-  app.post('/oauth/revoke', async (_request, reply) => {
-    oauth.revokeAll();
+  app.post('/oauth/revoke', async (request, reply) => {
+    oauth.revoke((request.body as { token?: string }).token ?? '');
     return reply.send({});
   });
 

@@ -183,6 +183,27 @@ describe('with a hub', async () => {
     expect(await jobsOf('quiet@example.com')).toMatchObject([{ status: 'cancelled' }]);
   });
 
+  test('calendly: an invitee of another form spares the others, or is parked with a sentence', async () => {
+    const [odd, other] = ['odd@example.com', 'other@example.com'].map((email) => vendor.state.book({ email }, soon()));
+    const heal = vendor.server.faults.add({
+      kind: 'rewrite',
+      match: new RegExp(`^GET ${new URL(odd!.event).pathname}/invitees$`),
+      rewrite: (body) => {
+        const { collection, ...rest } = body as { collection: object[] };
+        return {
+          ...rest,
+          collection: collection.map((one) => ({ ...one, name: { odd: true }, email: 42, tracking: 'x' })),
+        };
+      },
+    });
+    await hub.advance(2 * HOUR);
+    expect(await jobsOf('other@example.com')).toHaveLength(1);
+    heal();
+    await hub.advance(2 * HOUR);
+    expect(await jobsOf('odd@example.com')).toHaveLength(1);
+    expect(other!.status).toBe('active');
+  });
+
   test('calendly: a webhook that the vendor switched off in silence is entered anew', async () => {
     const [before] = [...vendor.state.subscriptions.values()];
     before!.state = 'disabled';

@@ -38,6 +38,8 @@ export function normalise(schema: Schema, options: NormaliseOptions): Schema {
     isRecord(value) || typeof value === 'boolean' ? normalise(value, options) : {};
   const result: Record<string, any> = {};
   for (const keyword of PLAIN) if (schema[keyword] !== undefined) result[keyword] = schema[keyword];
+  // A single word, where a list of words belongs.
+  if (result.enum !== undefined && !Array.isArray(result.enum)) result.enum = [result.enum];
   for (const keyword of ONE) if (schema[keyword] !== undefined) result[keyword] = inner(schema[keyword]);
   // Names are looked at elsewhere (see `Described`): many descriptions close each part of a whole.
   if (result.additionalProperties === false) delete result.additionalProperties;

@@ -44,6 +44,8 @@ export interface SandboxOAuth {
   /** An access token, as if somebody had allowed these scopes on the page. */
   allow(scopes: readonly string[]): string;
   revokeAll(): void;
+  /** Ends the one grant an access or refresh token belongs to, as the app itself asks for it. */
+  revoke(token: string): void;
   /** Ends every access token now, as if its time had come. */
   expireAll(): void;
   counts: { codes: number; refreshes: number; reused: number };
@@ -186,6 +188,10 @@ export function installOAuth(app: FastifyInstance, options: SandboxOAuthOptions)
     },
     allow: (scopes) =>
       open({ account: options.account(), scopes: [...scopes], refreshToken: token('refresh'), revoked: false }),
+    revoke: (token) => {
+      const grant = refresh.get(token) ?? access.get(token)?.grant;
+      if (grant) grant.revoked = true;
+    },
     revokeAll: () => {
       for (const { grant } of access.values()) grant.revoked = true;
     },
