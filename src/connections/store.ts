@@ -96,14 +96,19 @@ export async function renewConnection(
   );
 }
 
-/** Name and settings, when the version is still the one the editor saw. */
+/**
+ * Name and settings, when the version is still the one the editor saw. What ends at the platform is set up again by the
+ * settings there are now.
+ */
 export async function updateConnection(
   tx: Tx,
   id: string,
   change: { name: string; settings: Record<string, unknown>; expected: number; now: Date },
 ): Promise<boolean> {
   const { rowCount } = await tx.query(
-    'update connection set name = $3, settings = $4, updated_at = $5, version = version + 1 where tenant_id = $1 and id = $2 and version = $6',
+    `update connection set name = $3, settings = $4, updated_at = $5, version = version + 1,
+       prepare_at = case when prepare_at is not null and settings is distinct from $4::jsonb then $5 else prepare_at end
+     where tenant_id = $1 and id = $2 and version = $6`,
     [tx.tenantId, id, change.name, change.settings, change.now, change.expected],
   );
   return rowCount === 1;

@@ -82,6 +82,8 @@ export interface Webhooks {
   answer?: (hook: RawHook) => HookAnswer;
   /** The body as it is kept, where what authenticates stands in it; default: the bytes as they came. */
   kept?: (hook: RawHook) => Buffer;
+  /** Headers (lower case) that `events` reads beside the body; nothing that authenticates. Others are not kept. */
+  headers?: readonly string[];
   /** Identifies the post, so that a second delivery of it is ignored; default: hash of the bytes. */
   key?: (hook: RawHook) => string | undefined;
   /**

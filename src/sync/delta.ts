@@ -1,6 +1,7 @@
-import { type Stream, VendorError } from '../kit/index.ts';
+import type { Session } from '../connections/session.ts';
+import { type Paging, type Stream, VendorError } from '../kit/index.ts';
 import type { SyncDeps } from './deps.ts';
-import type { Page } from './paging.ts';
+import { listPosition, type Page } from './paging.ts';
 import { hurrySweep } from './proof.store.ts';
 import { interruptRun, type RunPosition, type StreamRow } from './store.ts';
 
@@ -22,9 +23,19 @@ export function deltaOf(
   return old ? {} : { delta: cursor.delta };
 }
 
+/** The token a run without one ends with, where the vendor's lists hand out none. */
+export async function begunAt(
+  session: Session,
+  stream: Stream,
+  { delta }: Pick<RunPosition, 'delta'>,
+): Promise<Pick<RunPosition, 'ended'>> {
+  const begun = delta === undefined ? await stream.delta?.begin?.(session.ctx) : undefined;
+  return begun === undefined ? {} : { ended: begun };
+}
+
 /** Where a run stands after its last page, with the token that page handed out. */
-export function endAt(stream: Stream, from: RunPosition, { reply }: Page): RunPosition {
-  const ended = stream.delta?.next(reply);
+export function endAt(stream: Stream, paging: Paging, from: RunPosition, { reply }: Page): RunPosition {
+  const ended = stream.delta?.next(reply, listPosition(paging, from));
   return { ...from, done: true, ...(ended ? { ended } : {}) };
 }
 

@@ -5,7 +5,10 @@ import { appSecretsOf, connectorOf } from '../connections/vendors.ts';
 import type { HookAnswer, RawHook, Secrets } from '../kit/index.ts';
 import type { SyncDeps } from './deps.ts';
 
-/** Headers worth keeping with a post: what later reading of it may need, and nothing that authenticates. */
+/**
+ * Headers worth keeping with a post: what later reading of it may need, and nothing that authenticates. A connector may
+ * name further ones.
+ */
 const KEPT =
   /^(content-type|webhook-id|svix-id|webhook-timestamp|x-hubspot-request-timestamp|x-slack-retry-num|i-twilio-idempotency-token|user-agent)$/;
 
@@ -53,9 +56,15 @@ export async function receiveHook(
     url: secrets.webhookSecret ? hook.url.replaceAll(secrets.webhookSecret, '[secret]') : hook.url,
     ...(webhooks.kept ? { body: webhooks.kept(hook) } : {}),
   };
-  await storeHook(deps, connectorId, connectionId, kept, `${connectionId ?? ''}${key}`);
+  await storeHook(deps, connectorId, connectionId, withHeaders(kept, webhooks.headers), `${connectionId ?? ''}${key}`);
   return { answer: webhooks.answer?.(hook) ?? OK };
 }
+
+/** A post with the headers that are kept. */
+const withHeaders = (hook: RawHook, named: readonly string[] = []): RawHook => ({
+  ...hook,
+  headers: Object.fromEntries(Object.entries(hook.headers).filter(([name]) => KEPT.test(name) || named.includes(name))),
+});
 
 /** Stores the post and its job in one transaction: answered means kept. A second delivery finds the first. */
 async function storeHook(
@@ -65,13 +74,12 @@ async function storeHook(
   hook: RawHook,
   key: string,
 ): Promise<void> {
-  const headers = Object.fromEntries(Object.entries(hook.headers).filter(([name]) => KEPT.test(name)));
   await deps.db.system(async (tx) => {
     const id = newId();
     const { rowCount } = await tx.query(
       `insert into hook_inbox (id, connector, connection_id, dedupe_key, method, url, headers, body, received_at)
        values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (connector, dedupe_key) do nothing`,
-      [id, connector, connectionId ?? null, key, hook.method, hook.url, headers, hook.body, deps.clock.now()],
+      [id, connector, connectionId ?? null, key, hook.method, hook.url, hook.headers, hook.body, deps.clock.now()],
     );
     if (rowCount === 1) await deps.queue.send(tx, 'inbox', { hookId: id });
   });

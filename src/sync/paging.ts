@@ -52,15 +52,21 @@ export interface Page {
   nameless: number;
 }
 
+/** What a connector is asked for at a position. */
+export function listPosition(paging: Paging, position: RunPosition): ListPosition {
+  const { lastIds: _ids, markIds: _mark, pages: _pages, ended: _ended, done: _done, ...start } = position;
+  const at: ListPosition = { limit: paging.kind === 'single' ? 0 : paging.size, ...start };
+  if (paging.kind === 'offset' && at.offset === undefined) at.offset = paging.first ?? 0;
+  if (paging.kind === 'page' && at.page === undefined) at.page = paging.first ?? 1;
+  return at;
+}
+
 export async function readPage(session: Session, stream: Stream, way: Way, position: RunPosition): Promise<Page> {
-  const { lastIds: _ids, markIds: _mark, pages: _pages, ended: _ended, ...start } = position;
-  const at: ListPosition = { limit: way.paging.kind === 'single' ? 0 : way.paging.size, ...start };
-  if (way.paging.kind === 'offset' && at.offset === undefined) at.offset = way.paging.first ?? 0;
-  if (way.paging.kind === 'page' && at.page === undefined) at.page = way.paging.first ?? 1;
+  const at = listPosition(way.paging, position);
   const reply = await session.call({ safe: true, ...(await way.list(session.ctx, at)) }).catch((error: unknown) => {
     throw way.paging.kind === 'token' && at.token !== undefined ? refusedToken(way.paging, error) : error;
   });
-  const listed = recordsOf(stream, reply);
+  const listed = recordsOf(stream, reply, at);
   const complete = stream.complete && listed.length > 0 ? await stream.complete(session.ctx, listed, at) : listed;
   const records = complete.map((raw) => toRawRecord(stream, raw)).filter((record) => record !== undefined);
   return { reply, records, size: listed.length, nameless: complete.length - records.length };
@@ -73,10 +79,10 @@ function refusedToken({ lost }: Extract<Paging, { kind: 'token' }>, error: unkno
 }
 
 /** @throws VendorError `malformed` when the answer does not hold the list it should */
-export function recordsOf(stream: Stream, reply: Reply): unknown[] {
+export function recordsOf(stream: Stream, reply: Reply, at: ListPosition): unknown[] {
   let records: unknown;
   try {
-    records = stream.records ? stream.records(reply) : reply.body;
+    records = stream.records ? stream.records(reply, at) : reply.body;
   } catch (cause) {
     throw new VendorError(
       'malformed',
@@ -119,6 +125,7 @@ export function nextPosition(
     pages,
     ...(position.since === undefined ? {} : { since: position.since }),
     ...(position.delta === undefined ? {} : { delta: position.delta }),
+    ...(position.ended === undefined ? {} : { ended: position.ended }),
     lastIds: ids,
     ...(paging.kind === 'keyset' || markIds === undefined ? {} : { markIds }),
   };
@@ -126,7 +133,7 @@ export function nextPosition(
     case 'single':
       return undefined;
     case 'token': {
-      const token = paging.next(page.reply);
+      const token = paging.next(page.reply, listPosition(paging, position));
       if (token === undefined || token === '') return undefined;
       if (token === position.token)
         throw new VendorError(

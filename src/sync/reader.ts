@@ -5,7 +5,7 @@ import { type Purpose, type Stream, VendorError } from '../kit/index.ts';
 import { readAhead, storeInTurn } from './ahead.ts';
 import { nextPollAt, noteCost } from './cost.ts';
 import { gatherFlagged, settleFlagged } from './deletions.ts';
-import { beginAnew, deltaOf, endAt, isLost } from './delta.ts';
+import { beginAnew, begunAt, deltaOf, endAt, isLost } from './delta.ts';
 import type { SyncDeps } from './deps.ts';
 import { type Ingested, ingestPrepared } from './ingest.ts';
 import { tellLoaded } from './loaded.ts';
@@ -71,7 +71,7 @@ export async function runStream(
     watched: await isWatched(tx, streamId),
   }));
   if (!row) return { state: 'busy', seen: 0, changed: 0 };
-  const run: Run = { deps, tenantId, owner, row, watched, pages: 0 };
+  const run: Run = { deps, tenantId, owner, row, watched, leasedAt: now, pages: 0 };
   let complete = false;
   let session: Session | undefined;
   let stream: Stream | undefined;
@@ -110,6 +110,7 @@ interface Run {
   row: StreamRow;
   /** Whether seeing a record changes anything by itself. */
   watched: boolean;
+  leasedAt: Date;
   /** Pages read so far. */
   pages: number;
 }
@@ -139,9 +140,11 @@ async function readPages(
     await deps.db.tenant(tenantId, (tx) => beginRun(tx, row.id, owner, startedAt!, total));
     row.total = total;
     row.run_seen = 0;
+    const delta = deltaOf(stream, row.cursor, initial, startedAt);
     position = {
       pages: 0,
-      ...deltaOf(stream, row.cursor, initial, startedAt),
+      ...delta,
+      ...(await begunAt(session, stream, delta)),
       ...(initial || !stream.incremental || row.cursor.since === undefined
         ? {}
         : { since: overlapped(stream, row.cursor.since) }),
@@ -165,7 +168,7 @@ async function readPages(
         const pages = group.map((step) => step.item);
         // A clock of ours that is ahead must not carry the cursor past changes the vendor has yet to date.
         if (first.pages === 0 && run.pages === 0) startedAt = earlier(startedAt!, vendorTime(pages[0]!.reply));
-        const position = last.next ?? endAt(stream, last.from, last.item);
+        const position = last.next ?? endAt(stream, way.paging, last.from, last.item);
         if (!last.next) end = position;
         const saved = await storePages(run, source, stream, { pages, prepared }, position, startedAt!);
         next = last.next;
@@ -185,7 +188,7 @@ async function readPages(
     if (initial || (!stream.incremental && first.delta === undefined))
       await resolveFields(tx, row.id, startedAt!, deps.clock.now());
     if (initial) await tellLoaded(deps, tx);
-    return finishRun(tx, row.id, { owner, cursor, nextDueAt, now: deps.clock.now() });
+    return finishRun(tx, row.id, { owner, cursor, nextDueAt, leasedAt: run.leasedAt, now: deps.clock.now() });
   });
   if (!finished) throw new LeaseLost();
   return true;

@@ -179,16 +179,19 @@ export async function beginRun(
   );
 }
 
-/** A run reached the last page: only now, and only here, the cursor moves. */
+/**
+ * A run reached the last page: only now, and only here, the cursor moves. Whoever asked for a run after this one began
+ * gets another one.
+ */
 export async function finishRun(
   tx: Tx,
   id: string,
-  done: { owner: string; cursor: StreamCursor; nextDueAt: Date; now: Date },
+  done: { owner: string; cursor: StreamCursor; nextDueAt: Date; leasedAt: Date; now: Date },
 ): Promise<boolean> {
   const { rowCount } = await tx.query(
     `update stream set phase = 'incremental', state = 'waiting', cursor = $4, position = null, error = null, failures = 0,
-       last_complete_at = $6, next_due_at = $5, lease_owner = null, lease_until = null where tenant_id = $1 and id = $2 and lease_owner = $3`,
-    [tx.tenantId, id, done.owner, done.cursor, done.nextDueAt, done.now],
+       last_complete_at = $6, next_due_at = case when next_due_at > $7 and next_due_at <= $6 then next_due_at else $5 end, lease_owner = null, lease_until = null where tenant_id = $1 and id = $2 and lease_owner = $3`,
+    [tx.tenantId, id, done.owner, done.cursor, done.nextDueAt, done.now, done.leasedAt],
   );
   return rowCount === 1;
 }
