@@ -79,7 +79,7 @@ async function takeReceipt(
   // Also what is about to be tried again, because the platform did not show it when it was asked.
   const undecided = request.attempts > 0 && ['unknown', 'planned', 'committed'].includes(request.state);
   if (undecided) await settleByReport(deps, tx, request, event, now);
-  if (setsBack(deps, connection.connector, request, event.state)) return;
+  if (!event.read && setsBack(deps, connection.connector, request, event.state)) return;
   // A record that is read again tells the same again.
   if (event.read && request.native_state === event.state) return;
   await noteNativeState(

@@ -25,7 +25,7 @@ export type Paging =
   | {
       kind: 'token';
       size: number;
-      next: (reply: Reply, at: ListPosition) => string | undefined;
+      next: (reply: Reply, at: ListPosition, ctx: VendorContext) => string | undefined;
       cap?: number;
       /** The refusal that says that the vendor does not know the token any more: the reading begins anew. */
       lost?: (error: VendorError) => boolean;
@@ -119,7 +119,7 @@ export interface Stream {
   /** A different request for the first load, where it is cheaper. */
   initial?: { list: Listing; paging: Paging };
   /** The records of a list answer; absent: the answer is the list. */
-  records?: (reply: Reply, at: ListPosition) => unknown[];
+  records?: (reply: Reply, at: ListPosition, ctx: VendorContext) => unknown[];
   id: (record: unknown) => string | undefined;
   /** The vendor's own time of the last change, ISO 8601. */
   changedAt?: (record: unknown) => string | undefined;
@@ -139,7 +139,7 @@ export interface Stream {
    */
   delta?: {
     /** The token in the answer of the last page. */
-    next: (reply: Reply, at: ListPosition) => string | undefined;
+    next: (reply: Reply, at: ListPosition, ctx: VendorContext) => string | undefined;
     /** Asked before a run that has no token, where listing everything hands out none: it counts at the run's end. */
     begin?: (ctx: VendorContext) => Promise<string | undefined>;
     /** The refusal that says that the vendor does not know the token any more: everything is read anew, and swept. */

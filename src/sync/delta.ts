@@ -34,8 +34,14 @@ export async function begunAt(
 }
 
 /** Where a run stands after its last page, with the token that page handed out. */
-export function endAt(stream: Stream, paging: Paging, from: RunPosition, { reply }: Page): RunPosition {
-  const ended = stream.delta?.next(reply, listPosition(paging, from));
+export function endAt(
+  session: Session,
+  stream: Stream,
+  paging: Paging,
+  last: { from: RunPosition; item: Page },
+): RunPosition {
+  const { from, item } = last;
+  const ended = stream.delta?.next(item.reply, listPosition(paging, from), session.ctx);
   return { ...from, done: true, ...(ended ? { ended } : {}) };
 }
 

@@ -1,7 +1,14 @@
 import { messageOf } from '../base/errors.ts';
 import { sha256 } from '../base/ids.ts';
 import type { Session } from '../connections/session.ts';
-import { type ListPosition, type Paging, type Reply, type Stream, VendorError } from '../kit/index.ts';
+import {
+  type ListPosition,
+  type Paging,
+  type Reply,
+  type Stream,
+  type VendorContext,
+  VendorError,
+} from '../kit/index.ts';
 import { type RawRecord, toRawRecord } from './records.ts';
 import type { RunPosition, StreamCursor } from './store.ts';
 
@@ -66,7 +73,7 @@ export async function readPage(session: Session, stream: Stream, way: Way, posit
   const reply = await session.call({ safe: true, ...(await way.list(session.ctx, at)) }).catch((error: unknown) => {
     throw way.paging.kind === 'token' && at.token !== undefined ? refusedToken(way.paging, error) : error;
   });
-  const listed = recordsOf(stream, reply, at);
+  const listed = recordsOf(stream, reply, at, session.ctx);
   const complete = stream.complete && listed.length > 0 ? await stream.complete(session.ctx, listed, at) : listed;
   const records = complete.map((raw) => toRawRecord(stream, raw)).filter((record) => record !== undefined);
   return { reply, records, size: listed.length, nameless: complete.length - records.length };
@@ -79,10 +86,10 @@ function refusedToken({ lost }: Extract<Paging, { kind: 'token' }>, error: unkno
 }
 
 /** @throws VendorError `malformed` when the answer does not hold the list it should */
-export function recordsOf(stream: Stream, reply: Reply, at: ListPosition): unknown[] {
+export function recordsOf(stream: Stream, reply: Reply, at: ListPosition, ctx: VendorContext): unknown[] {
   let records: unknown;
   try {
-    records = stream.records ? stream.records(reply, at) : reply.body;
+    records = stream.records ? stream.records(reply, at, ctx) : reply.body;
   } catch (cause) {
     throw new VendorError(
       'malformed',
@@ -107,6 +114,7 @@ export function nextPosition(
   stream: Stream,
   position: RunPosition,
   page: Page,
+  ctx: VendorContext,
 ): RunPosition | undefined {
   const ids = sha256(page.records.map((record) => record.id).join('\n')).toString('base64');
   const pages = position.pages + 1;
@@ -133,7 +141,7 @@ export function nextPosition(
     case 'single':
       return undefined;
     case 'token': {
-      const token = paging.next(page.reply, listPosition(paging, position));
+      const token = paging.next(page.reply, listPosition(paging, position), ctx);
       if (token === undefined || token === '') return undefined;
       if (token === position.token)
         throw new VendorError(

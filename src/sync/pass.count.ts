@@ -233,7 +233,7 @@ async function readAgain(pass: Pass, span: Span, held: readonly Held[], found: F
       await ingestPrepared(deps, tx, source, [await gatherFlagged(tx, read)], 'replay');
     });
     const passed = within.length < page.records.length;
-    at = passed ? undefined : nextPosition(way.paging, stream, at, page);
+    at = passed ? undefined : nextPosition(way.paging, stream, at, page, pass.session.ctx);
   }
   const extra = held.filter(({ remote_id: id }) => !met.has(id)).map(({ remote_id: id }) => id);
   if (extra.length === 0) return;

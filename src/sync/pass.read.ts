@@ -56,7 +56,7 @@ export async function readWhole(pass: Pass, maxPages: number): Promise<boolean> 
   if (!row.position) await prepareReading(pass);
   for (let read = 0; position.at && read < maxPages; read++) {
     const page = await readPage(session, stream, way, position.at);
-    const next = nextPosition(way.paging, stream, position.at, page);
+    const next = nextPosition(way.paging, stream, position.at, page, session.ctx);
     const reasons = [...clockReasons(pass), ...pageReasons(stream, page, position.at, way.paging)];
     const { marked, reached } = await deps.db.tenant(tenantId, async (tx) => {
       // A copy: the database may run this again.

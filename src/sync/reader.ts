@@ -168,7 +168,7 @@ async function readPages(
         const pages = group.map((step) => step.item);
         // A clock of ours that is ahead must not carry the cursor past changes the vendor has yet to date.
         if (first.pages === 0 && run.pages === 0) startedAt = earlier(startedAt!, vendorTime(pages[0]!.reply));
-        const position = last.next ?? endAt(stream, way.paging, last.from, last.item);
+        const position = last.next ?? endAt(session, stream, way.paging, last);
         if (!last.next) end = position;
         const saved = await storePages(run, source, stream, { pages, prepared }, position, startedAt!);
         next = last.next;
@@ -208,7 +208,7 @@ async function readStep(
   return {
     item: page,
     size: Math.max(page.records.length, bytes / BYTES_A_RECORD),
-    next: nextPosition(way.paging, stream, from, page),
+    next: nextPosition(way.paging, stream, from, page, session.ctx),
     from,
   };
 }
