@@ -1,4 +1,4 @@
-import type { Event } from './sandbox.state.ts';
+import type { Event } from './sandbox.event.ts';
 
 const DAY_MS = 86_400_000;
 

@@ -1,22 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../src/kit/index.ts';
+import type { Attendee, Event } from './sandbox.event.ts';
 import { instancesOf } from './sandbox.series.ts';
-
-export interface Attendee {
-  email: string;
-  displayName?: string;
-  self?: boolean;
-  organizer?: boolean;
-  responseStatus: string;
-  comment?: string;
-}
-
-export type Event = Record<string, unknown> & {
-  id: string;
-  status: string;
-  updated: string;
-  attendees?: Attendee[];
-};
 
 /** An event with the number of its last change, which is what sync tokens count. */
 interface Entry {

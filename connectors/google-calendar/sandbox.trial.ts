@@ -1,9 +1,9 @@
 import { type Clock, listAt, type SignedPost, type StreamTrial, type Trial } from '../../src/kit/index.ts';
 import { grantsOf, type SandboxOAuth, type SandboxServer } from '../../src/kit/sandbox/index.ts';
+import { headersOf } from './sandbox.posts.ts';
 import type { GoogleCalendarState } from './sandbox.state.ts';
 import type { TaskList } from './sandbox.tasks.ts';
 import { actionsOf, refusalsOf } from './sandbox.trial.actions.ts';
-import { headersOf } from './sandbox.ts';
 
 interface Account {
   state: GoogleCalendarState;

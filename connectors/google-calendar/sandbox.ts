@@ -7,6 +7,7 @@ import {
   type SandboxServer,
 } from '../../src/kit/sandbox/index.ts';
 import { deedsOf, fill } from './sandbox.people.ts';
+import { headersOf } from './sandbox.posts.ts';
 import { type Around, installCalendar, installGate, installTasks } from './sandbox.routes.ts';
 import { type Channel, GoogleCalendarState } from './sandbox.state.ts';
 import { TaskList } from './sandbox.tasks.ts';
@@ -24,18 +25,6 @@ export interface GoogleCalendarSandbox extends Sandbox {
   /** A guest answers an invitation; the channels are told. */
   answer(event: string, email: string, responseStatus: string, comment?: string): Promise<void>;
 }
-
-/** Headers of a post of a channel; there is never a body. */
-export const headersOf = (channel: Channel, state: 'sync' | 'exists', number: number): Record<string, string> => ({
-  'content-type': 'application/json; charset=utf-8',
-  'x-goog-channel-id': channel.id,
-  'x-goog-channel-token': channel.token,
-  'x-goog-channel-expiration': channel.endsAt.toUTCString(),
-  'x-goog-resource-id': channel.resourceId,
-  'x-goog-resource-uri': `https://www.googleapis.com/calendar/v3/calendars/${channel.calendar}/events?alt=json`,
-  'x-goog-resource-state': state,
-  'x-goog-message-number': String(number),
-});
 
 /**
  * Starts the simulation of Google Calendar and Tasks: OAuth pages, events with sync tokens and series, guests, channels
