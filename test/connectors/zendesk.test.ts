@@ -325,7 +325,7 @@ describe('doing', () => {
 test('zendesk: an export that goes on and does not say where stops the reading', () => {
   const { paging } = byCursor('/x');
   const next = (body: object) =>
-    (paging as { next: (reply: Reply) => unknown }).next({ status: 200, headers: {}, body });
+    (paging as unknown as { next: (reply: Reply) => unknown }).next({ status: 200, headers: {}, body });
   expect(next({ end_of_stream: true, after_cursor: 'abc' })).toBeUndefined();
   expect(next({ end_of_stream: false, after_cursor: 'abc' })).toBe('abc');
   expect(() => next({ tickets: [] })).toThrow(/goes on, but not where/);
