@@ -5,7 +5,7 @@ import type { ZohoRecord } from './sandbox.table.ts';
 export type Call = FastifyRequest<{
   Params: Record<string, string>;
   Querystring: Record<string, string>;
-  Body: Record<string, any>;
+  Body: Record<string, unknown>;
 }>;
 
 /** A refusal of a whole call. */

@@ -123,7 +123,7 @@ function installBlueprint(app: SandboxServer['app'], org: ZohoOrg): void {
     const transition = TRANSITIONS[String(record.fields[GOVERNED])]?.find((one) => one.id === transition_id);
     if (!transition) return refuse(reply, 400, 'INVALID_DATA', 'invalid transition', { api_name: 'transition_id' });
     org.update(module, id, { [GOVERNED]: transition.to });
-    org.transitions.push({ transition: transition.name, module, id });
+    org.automated.push(`transition:${transition.name}:${module}:${id}`);
     return { code: 'SUCCESS', details: {}, message: 'transition updated successfully', status: 'success' };
   });
   app.post(crm(':module/actions/enrol_in_cadences'), async (request: Call, reply) => {
@@ -136,8 +136,9 @@ function installBlueprint(app: SandboxServer['app'], org: ZohoOrg): void {
       });
     if (!org.table(module).find(id!)) return unknownId(reply);
     // Whoever is in it is told so in the row, and is not put in twice.
-    const known = org.cadences.some((one) => one.cadence === cadence && one.id === id);
-    if (!known) org.cadences.push({ cadence: cadence!, module, id: id! });
+    const place = `${cadence}:${module}:${id}`;
+    const known = org.automated.includes(place);
+    if (!known) org.automated.push(place);
     const message = known ? 'record is already enrolled in the cadence' : 'record enrolled successfully';
     return { data: [{ code: 'SUCCESS', message, status: 'success', details: { id } }] };
   });
@@ -154,7 +155,7 @@ function installMail(app: SandboxServer['app'], org: ZohoOrg): void {
         json_path: '$.data[0].from',
       });
     const sent = org.send({ module, record: id, to: mail!.to[0]!.email, subject: mail!.subject });
-    const details = { message_id: sent.id };
+    const details = { message_id: sent.id, blocked_email_addresses: [] };
     return {
       data: [{ code: 'SUCCESS', details, message: 'Your mail has been sent successfully.', status: 'success' }],
     };

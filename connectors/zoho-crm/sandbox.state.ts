@@ -61,8 +61,8 @@ export const GOVERNED = 'Service_Status';
 export class ZohoOrg {
   readonly users: ZohoUser[] = [];
   readonly mails: Mail[] = [];
-  readonly cadences: { cadence: string; module: string; id: string }[] = [];
-  readonly transitions: { transition: string; module: string; id: string }[] = [];
+  /** Who was put into which cadence and which transitions were made, as `<automation>:<module>:<id>`, oldest first. */
+  readonly automated: string[] = [];
   readonly channels = new Map<string, Channel>();
   readonly stages: Stage[] = [];
   /** Custom fields by module. */
@@ -165,7 +165,7 @@ export class ZohoOrg {
 
   report(): Record<string, number> {
     const counts = [...this.tables].map(([module, table]) => [module.toLowerCase(), table.live().length] as const);
-    const deeds = { emails: this.mails.length, cadences: this.cadences.length, transitions: this.transitions.length };
+    const deeds = { emails: this.mails.length, automations: this.automated.length };
     return { ...Object.fromEntries(counts.filter(([, count]) => count > 0)), ...deeds };
   }
 }

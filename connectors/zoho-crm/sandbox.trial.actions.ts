@@ -59,10 +59,7 @@ export function actionsOf(org: ZohoOrg): Trial['actions'] {
         const deal = org.create('Deals', { Deal_Name: `Visit ${n}`, [GOVERNED]: 'Scheduled' }, org.now() - HOUR_MS);
         return { automation: `transition:${TRANSITION}`, about: { deal: deal.id } };
       },
-      done: () => [
-        ...org.cadences.map(({ cadence, module, id }) => `${cadence}:${module}:${id}`),
-        ...org.transitions.map(({ transition, module, id }) => `transition:${transition}:${module}:${id}`),
-      ],
+      done: () => org.automated,
       request: /^(POST \/crm\/v8\/\w+\/actions\/enrol_in_cadences|PUT \/crm\/v8\/\w+\/\d+\/actions\/blueprint)$/,
       get refused() {
         const deal = org.create('Deals', { Deal_Name: 'Done', [GOVERNED]: 'Completed' });

@@ -37,14 +37,9 @@ export function trialOf(account: Account): Trial {
   const { org, server, oauth } = account;
   const modules = Object.entries(MODULES).map(([name, kind]) => [name, moduleTrial(org, kind)] as const);
   return {
-    streams: { owners: ownerTrial(org), deal_stages: stageTrial(org), ...Object.fromEntries(modules) },
+    streams: { ...Object.fromEntries(modules), owners: ownerTrial(org), deal_stages: stageTrial(org) },
     hook: hooksOf(account),
-    forgeries: (post) => [
-      forged(post, undefined),
-      forged(post, ''),
-      forged(post, 'x'.repeat(32)),
-      { ...post, body: '' },
-    ],
+    forged: (post) => [forged(post, undefined), forged(post, ''), forged(post, 'x'.repeat(32)), { ...post, body: '' }],
     subscriptions: () =>
       [...org.channels.values()].map(({ channel_id: id, expiresAt }) => ({ id, endsAt: new Date(expiresAt) })),
     calls: () => server.journal.map(({ at, method, path, status }) => ({ at, call: `${method} ${path}`, status })),

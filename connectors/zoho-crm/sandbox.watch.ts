@@ -46,25 +46,21 @@ export function installWatch(app: SandboxServer['app'], org: ZohoOrg): void {
         const [wanted] = (request.body as { watch: (Channel & { channel_expiry?: string })[] }).watch;
         const known = org.channels.get(wanted!.channel_id);
         if (method === 'PATCH' && !(known && known.expiresAt > org.now()))
-          return reply
-            .code(202)
-            .send({
-              watch: [
-                badRow('INVALID_DATA', 'invalid data', { api_name: 'channel_id', json_path: '$.watch[0].channel_id' }),
-              ],
-            });
+          return reply.code(202).send({
+            watch: [
+              badRow('INVALID_DATA', 'invalid data', { api_name: 'channel_id', json_path: '$.watch[0].channel_id' }),
+            ],
+          });
         const end = wanted!.channel_expiry ? Date.parse(wanted!.channel_expiry) : org.now() + HOUR_MS;
         if (end > org.now() + WEEK_MS || wanted!.token.length > 50)
-          return reply
-            .code(202)
-            .send({
-              watch: [
-                badRow('INVALID_DATA', 'invalid data', {
-                  api_name: 'channel_expiry',
-                  json_path: '$.watch[0].channel_expiry',
-                }),
-              ],
-            });
+          return reply.code(202).send({
+            watch: [
+              badRow('INVALID_DATA', 'invalid data', {
+                api_name: 'channel_expiry',
+                json_path: '$.watch[0].channel_expiry',
+              }),
+            ],
+          });
         const { channel_id, events, token, notify_url } = wanted!;
         const channel = { channel_id, events, token, notify_url, expiresAt: end };
         org.channels.set(channel_id, channel);

@@ -71,7 +71,7 @@ function tagged(org: ZohoOrg, hooks: Hooks, verb: 'add' | 'remove', request: Cal
     if (!org.table(module).find(id)) return badRow('INVALID_DATA', 'the id given seems to be invalid.', { id });
     for (const { name } of tags) org.tag(module, id, name, verb);
     hooks.tell('update', module, [id]);
-    const details = { id: Number(id), tags: tags.map(({ name }) => name) };
+    const details = { id, tags: tags.map(({ name }, at) => ({ name, id: String(at + 1), color_code: '#57B1FD' })) };
     return { code: 'SUCCESS', details, message: `tags updated successfully`, status: 'success' };
   });
   return reply.send({ data: rows, wf_scheduler: false, success_count: String(ids.length), locked_count: '0' });
