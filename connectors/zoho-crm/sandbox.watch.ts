@@ -19,6 +19,7 @@ const details = ({ channel_id, events, expiresAt }: Channel): object => ({
     resource_id: '5725767000000002175',
     resource_name: name.split('.')[0],
     channel_id,
+    notification_condition: [],
   })),
 });
 
