@@ -140,7 +140,7 @@ function tagTrial(org: ZohoOrg, person: (n: number) => string, verb: 'add' | 're
     },
     done: () => asked.filter((id) => has(id) === (verb === 'add')).map((id) => `VIP:${id}`),
     request: new RegExp(`^POST /crm/v8/Contacts/actions/${verb}_tags$`),
-    refused: [{ input: { tag: 'VIP', about: { contact: '1' } }, kind: 'not_found' }],
+    refused: [{ input: { tag: 'VIP', about: { contact: '1' } }, kind: 'invalid' }],
   };
 }
 

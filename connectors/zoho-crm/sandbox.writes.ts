@@ -68,12 +68,14 @@ function tagged(org: ZohoOrg, hooks: Hooks, verb: 'add' | 'remove', request: Cal
   const { module = '' } = request.params;
   const { tags = [], ids = [] } = request.body as { tags: { name: string }[]; ids: string[] };
   const rows = ids.map((id) => {
-    if (!org.table(module).find(id)) return badRow('INVALID_DATA', 'the id given seems to be invalid.', { id });
+    if (!org.table(module).find(id))
+      return badRow('INVALID_DATA', 'invalid data', { api_name: 'ids', json_path: '$.ids[0]' });
     for (const { name } of tags) org.tag(module, id, name, verb);
     hooks.tell('update', module, [id]);
     const details = { id, tags: tags.map(({ name }, at) => ({ name, id: String(at + 1), color_code: '#57B1FD' })) };
     return { code: 'SUCCESS', details, message: `tags updated successfully`, status: 'success' };
   });
+  if (rows.some((row) => 'status' in row && row.status === 'error')) return reply.code(400).send({ data: rows });
   return reply.send({ data: rows, wf_scheduler: false, success_count: String(ids.length), locked_count: '0' });
 }
 
