@@ -57,8 +57,15 @@ export async function startByHand(
 }
 
 /** Our registration at the vendor: what the environment holds, else something made up. */
-function registration({ auth, appSecrets = [] }: Connector, environment: Record<string, string | undefined>) {
-  const names = [...(auth.kind === 'oauth2' ? Object.values(auth.app) : []), ...appSecrets] as string[];
+function registration(
+  { auth, appSecrets = [], optionalSecrets = [] }: Connector,
+  environment: Record<string, string | undefined>,
+) {
+  const names = [
+    ...(auth.kind === 'oauth2' ? Object.values(auth.app) : []),
+    ...appSecrets,
+    ...optionalSecrets,
+  ] as string[];
   const value = (name: string): string =>
     environment[name]?.trim() || `simulated-${name.toLowerCase().replaceAll('_', '-')}`;
   return Object.fromEntries(names.map((name) => [name, value(name)])) satisfies AppSecrets;

@@ -134,7 +134,7 @@ async function settleByReport(
       state: 'sent',
       reason: null,
       detail: 'The platform reported on it afterwards.',
-      nativeId: event.nativeId,
+      ...(event.nativeId ? { nativeId: event.nativeId } : {}),
     },
     undefined,
     now,

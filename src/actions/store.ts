@@ -181,7 +181,7 @@ export async function noteNativeState(
   now: Date,
 ): Promise<void> {
   await tx.query(
-    `update action_request set native_id = $3, native_state = $4, native_state_at = $5, reason_detail = coalesce($6, reason_detail), updated_at = $5, version = version + 1
+    `update action_request set native_id = coalesce(nullif($3, ''), native_id), native_state = $4, native_state_at = $5, reason_detail = coalesce($6, reason_detail), updated_at = $5, version = version + 1
      where tenant_id = $1 and id = $2`,
     [tx.tenantId, id, report.nativeId, report.state, now, report.detail],
   );

@@ -99,7 +99,8 @@ export async function establish(
   const secrets = await withHookSecret(deps, tenantId, connector, row.id, authorised.secrets);
   await storeSecrets(deps, tenantId, row.id, secrets, authorised.expiresAt);
   await removeRoutes({ query: deps.db.statement }, row.id);
-  await addRoute({ query: deps.db.statement }, connector.id, account.id, tenantId, row.id);
+  for (const name of new Set([account.id, ...(account.alsoKnownAs ?? [])]))
+    await addRoute({ query: deps.db.statement }, connector.id, name, tenantId, row.id);
   await prepareAtVendor(deps, tenantId, connector, row);
   await onConnected(tenantId, row.id);
   return row;

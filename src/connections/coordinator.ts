@@ -47,16 +47,17 @@ export async function routeOfConnection(
 
 /** Accounts of a connector that are connected, over all tenants: what the vendor counts for the whole app, they share. */
 export async function countRoutes(sql: Pick<Sql, 'query'>, connector: string): Promise<number> {
-  const { rows } = await sql.query<{ n: number }>('select count(*)::int as n from account_route where connector = $1', [
-    connector,
-  ]);
+  const { rows } = await sql.query<{ n: number }>(
+    'select count(distinct connection_id)::int as n from account_route where connector = $1',
+    [connector],
+  );
   return rows[0]?.n ?? 0;
 }
 
 /** Connections whose webhooks do not arrive, by connector, over all tenants. */
 export async function countSilent(sql: Pick<Sql, 'query'>): Promise<{ connector: string; n: number }[]> {
   const { rows } = await sql.query<{ connector: string; n: number }>(
-    'select connector, count(*)::int as n from account_route where silent_since is not null group by connector',
+    'select connector, count(distinct connection_id)::int as n from account_route where silent_since is not null group by connector',
   );
   return rows;
 }

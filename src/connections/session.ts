@@ -217,6 +217,7 @@ export function sessionFor(
       return deps.clock.now();
     },
     webhookSecret: async () => (await usable()).secrets.webhookSecret,
+    app: appSecretsOf(deps.config, connector),
     webhookUrl: webhookUrl(deps.config, connector, connection.id) ?? undefined,
     paths: (stream) => effectiveMapping(connector.id, overrides).streams.get(stream)?.paths ?? [],
     call,

@@ -51,6 +51,7 @@ export function appSecretsOf(config: Config, connector: Connector): AppSecrets {
   const names = [
     ...(connector.auth.kind === 'oauth2' ? [connector.auth.app.clientId, connector.auth.app.clientSecret] : []),
     ...(connector.appSecrets ?? []),
+    ...(connector.optionalSecrets ?? []),
   ];
   return Object.fromEntries(names.map((name) => [name, config.env[name]?.trim() || undefined]));
 }
@@ -58,7 +59,7 @@ export function appSecretsOf(config: Config, connector: Connector): AppSecrets {
 /** Names of the variables a connector needs and does not find. */
 export const missingSecrets = (config: Config, connector: Connector): string[] =>
   Object.entries(appSecretsOf(config, connector))
-    .filter(([, value]) => value === undefined)
+    .filter(([name, value]) => value === undefined && !connector.optionalSecrets?.includes(name))
     .map(([name]) => name);
 
 /**
@@ -85,7 +86,9 @@ export function appCredentials(config: Config, connector: Connector): AppCredent
 /** Half-set registrations are mistakes: the program says so before it listens. */
 export function checkVendorConfig(config: Config, registry: Registry): string[] {
   return registry.all().flatMap((connector) => {
-    const secrets = Object.entries(appSecretsOf(config, connector));
+    const secrets = Object.entries(appSecretsOf(config, connector)).filter(
+      ([name]) => !connector.optionalSecrets?.includes(name),
+    );
     const missing = secrets.filter(([, value]) => value === undefined).map(([name]) => name);
     return missing.length > 0 && missing.length < secrets.length
       ? [

@@ -84,6 +84,8 @@ export interface Account {
   name: string;
   timeZone?: string;
   currency?: string;
+  /** Other names by which posts call it, such as an address that may change. */
+  alsoKnownAs?: readonly string[];
   /** Web address of the account, for links. */
   url?: string;
   /** Whatever else the connector needs to know about it. */

@@ -53,6 +53,8 @@ export interface Connector {
   auth: Auth;
   /** Further environment variables it needs, such as a webhook signing secret. */
   appSecrets?: readonly string[];
+  /** Environment variables it can do without: something is slower or left out then. */
+  optionalSecrets?: readonly string[];
   /** Tells who is connected; also the health check. */
   account: (ctx: VendorContext, callback: Record<string, string>) => Promise<Account>;
   /**

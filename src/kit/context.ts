@@ -12,6 +12,8 @@ export interface VendorContext {
   now: Date;
   /** Paths of a stream's records that the mapping reads: what is worth asking the vendor for. */
   paths(stream: string): readonly string[];
+  /** Values of the connector's environment variables. */
+  app: AppSecrets;
   /** Address at which the vendor can reach us for this connection. */
   webhookUrl: string | undefined;
   /** What the vendor is to repeat in its posts, where `webhooks.secret` asks for such a thing; else undefined. */

@@ -30,6 +30,7 @@ interface EventBase {
 
 /** A later state of something we did: delivered, read, bounced. */
 export interface ReceiptNews {
+  /** Empty where only our own id is known. */
   nativeId: string;
   /** Our id, where we could write it into what the vendor calls: it finds the action even before its answer came. */
   requestId?: string;
@@ -67,6 +68,14 @@ export type HookEvent = EventBase &
     | { type: 'renew' }
   );
 
+/** What a post can be checked by. */
+export interface HookSecrets {
+  app: AppSecrets;
+  connection: Secrets;
+  /** Address of a host of the connector, for vendors that publish the keys they sign with. */
+  host?: (name: string) => string;
+}
+
 export interface Webhooks {
   /** One address per app with the account in the body, or one address per connection. */
   scope: 'app' | 'connection';
@@ -75,7 +84,7 @@ export interface Webhooks {
    * connected; `prepare` hands it over (`ctx.webhookSecret()`), `verify` finds it as `webhookSecret` of the connection.
    */
   secret?: true;
-  verify: (hook: RawHook, secrets: { app: AppSecrets; connection: Secrets }, now: Date) => Verdict | Promise<Verdict>;
+  verify: (hook: RawHook, secrets: HookSecrets, now: Date) => Verdict | Promise<Verdict>;
   /** Answers the vendor's handshake (after verification); undefined: an ordinary post. */
   handshake?: (hook: RawHook) => HookAnswer | undefined;
   /** The answer to an ordinary post; 200 and empty by default. */

@@ -1,7 +1,7 @@
 import { newId, sha256 } from '../base/ids.ts';
 import { routeOfConnection } from '../connections/coordinator.ts';
 import { readCredential } from '../connections/credentials.ts';
-import { appSecretsOf, connectorOf } from '../connections/vendors.ts';
+import { appSecretsOf, connectorOf, originOf } from '../connections/vendors.ts';
 import type { HookAnswer, RawHook, Secrets } from '../kit/index.ts';
 import type { SyncDeps } from './deps.ts';
 
@@ -43,7 +43,11 @@ export async function receiveHook(
   }
   const verdict = await webhooks.verify(
     hook,
-    { app: appSecretsOf(deps.config, connector), connection: secrets },
+    {
+      app: appSecretsOf(deps.config, connector),
+      connection: secrets,
+      host: (name) => originOf(deps.config, connector, name, { settings: {}, secrets: {} }),
+    },
     deps.clock.now(),
   );
   if (!verdict.ok) return refuse(deps, connectorId, verdict.reason, verdict.status ?? 401);

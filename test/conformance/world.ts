@@ -27,8 +27,12 @@ export interface House {
 }
 
 /** Our registration at a vendor: it means something to its simulation only. */
-export function inventedSecrets({ id, auth, appSecrets = [] }: Connector): AppSecrets {
-  const names = [...(auth.kind === 'oauth2' ? [auth.app.clientId, auth.app.clientSecret] : []), ...appSecrets];
+export function inventedSecrets({ id, auth, appSecrets = [], optionalSecrets = [] }: Connector): AppSecrets {
+  const names = [
+    ...(auth.kind === 'oauth2' ? [auth.app.clientId, auth.app.clientSecret] : []),
+    ...appSecrets,
+    ...optionalSecrets,
+  ];
   return Object.fromEntries(names.map((name) => [name, `${id}-${name.toLowerCase().replaceAll('_', '-')}`]));
 }
 

@@ -28,7 +28,7 @@ const code = (text: string): string => `\`${text}\``;
 
 /** How the app of one's own is registered at each platform that has such a thing. */
 export function registrationTable(connectors: readonly Connector[]): string {
-  const rows = connectors.flatMap(({ id, name, auth, appSecrets, webhooks }) => {
+  const rows = connectors.flatMap(({ id, name, auth, appSecrets, optionalSecrets, webhooks }) => {
     const secrets = [
       ...(auth.kind === 'oauth2' ? [auth.app.clientId, auth.app.clientSecret] : []),
       ...(appSecrets ?? []),
@@ -38,7 +38,8 @@ export function registrationTable(connectors: readonly Connector[]): string {
       ...(auth.kind === 'oauth2' ? [`redirect ${code('/oauth/callback')}`] : []),
       ...(webhooks?.scope === 'app' ? [`webhooks ${code(`/hooks/${id}`)}`] : []),
     ];
-    return [[name, secrets.map(code).join(', '), addresses.join(', ') || '-']];
+    const names = [...secrets.map(code), ...(optionalSecrets ?? []).map((one) => `${code(one)} (optional)`)];
+    return [[name, names.join(', '), addresses.join(', ') || '-']];
   });
   return table(['platform', 'variables of the registration', 'address to enter there'], rows);
 }

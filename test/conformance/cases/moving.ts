@@ -1,4 +1,5 @@
 import { expect } from 'vitest';
+import { callsSince } from '../access.ts';
 import type { Case, World } from '../case.ts';
 import {
   afterPage,
@@ -162,7 +163,9 @@ const endless: Case = {
         state: 'stopped',
         message: expect.stringMatching(/same .*page|same next page|ignores the order/),
       });
-      expect(world.trial.calls().length - before, stream.name).toBeLessThan(40);
+      // What is asked about each record is the connector's own matter.
+      const pages = callsSince(world, before).filter((call) => new RegExp(tried.vendor.listed).test(call));
+      expect(pages.length, stream.name).toBeLessThan(40);
       expect((await streamRow(world, stream.name)).phase, stream.name).toBe('initial');
       // A vendor that is well again is read to the end.
       await readAll(world, [stream.name]);

@@ -38,6 +38,11 @@ function prepare(schema: any): any {
     copy.pattern = copy.format === 'int64' ? '^-?\\d+$' : '^\\d+$';
     delete copy.format;
   }
+  // Bytes are written as addresses can hold them, with or without padding.
+  if (copy.type === 'string' && copy.format === 'byte') {
+    copy.pattern = '^[A-Za-z0-9_-]*={0,2}$';
+    delete copy.format;
+  }
   return copy;
 }
 
