@@ -59,6 +59,10 @@ export function stateOf(record: unknown): 'booked' | 'cancelled' | 'no_show' {
   return states.includes('canceled') ? 'cancelled' : 'booked';
 }
 
+/** Who of the organisation it is with, as `owners` names them. */
+const hostOf = (record: unknown): string | undefined =>
+  pathOf(textAt(record, 'scheduled_event.event_memberships[0].user')).split('/').at(-1) || undefined;
+
 const bookings = defineStream({
   name: 'bookings',
   title: 'Bookings',
@@ -75,7 +79,7 @@ const bookings = defineStream({
       // What was asked for by its id is whole already.
       bookingId(textAt(record, 'uri')) ? [record] : withInvitees(ctx, record),
     );
-    return listed.flat().map((record) => ({ ...(record as object), state: stateOf(record) }));
+    return listed.flat().map((record) => ({ ...(record as object), state: stateOf(record), host: hostOf(record) }));
   },
   id: (record) => bookingId(textAt(record, 'uri')),
   deletes: { kind: 'flag', isDeleted: isMoved },

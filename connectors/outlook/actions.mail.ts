@@ -3,11 +3,13 @@ import {
   type ActionInput,
   type ActionMeta,
   defineAction,
+  listAt,
   type RequestSpec,
   textAt,
   type VendorContext,
+  VendorError,
 } from '../../src/kit/index.ts';
-import { byMark, firstOf, graph, markOf, quoted, step } from './graph.ts';
+import { byMark, firstOf, graph, markOf, oneOf, quoted, step } from './graph.ts';
 import { mimeOf } from './mime.ts';
 
 type Mail = ActionInput<'send_email'>;
@@ -59,14 +61,22 @@ async function answerDraft(ctx: VendorContext, input: Mail, meta: ActionMeta): P
   return draft;
 }
 
+/** Our mails with this mark: the one that was sent, and drafts that tries left behind. */
+async function marked(ctx: VendorContext, requestId: string): Promise<unknown[]> {
+  const query = { $filter: byMark(requestId), $select: 'id,isDraft,webLink', $top: 10 };
+  return listAt((await ctx.call(graph({ method: 'GET', path: '/me/messages', query }))).body, 'value');
+}
+
 /** The draft an earlier try left behind, or a new one. Nothing is sent by it. */
 async function prepared(ctx: VendorContext, input: Mail, meta: ActionMeta): Promise<Draft> {
-  const left = await firstOf(ctx, '/me/messages', {
-    $filter: byMark(meta.requestId),
-    $select: 'id,isDraft,webLink',
-    $top: 1,
-  });
-  if (textAt(left, 'isDraft') === 'true') return draftOf(left);
+  const left = (await marked(ctx, meta.requestId)).find((one) => textAt(one, 'isDraft') === 'true');
+  if (left) {
+    const draft = draftOf(left);
+    // A search may show an old state; what is asked for by its id shows the present one.
+    const now = await oneOf(ctx, `/me/messages/${step(draft.id)}`, { $select: 'id,isDraft' });
+    if (textAt(now, 'isDraft') === 'true') return draft;
+    if (now) throw new VendorError('transient', 'It was sent already; the mailbox shows it in a moment.');
+  }
   const answer = await answerDraft(ctx, input, meta);
   if (answer) return answer;
   const draft = draftOf((await ctx.call(draftRequest(ctx, input, meta))).body);
@@ -87,8 +97,7 @@ export const sendEmail: ActionDefinition = defineAction<'send_email'>({
     kind: 'marker',
     settleSeconds: 60,
     find: async (ctx, _input, meta) => {
-      const query = { $filter: `${byMark(meta.requestId)} and isDraft eq false`, $select: 'id,webLink', $top: 1 };
-      const sent = await firstOf(ctx, '/me/messages', query);
+      const sent = (await marked(ctx, meta.requestId)).find((one) => textAt(one, 'isDraft') === 'false');
       return sent ? receiptOf(draftOf(sent)) : undefined;
     },
   },

@@ -194,7 +194,7 @@ export async function prepareAtVendor(
       await notePrepareAt(tx, row.id, again ?? null);
     });
   } catch (error) {
-    const refused = error instanceof VendorError && ['forbidden', 'invalid'].includes(error.kind);
+    const refused = error instanceof VendorError && error.kind === 'forbidden';
     const wait = refused ? PREPARE_REFUSED_MS : PREPARE_AGAIN_MS;
     const again = connector.webhooks?.renews ? new Date(deps.clock.now().getTime() + wait) : null;
     // The connection works without it; its health says what is missing.

@@ -92,7 +92,7 @@ describe('with a hub', async () => {
     const { id } = await customer(email);
     const { rows } = await hub.hub.db.tenant(hub.tenantId, (tx) =>
       tx.query(
-        `select status, native_status, scheduled_at from job where tenant_id = $1 and customer_id = $2 and deleted_at is null
+        `select status, native_status, scheduled_at, owner_id is not null as owned from job where tenant_id = $1 and customer_id = $2 and deleted_at is null
          order by scheduled_at`,
         [hub.tenantId, id],
       ),
@@ -109,7 +109,9 @@ describe('with a hub', async () => {
 
   test('calendly: whoever booked is a customer with an appointment; the whole organisation is read by its owner', async () => {
     expect(await customer('ann@example.com')).toMatchObject({ name: 'Ann Archer', phone: '+14155551000' });
-    expect(await jobsOf('ann@example.com')).toMatchObject([{ status: 'scheduled', native_status: 'booked' }]);
+    expect(await jobsOf('ann@example.com')).toMatchObject([
+      { status: 'scheduled', native_status: 'booked', owned: true },
+    ]);
     const asked = vendor.server.journal.find(({ path }) => path === '/scheduled_events')!;
     expect(asked.query).toMatchObject({ organization: vendor.state.uri });
     expect([...vendor.state.subscriptions.values()]).toMatchObject([

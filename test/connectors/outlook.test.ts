@@ -238,6 +238,25 @@ describe('with a hub', async () => {
     expect(drafts()).toBe(0);
   });
 
+  test('outlook: a mail that was sent and that searches still show as a draft is not sent again', async () => {
+    const before = vendor.mailbox.sent.length;
+    vendor.server.faults.add({ kind: 'cut_after', match: /^POST \/v1\.0\/me\/messages\/[^/]+\/send$/, times: 1 });
+    // Searches show the mailbox as it was: what is a draft there was sent.
+    const stale = vendor.server.faults.add({
+      ...{ kind: 'rewrite', match: /^GET \/v1\.0\/me\/messages$/ },
+      rewrite: (body) => {
+        const { value, ...rest } = body as { value: object[] };
+        return { ...rest, value: value.map((one) => ({ ...one, isDraft: true })) };
+      },
+    });
+    const action = await act('send_email', { ...mail, subject: 'Shown late' });
+    for (let round = 0; round < 3; round++) await hub.advance(5 * MINUTE);
+    stale();
+    for (let round = 0; round < 4; round++) await hub.advance(10 * MINUTE);
+    expect(await action()).toMatchObject({ state: 'sent' });
+    expect(vendor.mailbox.sent).toHaveLength(before + 1);
+  });
+
   test('outlook: an answer goes into the conversation it answers', async () => {
     const from = { emailAddress: { address: 'ann@example.com' } };
     const asked = addMail(vendor.mailbox, { from, subject: 'When?', internetMessageId: "<it's@example.com>" });
