@@ -40,7 +40,7 @@ export async function takeEvent(
         evidence: { text: event.evidence, connection: connection.id, event: event.key },
       };
       if (event.type === 'opt_in') await takeStart(deps, tx, written, choice);
-      else await takeStop(deps, tx, written, { ...choice, topic: event.topic });
+      else await takeStop(deps, tx, written, { ...choice, topic: event.topic, scope: event.scope });
       return;
     }
     case 'acknowledge': {

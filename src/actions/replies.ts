@@ -28,18 +28,18 @@ export async function takeStop(
   deps: ActionDeps,
   tx: Tx,
   written: Written,
-  choice: Pick<OptOut, 'source' | 'evidence'> & { topic?: string | undefined },
+  choice: Pick<OptOut, 'source' | 'evidence'> & { topic?: string | undefined; scope?: 'marketing' | undefined },
 ): Promise<void> {
   const { channel, address, connection, at } = written;
   // By mail there is no carrier that would close the address for everything.
-  const scope = channel === 'email' ? ('marketing' as const) : ('all' as const);
+  const scope = choice.scope ?? (channel === 'email' ? ('marketing' as const) : ('all' as const));
   const from = connection ? [connection.id] : [];
   const { news, customerId } = await optOut(optOutDeps(deps), tx, {
-    ...{ channel, address, scope, reason: 'stop_reply', from, at },
     ...choice,
+    ...{ channel, address, scope, reason: 'stop_reply', from, at },
   });
   if (news && customerId) await deps.ears?.stopped(tx, customerId, channel, at);
-  if (!news || choice.topic) return;
+  if (!news || choice.topic || choice.scope) return;
   const until = new Date(at.getTime() + CONFIRMATION.value.minutes * 60_000);
   await answer(deps, tx, 'stop', written, customerId, until);
 }

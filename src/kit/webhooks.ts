@@ -57,7 +57,15 @@ export type HookEvent = EventBase &
         record?: unknown;
       }
     | ({ type: 'receipt' } & ReceiptNews)
-    | { type: 'opt_out' | 'opt_in'; channel: string; address: string; evidence: string; topic?: string }
+    | {
+        type: 'opt_out' | 'opt_in';
+        channel: string;
+        address: string;
+        evidence: string;
+        topic?: string;
+        /** Only this is meant, and the platform has told the person so; absent: what a word such as STOP means there. */
+        scope?: 'marketing';
+      }
     /** A staff member pressed a button of ours. `token` is the value we put into it. */
     | { type: 'acknowledge'; token: string; by: string; nativeId?: string }
     /** The account removed our access. */
