@@ -25,13 +25,13 @@ export function trialOf({ state, server, sign }: Account): Trial {
         done: () => state.sent.map(({ id }) => id),
         request: /^POST \/v[\d.]+\/\d+\/messages$/,
         get refused() {
-          const to = number(8000 + state.stopped.size);
+          const to = number(7000 + state.stopped.size);
           state.stopped.add(to.slice(1));
           return [
-            { input: { to: number(9001), template: 'Visit reminder' }, kind: 'invalid' as const },
-            { input: { to: number(9002), template: 'nobody_made_this' }, kind: 'invalid' as const },
-            { input: { to: number(9003), template: 'visit_reminder' }, kind: 'invalid' as const },
-            { input: { to: number(9004), template: 'old_reminder' }, kind: 'invalid' as const },
+            { input: { to: number(8001), template: 'Visit reminder' }, kind: 'invalid' as const },
+            { input: { to: number(8002), template: 'nobody_made_this' }, kind: 'invalid' as const },
+            { input: { to: number(8003), template: 'visit_reminder' }, kind: 'invalid' as const },
+            { input: { to: number(8004), template: 'old_reminder' }, kind: 'invalid' as const },
             {
               input: { to, template: 'spring_offer', variables: { first_name: 'Ann', day: 'Friday' } },
               kind: 'recipient_opted_out' as const,

@@ -107,7 +107,7 @@ function installRoutes(app: SandboxServer['app'], held: Held, { limits, clock }:
     if (request.params.id !== state.accountId) return unknown(reply);
     const number = { id: state.phoneNumberId, display_phone_number: '+1 555-078-3881', verified_name: 'Bright Glass' };
     return {
-      data: [{ ...number, quality_rating: 'GREEN' }],
+      data: [{ ...number, quality_rating: 'GREEN', status: 'LINKED' }],
       paging: { cursors: { before: 'MAZDZD', after: 'MjQZD' } },
     };
   });
