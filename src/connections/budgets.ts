@@ -204,7 +204,11 @@ export function createBudgets(db: Database, clock: Clock): Budgets {
 
   return {
     async acquire(connector, account, budgets, spec, purpose) {
-      for (const budget of applying(budgets, spec)) await take(keyOf(connector, account, budget), budget, purpose);
+      for (const budget of applying(budgets, spec)) {
+        // Points of an allowance are taken one by one out of what was taken ahead.
+        const points = budget.quota ? (budget.cost?.(spec) ?? 1) : 1;
+        for (let taken = 0; taken < points; taken++) await take(keyOf(connector, account, budget), budget, purpose);
+      }
     },
     async park(connector, account, budgets, spec, until, reason, quota = false) {
       const matching = applying(budgets, spec);

@@ -22,6 +22,8 @@ export interface Budget {
   match?: (spec: RequestSpec) => boolean;
   calls: number;
   seconds: number;
+  /** Where calls differ: what one takes of the allowance, which is then counted in such points. Absent: each takes one. */
+  cost?: (spec: RequestSpec) => number;
   /** Calls that may go at once; `calls` when absent. */
   burst?: number;
   /** What the answer says about what is left. */
