@@ -10,6 +10,13 @@ const truth: Truth = {
       verified: 'dossier, Auth',
     },
     {
+      operation: 'GET /oauth/authorize',
+      at: 'request.query.(response_type|scope)',
+      shownBy: 'conformance',
+      why: "what OAuth itself asks for; Pipedrive knows the app's scopes by its registration",
+      verified: 'dossier, Auth: scopes are fixed in the app registration',
+    },
+    {
       operation: 'POST /oauth/token',
       at: 'request.body.refresh_token',
       shownBy: 'conformance',
