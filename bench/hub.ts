@@ -8,20 +8,16 @@ import { fileURLToPath } from 'node:url';
 import type { Result } from './figures.ts';
 
 // As the script `start` of package.json does.
-const START = [
-  '--max-semi-space-size=4',
-  '--v8-pool-size=1',
-  fileURLToPath(new URL('../bin/rapport.mjs', import.meta.url)),
-  'serve',
-];
+const START = ['--max-semi-space-size=4', '--v8-pool-size=1'];
+const PROGRAM = fileURLToPath(new URL('../bin/rapport.mjs', import.meta.url));
 
 /**
  * Runs a bench in a process that is started like the program, so that its memory is the program's.
- * @param file a bench's file whose last export of the name is run
+ * @param file a bench's file whose export of the name is run, with `inputs`
  * @throws Error when the process ends without a result
  */
-export async function apart(file: URL, name: string): Promise<Result> {
-  const child = fork(fileURLToPath(new URL('./child.ts', import.meta.url)), [file.href, name], {
+export async function apart(file: URL, name: string, inputs: readonly string[] = []): Promise<Result> {
+  const child = fork(fileURLToPath(new URL('./child.ts', import.meta.url)), [file.href, name, ...inputs], {
     execArgv: ['--expose-gc', '--max-semi-space-size=4', '--v8-pool-size=1'],
   });
   const ended = once(child, 'exit').then(([code]) => {
@@ -60,12 +56,18 @@ export const tempFolder = (): { folder: string; remove: () => void } => {
 
 /**
  * Starts `npm start` without npm and waits until it is ready.
+ * @param program another copy of the program
  * @throws Error with what the program said when it ends before that
  */
-export async function startProgram(folder: string, port: number, env: Record<string, string> = {}): Promise<BenchHub> {
+export async function startProgram(
+  folder: string,
+  port: number,
+  env: Record<string, string> = {},
+  program = PROGRAM,
+): Promise<BenchHub> {
   const started = performance.now();
   const said: Buffer[] = [];
-  const child = spawn(process.execPath, START, {
+  const child = spawn(process.execPath, [...START, program, 'serve'], {
     env: {
       PATH: process.env.PATH,
       HOME: process.env.HOME,

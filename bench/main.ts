@@ -20,6 +20,7 @@ const BENCHES: Record<string, () => Promise<Result>> = {
   detect: async () => (await import('./detect.ts')).detect(),
   forecast: async () => (await import('./forecast.ts')).forecast(),
   fairness: async () => (await import('./fairness.ts')).fairness(),
+  'connector-load': async () => (await import('./connector-load.ts')).connectorLoad(),
 };
 
 const { values: options, positionals } = parseArgs({

@@ -123,10 +123,10 @@ export function installReading(app: FastifyInstance, state: ZendeskState, grante
     return rating ? { satisfaction_rating: rating } : notFound(reply);
   });
   app.get('/api/v2/custom_statuses', async () => ({ custom_statuses: state.statuses }));
-  for (const of of ['ticket', 'user', 'organization'] as const)
-    app.get(`/api/v2/${of}_fields`, async () => ({
-      [`${of}_fields`]: state.fields[of],
-      ...(of === 'ticket' ? {} : { count: state.fields[of].length, next_page: null, previous_page: null }),
+  for (const kind of ['ticket', 'user', 'organization'] as const)
+    app.get(`/api/v2/${kind}_fields`, async () => ({
+      [`${kind}_fields`]: state.fields[kind],
+      ...(kind === 'ticket' ? {} : { count: state.fields[kind].length, next_page: null, previous_page: null }),
     }));
   app.delete('/api/v2/oauth/tokens/current', async (_request, reply) => reply.code(204).send());
 }
