@@ -67,7 +67,8 @@ export const errors: ErrorTable = {
     { code: 'REQUEST_LIMIT_EXCEEDED', when: isCrowded, kind: 'rate_limited', retryAfter: 10 },
     // Counted over the last 24 hours and without a date: it is tried again when some of them have passed.
     { code: 'REQUEST_LIMIT_EXCEEDED', kind: 'quota_exhausted', retryAfter: HOUR },
-    { code: 'SINGLE_EMAIL_LIMIT_EXCEEDED', kind: 'quota_exhausted', retryAfter: HOUR },
+    // Only e-mails wait: they have a limit of their own.
+    { code: 'SINGLE_EMAIL_LIMIT_EXCEEDED', kind: 'rate_limited', retryAfter: HOUR },
     // Somebody else saves the same record just now: nothing was written.
     { code: 'UNABLE_TO_LOCK_ROW', kind: 'transient', retryAfter: 2, mayHaveActed: false },
     { code: 'QUERY_TIMEOUT', kind: 'transient', retryAfter: 60, mayHaveActed: false },

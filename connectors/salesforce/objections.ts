@@ -37,7 +37,8 @@ export const optOutAction = defineAction<'record_opt_out'>({
     return [...ids].slice(0, MOST);
   },
   request: (_ctx, input, meta) => {
-    const ids = (meta.before ?? (input.contact ? [input.contact] : [])) as string[];
+    // In a preview nobody was looked up.
+    const ids: string[] = Array.isArray(meta.before) ? meta.before : input.contact ? [input.contact] : [];
     const records = ids.map((id) => ({ attributes: { type: objectOf(id) }, id, [FIELD]: true }));
     return { method: 'PATCH', path: dataPath('/composite/sobjects'), json: { allOrNone: false, records } };
   },

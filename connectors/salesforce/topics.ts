@@ -78,9 +78,11 @@ export const removeTag = defineAction<'remove_tag'>({
   idempotency: NATURAL,
   before: look,
   request: (_ctx, input, meta) => {
-    const { topic, assignment } = (meta.before ?? {}) as Partial<Found>;
+    const found = (meta.before ?? {}) as Partial<Found>;
+    const { topic, assignment } = found;
     const entity = entityOf(input);
-    if (meta.before !== undefined && !assignment) return nothingToDo(topic, entity);
+    // In a preview nothing was looked up.
+    if ('topic' in found && !assignment) return nothingToDo(topic, entity);
     const path = dataPath(`/sobjects/TopicAssignment/${encodeURIComponent(assignment ?? input.tag)}`);
     return { method: 'DELETE', path, expect: 'none' };
   },
