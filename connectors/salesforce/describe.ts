@@ -12,6 +12,8 @@ export interface Described {
   externalIds: ReadonlySet<string>;
   /** Names of the relations that can be followed in a query, such as `Owner` for `OwnerId`. */
   relations: ReadonlySet<string>;
+  /** Fields that are no text. */
+  types: ReadonlyMap<string, FieldDescription['type']>;
 }
 
 const kept = new Map<string, { at: number; object: Promise<Described> }>();
@@ -51,6 +53,7 @@ export async function describe(ctx: VendorContext, object: string): Promise<Desc
     fields: namesOf(fields, 'name'),
     externalIds: namesOf(fields, 'name', (field) => at(field, 'externalId') === true),
     relations: namesOf(fields, 'relationshipName'),
+    types: typesOf(fields),
   }));
   kept.delete(key);
   kept.set(key, { at: now, object: described });
@@ -75,6 +78,16 @@ const TYPES: Record<string, FieldDescription['type']> = {
   picklist: 'enum',
 };
 const TEXTS = ['string', 'textarea', 'email', 'phone', 'url', 'id', 'reference', 'encryptedstring', 'combobox'];
+
+const NO_TEXT = ['boolean', 'number', 'datetime'];
+
+const typesOf = (fields: readonly unknown[]): Described['types'] =>
+  new Map(
+    fields.flatMap((field) => {
+      const type = TYPES[textAt(field, 'type') ?? ''];
+      return type && NO_TEXT.includes(type) ? [[textAt(field, 'name') ?? '', type] as const] : [];
+    }),
+  );
 
 /** The fields of an object, custom ones included, with the words a picklist allows. */
 export async function discover(ctx: VendorContext, object: string): Promise<FieldDescription[]> {

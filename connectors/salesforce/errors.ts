@@ -27,8 +27,20 @@ function insideOf(body: unknown): Refused | undefined {
   return { code: code ?? 'UNKNOWN_EXCEPTION', message };
 }
 
+/** What was asked for as text is refused in JSON as well. */
+function parsed(body: unknown): unknown {
+  if (typeof body !== 'string') return body;
+  try {
+    return JSON.parse(body);
+  } catch {
+    return body;
+  }
+}
+
 /** Why a call was refused: a list of errors, the form of the OAuth pages, or a failure among results. */
-function refusalOf({ status, body }: Reply): Refused | undefined {
+function refusalOf(reply: Reply): Refused | undefined {
+  const { status } = reply;
+  const body = status < 400 ? reply.body : parsed(reply.body);
   if (status < 400) return status === 300 ? { code: 'MULTIPLE_CHOICES', message: undefined } : insideOf(body);
   const listed = refusedBy(at({ body }, 'body[0]'));
   if (listed.code !== undefined) return listed;

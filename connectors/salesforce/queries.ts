@@ -10,6 +10,7 @@ import {
 } from '../../src/kit/index.ts';
 import { dataPath, fullId, literal, moment, nextSecond, queryCall, rowsOf } from './api.ts';
 import { describe, discover } from './describe.ts';
+import { EXPORT_FROM, exportJob, exportPart, isExport } from './exports.ts';
 import { type ObjectType, objectOf } from './objects.ts';
 
 const STAMP = 'SystemModstamp';
@@ -57,12 +58,17 @@ async function isThere(ctx: VendorContext, type: ObjectType): Promise<boolean> {
   }
 }
 
-/** The first load: all rows, in pages behind a place the vendor keeps (`nextRecordsUrl`). */
+/** The first load: all rows, in pages behind a place the vendor keeps (`nextRecordsUrl`), or exported when they are many. */
 export async function firstPage(ctx: VendorContext, type: ObjectType, at: ListPosition): Promise<RequestSpec> {
+  if (at.token !== undefined && isExport(at.token)) return exportPart(ctx, at.token, at.limit);
   if (at.token !== undefined) return { method: 'GET', path: at.token, timeoutMs: 120_000 };
   if (!(await isThere(ctx, type))) return queryCall(NOTHING);
   const fields = (await fieldsOf(ctx, type)).join(', ');
-  return queryCall(`SELECT ${fields} FROM ${objectOf(type, ctx)}${where([type.where])}`);
+  const soql = `SELECT ${fields} FROM ${objectOf(type, ctx)}${where([type.where])}`;
+  const rows = (await total(ctx, type, [])) ?? 0;
+  // Rows of other objects cannot be exported along.
+  const many = rows >= Number(ctx.settings.exportFrom || EXPORT_FROM) && !fields.includes('(');
+  return many ? exportJob(soql) : queryCall(soql);
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { SandboxServer } from '../../src/kit/sandbox/index.ts';
 import { dataPath, MAX_ROWS, VERSION } from './api.ts';
+import { installJobs } from './sandbox.jobs.ts';
 import { described } from './sandbox.schema.ts';
 import { type Query, SoqlError } from './sandbox.soql.ts';
 import { type Fields, type SalesforceState, stampOf } from './sandbox.state.ts';
@@ -73,6 +74,7 @@ export function installRoutes(app: SandboxServer['app'], organisation: Organisat
       latestDateCovered: stampOf(end),
     };
   });
+  installJobs(app, state);
   installWrites(app, state);
   installInvocables(app, state);
 }

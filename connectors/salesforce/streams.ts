@@ -1,15 +1,13 @@
-import { defineStream, type Stream, textAt, VendorError } from '../../src/kit/index.ts';
+import { defineStream, type Reply, type Stream, textAt, VendorError } from '../../src/kit/index.ts';
 import { MAX_ROWS, queryCall, rowsOf } from './api.ts';
-import { OBJECTS, type ObjectType } from './objects.ts';
+import { asQueried, exportedIn, isExport, isLost, placeBehind } from './exports.ts';
+import { OBJECTS, type ObjectType, objectOf } from './objects.ts';
 import { changes, count, countBetween, deletedOf, fieldsIn, firstPage, rowsById } from './queries.ts';
 
-/** The vendor forgets places in long lists after a while (dossier, "Errors"). */
-const isForgotten = (error: VendorError): boolean => error.code === 'INVALID_QUERY_LOCATOR';
-
 /** Addresses of next pages stay within the data of the organisation. */
-function nextPage(body: unknown): string | undefined {
-  const next = textAt(body, 'nextRecordsUrl');
-  if (next === undefined || next.startsWith('/services/data/')) return next;
+function nextPage(reply: Reply, token: string | undefined): string | undefined {
+  const next = placeBehind(reply, token) ?? textAt(reply.body, 'nextRecordsUrl');
+  if (next === undefined || isExport(next) || next.startsWith('/services/data/')) return next;
   throw new VendorError('malformed', 'Salesforce named a next page outside of its data.');
 }
 
@@ -25,9 +23,10 @@ const objectStream = (type: ObjectType): Stream =>
     paging: { kind: 'keyset', size: MAX_ROWS, ties: 'id' },
     initial: {
       list: (ctx, at) => firstPage(ctx, type, at),
-      paging: { kind: 'token', size: MAX_ROWS, next: (reply) => nextPage(reply.body), lost: isForgotten },
+      paging: { kind: 'token', size: MAX_ROWS, next: nextPage, lost: isLost },
     },
-    records: (reply) => rowsOf(reply.body),
+    records: (reply) => exportedIn(reply.body) ?? rowsOf(reply.body),
+    complete: (ctx, records) => asQueried(ctx, objectOf(type, ctx), records),
     id: (record) => textAt(record, 'Id'),
     changedAt: (record) => textAt(record, 'SystemModstamp'),
     // Long transactions show late (dossier, "Read").

@@ -70,9 +70,12 @@ export function listPosition(paging: Paging, position: RunPosition): ListPositio
 
 export async function readPage(session: Session, stream: Stream, way: Way, position: RunPosition): Promise<Page> {
   const at = listPosition(way.paging, position);
-  const reply = await session.call({ safe: true, ...(await way.list(session.ctx, at)) }).catch((error: unknown) => {
+  let reply: Reply;
+  try {
+    reply = await session.call({ safe: true, ...(await way.list(session.ctx, at)) });
+  } catch (error) {
     throw way.paging.kind === 'token' && at.token !== undefined ? refusedToken(way.paging, error) : error;
-  });
+  }
   const listed = recordsOf(stream, reply, at, session.ctx);
   const complete = stream.complete && listed.length > 0 ? await stream.complete(session.ctx, listed, at) : listed;
   const records = complete.map((raw) => toRawRecord(stream, raw)).filter((record) => record !== undefined);

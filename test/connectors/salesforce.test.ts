@@ -228,6 +228,48 @@ describe('with a hub', () => {
     expect((await entities('ticket')).find(({ subject }) => subject === 'Leak')).toMatchObject({ status: 'closed' });
   });
 
+  test('salesforce: what people do there starts what happens there: a stage, a closed case, a completed job', async () => {
+    const sequence = async (key: string, trigger: Record<string, unknown>, step: Record<string, unknown>) => {
+      const made = await hub.api('POST', '/v1/sequences', {
+        ...{ key, title: key, class: 'transactional', topic: 'service', triggers: [trigger], per: 'subject' },
+        ...{ again: { policy: 'always' }, exits: [], steps: [{ id: 'do', do: step }] },
+      });
+      expect(made.status, JSON.stringify(made.body)).toBeLessThan(300);
+      const etag = (await hub.api('GET', `/v1/sequences/${key}`)).headers.get('etag')!;
+      const on = await hub.api('POST', `/v1/sequences/${key}/switch`, { on: true }, { 'if-match': etag });
+      expect(on.status, JSON.stringify(on.body)).toBeLessThan(300);
+    };
+    const task = (title: string) => ({ kind: 'create_task', input: { title } });
+    await sequence(
+      'won',
+      { name: 'deal.stage_changed', settings: { to: ['Closed Won'] } },
+      task('Thank {{ customer.name }}'),
+    );
+    const note = { kind: 'add_note', input: { body: 'The case of {{ customer.name }} was closed' } };
+    await sequence('closed', { name: 'ticket.closed' }, note);
+    await sequence('served', { name: 'job.completed' }, task('Ask {{ customer.name }} how it went'));
+    const { state } = vendor;
+    await hub.advance(6 * MINUTE);
+    const about = { ContactId: ann.id, AccountId: accountId };
+    const { Id: ticket } = state.create('Case', { Subject: 'Broken pane', ...about });
+    const { Id: job } = state.create('WorkOrder', { Subject: 'New pane', Status: 'In Progress', ...about });
+    await hub.advance(6 * MINUTE);
+    const made = (): unknown[] => [
+      ...state.all('Task').map(({ Subject, WhoId }) => `${WhoId === ann.id ? 'Ann' : WhoId}: ${Subject}`),
+      ...state.all('ContentNote').map(({ Content }) => Buffer.from(String(Content), 'base64').toString()),
+    ];
+    const before = made().length;
+    state.change('Opportunity', state.all('Opportunity')[0]!.Id, { StageName: 'Closed Won' });
+    state.change('Case', ticket, { Status: 'Closed' });
+    state.change('WorkOrder', job, { Status: 'Completed', EndDate: '2026-03-02T15:00:00.000+0000' });
+    for (let times = 0; times < 3; times++) await hub.advance(6 * MINUTE);
+    expect(made().slice(0, -1)).toEqual(
+      expect.arrayContaining(['Ann: Thank Ann Miller', 'Ann: Ask Ann Miller how it went']),
+    );
+    expect(made()).toContain('<p>The case of Ann Miller was closed</p>');
+    expect(made()).toHaveLength(before + 3);
+  });
+
   test('salesforce: where there is a field for our id Salesforce itself makes no second one', async () => {
     vendor.state.addField('Task', 'Rapport_Action_Id__c', { externalId: true });
     await hub.advance(2 * HOUR);
@@ -261,9 +303,11 @@ describe('with a hub', () => {
     const { body } = await hub.api('POST', `/v1/connections/${connection.id}/sync`, { full: true });
     expect(JSON.stringify(body)).not.toContain('error');
     await hub.settle();
-    expect(await entities('job')).toEqual([
-      expect.objectContaining({ title: 'Gutter', status: 'completed', customer_id: ann.customerId }),
-    ]);
+    expect(await entities('job')).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ title: 'Gutter', status: 'completed', customer_id: ann.customerId }),
+      ]),
+    );
   });
 
   test('salesforce: a place in a long list that the vendor forgot begins the reading anew', async () => {
@@ -296,6 +340,36 @@ describe('with a hub', () => {
       .filter(({ Email }) => Email === 'ann@example.com')
       .map(({ HasOptedOutOfEmail }) => HasOptedOutOfEmail);
     expect(out).toEqual([true, true]);
+  });
+
+  test('salesforce: many rows are exported, waited for and read in parts, and are as queries show them', async () => {
+    const { state, server } = vendor;
+    for (let n = 0; n < 2100; n++)
+      state.create('Contact', {
+        LastName: `Exported "${n}", line\nbreak`,
+        Email: n % 2 ? null : `x${n}@example.com`,
+        DoNotCall: n % 3 === 0,
+      });
+    await hub.advance(6 * MINUTE);
+    await settings({ exportFrom: 2000 });
+    const before = server.journal.length;
+    await hub.api('POST', `/v1/connections/${connection.id}/sync`, { full: true, streams: ['contacts'] });
+    await hub.settle();
+    const meanwhile = (await hub.api('GET', '/v1/streams')).body.items.find(({ stream }: any) => stream === 'contacts');
+    expect(meanwhile.error).toContain('still writing the export');
+    for (let times = 0; times < 3; times++) await hub.advance(MINUTE);
+    const calls = server.journal.slice(before).filter(({ path }) => path.includes('/jobs/query'));
+    expect(calls.map(({ method, path }) => `${method} ${path.split('/').at(-1)}`)).toEqual([
+      'POST query',
+      expect.stringMatching(/^GET 750/),
+      expect.stringMatching(/^GET 750/),
+      'GET results',
+      'GET results',
+    ]);
+    const read = (await hub.api('GET', '/v1/streams')).body.items.find(({ stream }: any) => stream === 'contacts');
+    // All of them were read before by queries: none differs.
+    expect(read, JSON.stringify(read)).toMatchObject({ phase: 'incremental', error: null, run: { changed: 0 } });
+    expect(read.run.seen).toBeGreaterThan(2100);
   });
 
   test('salesforce: a silent server is given up, and an answer that breaks off ends one call and not the program', async () => {
