@@ -80,7 +80,7 @@ export function installRoutes(app: SandboxServer['app'], organisation: Organisat
 }
 
 function installQueries(app: SandboxServer['app'], state: SalesforceState): void {
-  const places = new Map<string, { query: Query; rows: Row[] }>();
+  const { places } = state;
   const page = (id: string, from: number): object => {
     const { query, rows } = places.get(id)!;
     const end = Math.min(rows.length, from + MAX_ROWS);

@@ -22,6 +22,8 @@ export class SalesforceState {
   readonly flowRuns: { flow: string; inputs: Fields }[] = [];
   /** Autolaunched flows with the variables they take. */
   readonly flows = new Map<string, string[]>([['Welcome', ['recordId', 'requestId']]]);
+  /** Places in long lists, by the name the vendor gave them; it forgets them after a while. */
+  readonly places = new Map<string, { query: Query; rows: Row[] }>();
   readonly bounced = new Set<string>(['bounced@example.com']);
   readonly userId: string;
   readonly clock: Clock;
