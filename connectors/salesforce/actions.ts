@@ -78,8 +78,10 @@ export const actions: readonly ActionDefinition[] = [
     feature: 'write',
     idempotency: byMarker('Case'),
     before: prepared('Case'),
-    request: (ctx, input, meta) =>
-      create(
+    // Whoever is named gets it; otherwise the organisation's assignment rules decide.
+    request: (ctx, input, meta) => ({
+      ...(input.assignee ? { headers: { 'sforce-auto-assign': 'FALSE' } } : {}),
+      ...create(
         'Case',
         {
           Subject: subjectOf(input.title),
@@ -94,6 +96,7 @@ export const actions: readonly ActionDefinition[] = [
         },
         meta,
       ),
+    }),
     receipt: receiptOf('New'),
     follows: ['New', 'Working', 'Escalated', 'Closed'],
   }),

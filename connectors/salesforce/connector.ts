@@ -123,7 +123,7 @@ export default defineConnector({
   sandbox: () => import('./sandbox.ts'),
   notes: [
     'An administrator of your Salesforce must install or allow the app there before you connect (Setup, Connected Apps OAuth Usage or External Client Apps).',
-    'Changes are read every three minutes and count as calls of your organisation; Salesforce tells nobody by itself. The hub sees and writes what the connected user may see and write.',
+    'Changes are read every few minutes and count as calls of your organisation; Salesforce tells nobody by itself. The hub sees and writes what the connected user may see and write.',
     'A text field "Rapport_Action_Id__c" (external id, unique) on Task, Event and Case lets Salesforce itself see to it that nothing is created twice; without it the hub looks for its own reference in the description.',
   ],
 });

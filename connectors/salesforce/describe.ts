@@ -61,7 +61,8 @@ export async function describe(ctx: VendorContext, object: string): Promise<Desc
   try {
     return await described;
   } catch (error) {
-    kept.delete(key);
+    // That there is no such object is an answer, and holds as long as the others.
+    if (!(error instanceof VendorError) || error.kind !== 'invalid') kept.delete(key);
     throw error;
   }
 }

@@ -15,8 +15,8 @@ export interface ObjectType {
   merges?: true;
   /** Rows of another object that belong to the record, for the paths that begin with the relation's name. */
   children?: { relation: string; select: string };
-  /** Condition every query has. */
-  where?: string;
+  /** Editions and licences differ in whether they have it: where it is missing there is nothing to read. */
+  optional?: true;
   /** Nothing is ever deleted of it, for a reason. */
   stays?: string;
   /** What a record tells about something we made. */
@@ -71,6 +71,7 @@ export const OBJECTS: readonly ObjectType[] = [
     object: 'Lead',
     entities: ['contact'],
     feature: 'leads',
+    optional: true,
     after: ['users', 'contacts'],
     merges: true,
   },
@@ -119,6 +120,7 @@ export const OBJECTS: readonly ObjectType[] = [
     object: 'EmailMessage',
     entities: ['activity'],
     feature: 'emails',
+    optional: true,
     after: ['contacts', 'cases'],
   },
   {

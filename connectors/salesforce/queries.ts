@@ -43,13 +43,14 @@ const where = (conditions: readonly (string | undefined)[]): string => {
 };
 
 /**
- * A query without rows, for objects that were not named by anybody and that this organisation does not have: there is
- * nothing of the kind, which is no error.
+ * A query without rows, for objects that nobody named and that this organisation does not have: there is nothing of the
+ * kind, which is no error.
  */
 const NOTHING = 'SELECT Id, SystemModstamp FROM User WHERE SystemModstamp > 4000-01-01T00:00:00Z';
 
 async function isThere(ctx: VendorContext, type: ObjectType): Promise<boolean> {
-  if (typeof type.object === 'string' || ctx.settings[type.object.setting]) return true;
+  const isNamed = typeof type.object === 'string' ? !type.optional : Boolean(ctx.settings[type.object.setting]);
+  if (isNamed) return true;
   try {
     return (await describe(ctx, objectOf(type, ctx))) !== undefined;
   } catch (error) {
@@ -64,11 +65,11 @@ export async function firstPage(ctx: VendorContext, type: ObjectType, at: ListPo
   if (at.token !== undefined) return { method: 'GET', path: at.token, timeoutMs: 120_000 };
   if (!(await isThere(ctx, type))) return queryCall(NOTHING);
   const fields = (await fieldsOf(ctx, type)).join(', ');
-  const soql = `SELECT ${fields} FROM ${objectOf(type, ctx)}${where([type.where])}`;
-  const rows = (await total(ctx, type, [])) ?? 0;
+  const soql = `SELECT ${fields} FROM ${objectOf(type, ctx)}`;
   // Rows of other objects cannot be exported along.
-  const many = rows >= Number(ctx.settings.exportFrom || EXPORT_FROM) && !fields.includes('(');
-  return many ? exportJob(soql) : queryCall(soql);
+  if (fields.includes('(')) return queryCall(soql);
+  const most = Number(ctx.settings.exportFrom || EXPORT_FROM);
+  return (await sizeOf(ctx, type)) >= most ? exportJob(soql) : queryCall(soql);
 }
 
 /**
@@ -85,7 +86,7 @@ export async function changes(ctx: VendorContext, type: ObjectType, at: ListPosi
     : [since === undefined ? undefined : `${STAMP} >= ${moment(since)}`];
   const behind = tie?.afterId === undefined ? undefined : `Id > ${literal(tie.afterId)}`;
   const order = tie ? 'Id' : `${STAMP}, Id`;
-  const conditions = where([type.where, ...span, behind]);
+  const conditions = where([...span, behind]);
   return queryCall(`SELECT ${fields} FROM ${objectOf(type, ctx)}${conditions} ORDER BY ${order} LIMIT ${limit}`, true);
 }
 
@@ -93,15 +94,25 @@ export async function changes(ctx: VendorContext, type: ObjectType, at: ListPosi
 export async function rowsById(ctx: VendorContext, type: ObjectType, ids: readonly string[]): Promise<unknown[]> {
   const fields = (await fieldsOf(ctx, type)).join(', ');
   const wanted = `Id IN (${ids.map(literal).join(', ')})`;
-  const soql = `SELECT ${fields} FROM ${objectOf(type, ctx)}${where([type.where, wanted])}`;
+  const soql = `SELECT ${fields} FROM ${objectOf(type, ctx)} WHERE ${wanted}`;
   return rowsOf((await ctx.call(queryCall(soql, true))).body);
 }
 
 async function total(ctx: VendorContext, type: ObjectType, span: readonly string[]): Promise<number | undefined> {
   if (!(await isThere(ctx, type))) return 0;
-  const soql = `SELECT COUNT() FROM ${objectOf(type, ctx)}${where([type.where, ...span])}`;
+  const soql = `SELECT COUNT() FROM ${objectOf(type, ctx)}${where(span)}`;
   const counted = textAt((await ctx.call(queryCall(soql))).body, 'totalSize');
   return counted === undefined ? undefined : Number(counted);
+}
+
+/** How many rows there are; too many to be counted in time are many. */
+async function sizeOf(ctx: VendorContext, type: ObjectType): Promise<number> {
+  try {
+    return (await total(ctx, type, [])) ?? 0;
+  } catch (error) {
+    if (error instanceof VendorError && error.code === 'QUERY_TIMEOUT') return Number.POSITIVE_INFINITY;
+    throw error;
+  }
 }
 
 export const count =
