@@ -164,8 +164,14 @@ export const deletedOf = (type: ObjectType): Stream['deletes'] =>
         sweep: { everySeconds: (30 * DAY_MS) / 1000 },
       };
 
-/** The fields of what a stream reads; none where there is no such object and nobody named one. */
+/** The fields of what a stream reads; none where there is no such object: the reading tells of it. */
 export const fieldsIn =
   (type: ObjectType): NonNullable<Stream['discover']> =>
-  async (ctx) =>
-    (await isThere(ctx, type)) ? discover(ctx, objectOf(type, ctx)) : [];
+  async (ctx) => {
+    try {
+      return await discover(ctx, objectOf(type, ctx));
+    } catch (error) {
+      if (error instanceof VendorError && error.kind === 'invalid') return [];
+      throw error;
+    }
+  };
