@@ -104,7 +104,7 @@ export default defineConnector({
       left,
     },
     // The vendor has none for a second: this one is ours, so that a first load leaves room for people.
-    { name: 'pace', scope: 'account', calls: 20, seconds: 1, burst: 20 },
+    { name: 'pace', scope: 'account', calls: 25, seconds: 1, burst: 100 },
     // Single e-mails to addresses outside: 5,000 a day (dossier, "Limits"). What is saved up goes on top of what flows.
     {
       name: 'e-mails',
