@@ -1,11 +1,11 @@
-import { defineStream, type Reply, type Stream, textAt, VendorError } from '../../src/kit/index.ts';
+import { defineStream, type ListPosition, type Reply, type Stream, textAt, VendorError } from '../../src/kit/index.ts';
 import { MAX_ROWS, queryCall, rowsOf } from './api.ts';
 import { asQueried, exportedIn, isExport, isLost, placeBehind } from './exports.ts';
 import { OBJECTS, type ObjectType, objectOf } from './objects.ts';
 import { changes, count, countBetween, deletedOf, fieldsIn, firstPage, rowsById } from './queries.ts';
 
 /** Addresses of next pages stay within the data of the organisation. */
-function nextPage(reply: Reply, token: string | undefined): string | undefined {
+function nextPage(reply: Reply, { token }: ListPosition): string | undefined {
   const next = placeBehind(reply, token) ?? textAt(reply.body, 'nextRecordsUrl');
   if (next === undefined || isExport(next) || next.startsWith('/services/data/')) return next;
   throw new VendorError('malformed', 'Salesforce named a next page outside of its data.');
