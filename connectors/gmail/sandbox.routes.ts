@@ -97,7 +97,7 @@ function shown(message: Message, format: string, headers: readonly string[]): ob
 const USER = '/gmail/v1/users/:user';
 
 /** What can be asked of a mailbox, and sending. */
-export function installMailbox(app: FastifyInstance, { mailbox, clock }: Around): void {
+export function installMailbox(app: FastifyInstance, { mailbox }: Around): void {
   app.get('/oauth2/v2/userinfo', async () => ({ ...mailbox.user, verified_email: true }));
   app.get(`${USER}/profile`, async () => ({
     emailAddress: mailbox.user.email,
@@ -153,8 +153,7 @@ export function installMailbox(app: FastifyInstance, { mailbox, clock }: Around)
   });
   app.post(`${USER}/watch`, async (request: Call) => {
     const { topicName } = request.body as { topicName: string };
-    const endsAt = new Date(clock.now().getTime() + 7 * 86_400_000);
-    mailbox.watch = { topicName, endsAt };
+    const endsAt = mailbox.watchFor(topicName);
     return { historyId: mailbox.historyId, expiration: String(endsAt.getTime()) };
   });
 }

@@ -84,6 +84,13 @@ export class Mailbox {
     return message;
   }
 
+  /** Tells of new mail from now on. @returns when that ends */
+  watchFor(topicName: string): Date {
+    const endsAt = new Date(this.clock.now().getTime() + 7 * 86_400_000);
+    this.watch = { topicName, endsAt };
+    return endsAt;
+  }
+
   /** Takes a mail to send. @throws Refused */
   send(raw: string, threadId?: string): Message {
     const { headers } = takeApart(raw);

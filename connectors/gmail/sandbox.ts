@@ -30,6 +30,8 @@ export interface GmailSandbox extends Sandbox {
 export async function start(options: SandboxOptions): Promise<GmailSandbox> {
   const { clock, app: secrets } = options;
   const mailbox = new Mailbox(clock);
+  // By hand an address can be given before anybody connects: it is told as if somebody had asked for it.
+  if (options.hookUrl) mailbox.watchFor('by hand');
   const created = createSandboxServer('Gmail', options);
   const { app } = created;
   const unticked: string[] = [];

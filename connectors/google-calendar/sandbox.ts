@@ -58,6 +58,8 @@ export async function start(options: SandboxOptions): Promise<GoogleCalendarSand
       ...(refreshed ? {} : { refresh_token: grant.refreshToken }),
     }),
   });
+  // By hand an address can be given before anybody connects: it is watched as if somebody had opened a channel to it.
+  if (options.hookUrl) state.watch('primary', { id: 'by-hand', address: options.hookUrl, token: 'by-hand' });
   const post = (channel: Channel, what: 'sync' | 'exists', number: number): Promise<Delivery> =>
     created.post(channel.address, '', headersOf(channel, what, number));
   const around: Around = {
