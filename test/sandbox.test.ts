@@ -31,7 +31,9 @@ describe('by hand', () => {
         expect(html).toMatch(/class="(said|failed)" role="status">[^<]{10,}/);
       }
       const connector = (await loadRegistry([name])).find(name)!;
-      if (connector.webhooks) expect(taken.length, 'posts to the hub').toBeGreaterThan(0);
+      // Where the hub subscribes by itself, nobody has before one is connected: such a vendor posts to nobody.
+      const subscribed = connector.webhooks?.scope === 'connection' && connector.prepare !== undefined;
+      if (connector.webhooks && !subscribed) expect(taken.length, 'posts to the hub').toBeGreaterThan(0);
       expect(faults?.inForce() ?? []).toEqual([]);
       await sink.close();
     },
