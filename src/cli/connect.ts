@@ -5,7 +5,7 @@ import { loadConfig } from '../base/config.ts';
 import { Problem } from '../base/errors.ts';
 import { connectWithFields } from '../connections/connect.ts';
 import { awaitOAuth, startOAuth } from '../connections/oauth.ts';
-import { connectorOf } from '../connections/vendors.ts';
+import { connectorOf, usualFeatures } from '../connections/vendors.ts';
 import type { Connector, OAuth2 } from '../kit/index.ts';
 import { connectorNames } from '../registry.ts';
 import { type CommonOptions, command, examples, print, tenantOf, withHub } from './context.ts';
@@ -68,7 +68,7 @@ export function connectCommands(program: Command): void {
     )
     .argument('<connector>', connectorNames().join(', '))
     .option('--set <name=value...>', 'a setting or credential')
-    .option('--feature <name...>', 'features to switch on (default: all)')
+    .option('--feature <name...>', 'features to switch on (default: all that every account can give)')
     .option('--again <connection>', 'authorise this connection again')
     .action(
       command(async (id: string, _options: unknown, self: Command) => {
@@ -78,7 +78,7 @@ export function connectCommands(program: Command): void {
           async (hub) => {
             const tenantId = await tenantOf(hub, options);
             const connector = connectorOf(hub.deps.registry, id);
-            const features = options.feature ?? Object.keys(connector.auth.features);
+            const features = options.feature ?? usualFeatures(connector);
             const settings = settingsOf(options.set ?? []);
             if (connector.auth.kind !== 'oauth2') {
               const row = await connectWithFields(

@@ -9,7 +9,7 @@ import {
   UNSTATED,
   VendorError,
 } from '../kit/index.ts';
-import { findBucket, lowerTokens, noteQuota, standingOf, takeQuota } from './quota.store.ts';
+import { findBucket, giveBack, lowerTokens, noteQuota, standingOf, takeQuota } from './quota.store.ts';
 import { goesOnAt, keptOf, windowOf } from './quota.ts';
 
 /** Tokens taken from the shared bucket ahead of use: fewer round trips, and given up when not used soon. */
@@ -126,11 +126,11 @@ export function createBudgets(db: Database, clock: Clock): Budgets {
   const turns = new Map<string, Promise<void>>();
 
   /** Calls at the same time ask one after the other: the first brings enough for several. */
-  async function take(key: string, budget: Budget, purpose: Purpose): Promise<void> {
+  async function take(key: string, budget: Budget, purpose: Purpose, spec: RequestSpec): Promise<void> {
     const name = `${key}:${purpose}`;
     const asked = clock.now().getTime();
     const turn = (turns.get(name) ?? Promise.resolve()).then(() =>
-      budget.quota ? takeOfQuota(key, budget, purpose) : takeInTurn(key, budget, purpose, asked),
+      budget.quota ? takeOfQuota(key, budget, purpose) : takeInTurn(key, budget, purpose, asked, budget.cost?.(spec)),
     );
     const ended = turn.catch(() => {});
     turns.set(name, ended);
@@ -139,8 +139,17 @@ export function createBudgets(db: Database, clock: Clock): Budgets {
     });
   }
 
-  /** @param asked when the call began to wait, in milliseconds: its patience counts from there */
-  async function takeInTurn(key: string, budget: Budget, purpose: Purpose, asked: number): Promise<void> {
+  /**
+   * @param asked when the call began to wait, in milliseconds: its patience counts from there
+   * @param points what the call takes, where calls differ: those are never taken ahead
+   */
+  async function takeInTurn(
+    key: string,
+    budget: Budget,
+    purpose: Purpose,
+    asked: number,
+    points: number | undefined,
+  ): Promise<void> {
     const local = allotments.get(`${key}:${purpose}`);
     const now = clock.now().getTime();
     if (local && local.left >= 1 && local.until > now) {
@@ -150,12 +159,16 @@ export function createBudgets(db: Database, clock: Clock): Budgets {
     const burst = budget.burst ?? budget.calls;
     const rate = budget.calls / budget.seconds;
     const share = Math.max(1, Math.min(SHARE, Math.floor(burst / 20)));
-    const reserve = burst >= 5 ? burst * RESERVED_FOR_OTHERS[purpose] : 0;
+    const needed = Math.min(points ?? 1, burst);
+    // Where one call takes nearly everything there can be, less is kept for others: else it could never be made.
+    const reserve = burst >= 5 ? Math.min(burst * RESERVED_FOR_OTHERS[purpose], burst - needed) : 0;
+    const amounts = points === undefined ? (share > 1 ? [share, 1] : [1]) : [needed];
     const deadline = asked + PATIENCE[purpose];
     for (;;) {
-      for (const amount of share > 1 ? [share, 1] : [1]) {
+      for (const amount of amounts) {
         const at = clock.now();
         if (await takeShared(key, burst, rate, amount, reserve, at)) {
+          if (points !== undefined) return;
           allotments.set(`${key}:${purpose}`, {
             left: amount - 1,
             until: at.getTime() + Math.min(2_000, (share / rate) * 1000 + 200),
@@ -163,7 +176,7 @@ export function createBudgets(db: Database, clock: Clock): Budgets {
           return;
         }
       }
-      const ready = await readyAt(key, burst, rate, 1 + reserve);
+      const ready = await readyAt(key, burst, rate, needed + reserve);
       const at = clock.now().getTime();
       if (ready.getTime() > deadline)
         throw new VendorError('rate_limited', `The platform's limit "${budget.name}" is used up.`, { until: ready });
@@ -207,7 +220,8 @@ export function createBudgets(db: Database, clock: Clock): Budgets {
       for (const budget of applying(budgets, spec)) {
         // Points of an allowance are taken one by one out of what was taken ahead.
         const points = budget.quota ? (budget.cost?.(spec) ?? 1) : 1;
-        for (let taken = 0; taken < points; taken++) await take(keyOf(connector, account, budget), budget, purpose);
+        for (let taken = 0; taken < points; taken++)
+          await take(keyOf(connector, account, budget), budget, purpose, spec);
       }
     },
     async park(connector, account, budgets, spec, until, reason, quota = false) {
@@ -226,6 +240,9 @@ export function createBudgets(db: Database, clock: Clock): Budgets {
     },
     async note(connector, account, budgets, spec, reply) {
       for (const budget of applying(budgets, spec)) {
+        const spent = budget.spent?.(reply);
+        const over = budget.cost && spent !== undefined ? budget.cost(spec) - spent : 0;
+        if (over > 0) await giveBack(sql, keyOf(connector, account, budget), over, budget.burst ?? budget.calls);
         const left = budget.left?.(reply);
         if (left === undefined || !Number.isFinite(left) || left < 0) continue;
         const key = keyOf(connector, account, budget);

@@ -163,15 +163,16 @@ async function tradeCode(
   state: { features: string[]; settings: Record<string, unknown>; connection_id: string | null; created_by: string },
 ): Promise<Authorised> {
   const { auth } = connector;
+  const app = appCredentials(deps.config, connector);
+  const wrong = auth.checkCallback?.(query, { app, settings: state.settings, now: deps.clock.now() });
+  if (wrong) throw conflict(wrong, 'Start connecting again from the hub.');
   const callback = Object.fromEntries((auth.callbackParameters ?? []).map((name) => [name, query[name] ?? '']));
   const settings = { ...state.settings, ...callback };
-  const { server, client, clientAuth, options } = oauthClient(
-    deps,
-    connector,
-    auth,
-    appCredentials(deps.config, connector),
-    { settings, secrets: {}, features: state.features },
-  );
+  const { server, client, clientAuth, options } = oauthClient(deps, connector, auth, app, {
+    settings,
+    secrets: {},
+    features: state.features,
+  });
   const parameters = oauth.validateAuthResponse(
     server,
     client,

@@ -82,6 +82,11 @@ export async function lowerTokens(sql: Pick<Sql, 'query'>, key: string, left: nu
   await sql.query('update rate_bucket set tokens = least(tokens, $2) where key = $1', [key, left]);
 }
 
+/** Puts back what a call took too much of, up to what a bucket holds. */
+export async function giveBack(sql: Pick<Sql, 'query'>, key: string, points: number, burst: number): Promise<void> {
+  await sql.query('update rate_bucket set tokens = least($3, tokens + $2) where key = $1', [key, points, burst]);
+}
+
 /** How large an allowance is and what is left of it, by our count and by what the vendor said. */
 export function standingOf(
   budget: Budget,

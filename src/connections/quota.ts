@@ -80,9 +80,10 @@ export function budgetsOf(
   connection: Pick<ConnectionRow, 'settings' | 'account'>,
 ): readonly Budget[] {
   const own = allowanceOf(connection);
-  if (!own && connector.limits.every((budget) => !budget.quota)) return connector.limits;
+  const limits = connector.limits.map((budget) => ({ ...budget, ...budget.of?.(connection.account) }));
+  if (!own && limits.every((budget) => !budget.quota)) return limits;
   const ofApp = config.env[quotaVariable(connector.id)]?.trim();
-  const budgets = connector.limits.map((budget): Budget => {
+  const budgets = limits.map((budget): Budget => {
     if (!budget.quota) return budget;
     const zone = budget.quota.zone === 'account' ? (connection.account.timeZone ?? 'UTC') : budget.quota.zone;
     const quota = { ...budget.quota, zone: isZone(zone) ? zone : 'UTC' };

@@ -10,7 +10,7 @@ import { toConnection } from './health.ts';
 import { OAUTH_COOKIE, startOAuth } from './oauth.ts';
 import { ConnectAnswer, Connection, ConnectorInfo, ConnectRequest } from './schema.ts';
 import { type ConnectionRow, callsOfDay, findConnection, listConnections } from './store.ts';
-import { connectorOf, missingSecrets } from './vendors.ts';
+import { connectorOf, missingSecrets, usualFeatures } from './vendors.ts';
 
 /** A connector as the catalogue shows it: derived from what it has. */
 export function toConnectorInfo(deps: Pick<ConnectionDeps, 'config'>, connector: Connector) {
@@ -125,7 +125,7 @@ export function connectionRoutes(
     browser: string | undefined,
   ) => {
     const connector = connectorOf(deps.registry, body.connector);
-    const features = body.features ?? Object.keys(connector.auth.features);
+    const features = body.features ?? usualFeatures(connector);
     if (connector.auth.kind === 'oauth2') {
       const oauth = connector as Connector & { auth: OAuth2 };
       const { authorizeUrl } = await startOAuth(deps, tenantId, {

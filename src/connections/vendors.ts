@@ -56,6 +56,10 @@ export function appSecretsOf(config: Config, connector: Connector): AppSecrets {
   return Object.fromEntries(names.map((name) => [name, config.env[name]?.trim() || undefined]));
 }
 
+/** The features that are switched on when nobody names any. */
+export const usualFeatures = ({ auth }: Pick<Connector, 'auth'>): string[] =>
+  Object.entries(auth.features).flatMap(([name, { byName }]) => (byName ? [] : [name]));
+
 /** Names of the variables a connector needs and does not find. */
 export const missingSecrets = (config: Config, connector: Connector): string[] =>
   Object.entries(appSecretsOf(config, connector))

@@ -10,6 +10,8 @@ export interface FeatureScopes {
   scopes: readonly string[];
   /** Asked for as optional, because accounts without the vendor's paid tier would fail to install otherwise. */
   optional?: true;
+  /** Asked for only when somebody names it: most accounts cannot give it, and would refuse everything for it. */
+  byName?: true;
 }
 
 export interface OAuth2 {
@@ -52,6 +54,14 @@ export interface OAuth2 {
   accessTtl?: number;
   /** Fields of the token answer to keep with the secrets. */
   keep?: readonly string[];
+  /**
+   * Checks the redirect back where the vendor signs it, beyond what state says.
+   * @returns what is wrong with it, in words; undefined when nothing is
+   */
+  checkCallback?: (
+    query: Readonly<Record<string, string>>,
+    known: { app: AppCredentials; settings: Readonly<Record<string, unknown>>; now: Date },
+  ) => string | undefined;
   /** Parameters of the redirect back that belong to the account (`realmId`). */
   callbackParameters?: readonly string[];
   /** Scopes that were granted, as the token answer tells; default: its `scope`. */

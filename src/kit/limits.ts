@@ -1,3 +1,4 @@
+import type { Account } from './auth.ts';
 import type { Reply, RequestSpec } from './request.ts';
 
 /** Why a call is made; higher ones may use what lower ones must leave. */
@@ -24,6 +25,10 @@ export interface Budget {
   seconds: number;
   /** Where calls differ: what one takes of the allowance, which is then counted in such points. Absent: each takes one. */
   cost?: (spec: RequestSpec) => number;
+  /** What the answer says the call took in the end; what was taken too much is given back. */
+  spent?: (reply: Reply) => number | undefined;
+  /** The size of the allowance where it depends on the account; what is absent stays as above. */
+  of?: (account: Pick<Account, 'extra'>) => { calls?: number; burst?: number } | undefined;
   /** Calls that may go at once; `calls` when absent. */
   burst?: number;
   /** What the answer says about what is left. */

@@ -21,7 +21,10 @@ export interface ListPosition {
 
 export type Paging =
   | { kind: 'single' }
-  /** An opaque token in the answer; `next` returns it or undefined at the end. */
+  /**
+   * An opaque token in the answer; `next` returns it or undefined at the end. `cap`: results the vendor shows of one query;
+   * before it is met a fresh query begins at the last moment seen, so the list must be in the order of changes.
+   */
   | {
       kind: 'token';
       size: number;
@@ -120,6 +123,8 @@ export interface Stream {
   initial?: { list: Listing; paging: Paging };
   /** The records of a list answer; absent: the answer is the list. */
   records?: (reply: Reply, at: ListPosition, ctx: VendorContext) => unknown[];
+  /** Pages may hold no records although more follow: what is listed are not the records themselves. */
+  sparse?: true;
   id: (record: unknown) => string | undefined;
   /** The vendor's own time of the last change, ISO 8601. */
   changedAt?: (record: unknown) => string | undefined;

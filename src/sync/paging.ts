@@ -61,7 +61,15 @@ export interface Page {
 
 /** What a connector is asked for at a position. */
 export function listPosition(paging: Paging, position: RunPosition): ListPosition {
-  const { lastIds: _ids, markIds: _mark, pages: _pages, ended: _ended, done: _done, ...start } = position;
+  const {
+    lastIds: _ids,
+    markIds: _mark,
+    pages: _pages,
+    ended: _ended,
+    done: _done,
+    listed: _listed,
+    ...start
+  } = position;
   const at: ListPosition = { limit: paging.kind === 'single' ? 0 : paging.size, ...start };
   if (paging.kind === 'offset' && at.offset === undefined) at.offset = paging.first ?? 0;
   if (paging.kind === 'page' && at.page === undefined) at.page = paging.first ?? 1;
@@ -123,7 +131,10 @@ export function nextPosition(
   const pages = position.pages + 1;
   // Keyset paging goes forward in time and checks that itself.
   const inTurn = paging.kind !== 'keyset' && page.size > 0 && ids === position.markIds;
-  if (inTurn || (ids === position.lastIds && (page.size > 0 || (paging.kind === 'token' && !stream.delta)))) {
+  if (
+    inTurn ||
+    (ids === position.lastIds && (page.size > 0 || (paging.kind === 'token' && !stream.delta && !stream.sparse)))
+  ) {
     throw new VendorError(
       'malformed',
       `${stream.title}: the platform sent the same page again and again; reading stopped after ${pages} pages.`,
@@ -152,7 +163,13 @@ export function nextPosition(
           `${stream.title}: the platform names the same next page again; reading stopped.`,
           UNTRUE,
         );
-      return { ...carried, token };
+      return (
+        beyondCap(paging, stream, position, page, carried) ?? {
+          ...carried,
+          token,
+          listed: (position.listed ?? 0) + paging.size,
+        }
+      );
     }
     case 'offset':
       return page.size < paging.size
@@ -163,6 +180,30 @@ export function nextPosition(
     case 'keyset':
       return nextKeyset(paging, stream, position, page, carried);
   }
+}
+
+/** Before a vendor's cap on results is met, a fresh query begins at the last moment seen; undefined: it is not near. */
+function beyondCap(
+  paging: Extract<Paging, { kind: 'token' }>,
+  stream: Stream,
+  position: RunPosition,
+  page: Page,
+  carried: RunPosition,
+): RunPosition | undefined {
+  // As if every page were full: what is listed may be more than the records made of it.
+  const listed = (position.listed ?? 0) + paging.size;
+  if (paging.cap === undefined || listed + paging.size <= paging.cap) return undefined;
+  const times = page.records.map((record) => record.vendorAt);
+  if (times.some((time, at) => time === undefined || (at > 0 && time < times[at - 1]!))) {
+    throw new VendorError(
+      'malformed',
+      `${stream.title}: the platform ignores the order by time; reading stopped so that nothing is skipped.`,
+      UNTRUE,
+    );
+  }
+  const moment = times.at(-1);
+  // Equal moments beyond the cap cannot be told apart: the vendor then ends its list or refuses.
+  return moment !== undefined && moment > (position.since ?? '') ? { ...carried, since: moment } : undefined;
 }
 
 /** The next query of keyset paging starts at the last moment seen; equal moments beyond a page are walked apart. */

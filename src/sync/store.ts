@@ -9,6 +9,8 @@ export interface RunPosition extends Partial<ListPosition> {
   /** Ids of an earlier page, to notice one that sends several pages in turn. */
   markIds?: string;
   pages: number;
+  /** Records listed since this query began, where the vendor shows no more than so many of one. */
+  listed?: number;
   /** The last page is stored; what is left is to end the run. */
   done?: true;
   /** The token the last page handed out (`Stream.delta`). */

@@ -124,7 +124,11 @@ async function connectVendor(
   vendor: Sandbox,
   api: TestHub['api'],
 ): Promise<Record<string, any>> {
-  if (connector.auth.kind === 'oauth2') return hub.connect(connector.id, { api, settings: vendor.credentials });
+  if (connector.auth.kind === 'oauth2') {
+    // With everything it can do, also what is switched on by name only.
+    const features = Object.keys(connector.auth.features);
+    return hub.connect(connector.id, { api, features, settings: vendor.credentials });
+  }
   const { status, body } = await api('POST', '/v1/connections', {
     connector: connector.id,
     settings: vendor.credentials ?? {},

@@ -29,8 +29,8 @@ export interface SandboxOAuthOptions {
   rotates: boolean;
   /** The account a person who presses "Allow" is logged in to. */
   account: () => string;
-  /** Parameters of the redirect back, beside code and state. */
-  redirectExtra?: (account: string) => Record<string, string>;
+  /** Parameters of the redirect back, beside code and state: those are given, for vendors that sign them all. */
+  redirectExtra?: (account: string, query: Record<string, string>) => Record<string, string>;
   /** The token answer in the vendor's own form. */
   answer: (grant: Grant, accessToken: string, refreshed: boolean) => Record<string, unknown>;
   /** Scopes the account's plan does not allow. */
@@ -112,7 +112,8 @@ export function installOAuth(app: FastifyInstance, options: SandboxOAuthOptions)
         expiresAt: now() + 600_000,
       });
       back.searchParams.set('code', code);
-      for (const [name, value] of Object.entries(options.redirectExtra?.(account) ?? {}))
+      const given = Object.fromEntries(back.searchParams);
+      for (const [name, value] of Object.entries(options.redirectExtra?.(account, given) ?? {}))
         back.searchParams.set(name, value);
     }
     return reply.redirect(back.href);

@@ -26,11 +26,17 @@ export interface NewSandboxServer extends Omit<SandboxServer, 'url'> {
   show<Simulation extends Sandbox>(sandbox: Simulation): Simulation & { faults: Faults };
 }
 
+/** How requests are named where method and path do not tell what is asked for, as with one address for everything. */
+export interface CallNames {
+  /** @returns `METHOD /path` with what tells the calls apart behind it; asked once the body was read */
+  callOf?: (request: FastifyRequest) => string;
+}
+
 /**
  * A small HTTP server that plays a vendor: bodies parsed, calls noted, faults struck, a page at `/_sandbox` for people.
  * Routes are added to `app` before `listen`, which `start` of a simulation calls last.
  */
-export function createSandboxServer(name: string, options: SandboxOptions): NewSandboxServer {
+export function createSandboxServer(name: string, options: SandboxOptions, names: CallNames = {}): NewSandboxServer {
   const faults = createFaults(options.seed);
   const journal: Exchange[] = [];
   const deliveries: Delivery[] = [];
@@ -61,7 +67,7 @@ export function createSandboxServer(name: string, options: SandboxOptions): NewS
     });
   }
   // After the journal, which keeps what the vendor would have answered.
-  installFaults(app, faults);
+  installFaults(app, faults, names.callOf);
 
   return {
     app,
@@ -95,9 +101,9 @@ export function createSandboxServer(name: string, options: SandboxOptions): NewS
 
 type Faulty = FastifyRequest & { fault?: Fault | undefined };
 
-function installFaults(app: FastifyInstance, faults: Faults): void {
-  app.addHook('onRequest', async (request, reply) => {
-    const fault = faults.strike(`${request.method} ${request.url.split('?')[0]}`);
+function installFaults(app: FastifyInstance, faults: Faults, callOf: CallNames['callOf']): void {
+  app.addHook(callOf ? 'preValidation' : 'onRequest', async (request: FastifyRequest, reply: FastifyReply) => {
+    const fault = faults.strike(callOf?.(request) ?? `${request.method} ${request.url.split('?')[0]}`);
     if (!fault) return;
     (request as Faulty).fault = fault;
     switch (fault.kind) {

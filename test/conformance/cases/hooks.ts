@@ -118,7 +118,7 @@ function signatureHeaders(world: World): string[] {
     .create(2)
     .map((id) => hookOf(world, { stream: stream.name, id, change: 'changed', event: `signed-${id}` }));
   return Object.keys(one!.headers).filter(
-    (name) => /signature/i.test(name) && one!.headers[name] !== other!.headers[name],
+    (name) => /signature|hmac/i.test(name) && one!.headers[name] !== other!.headers[name],
   );
 }
 
