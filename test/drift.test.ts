@@ -124,6 +124,22 @@ const FIELD_LISTS = /^GET \/crm\/properties\//;
 const asked = (): number =>
   vendor.server.journal.filter((call) => FIELD_LISTS.test(`${call.method} ${call.path}`)).length;
 
+test('drift: fields of one sort of record that may not be seen keep those of the others from nobody', async () => {
+  const usual = [property('birthday_c', 'date'), property('plan_c', 'enumeration', ['gold', 'platinum'])];
+  const before = asked();
+  const body = { status: 'error', category: 'MISSING_SCOPES', message: 'This app may not see companies.' };
+  const remove = vendor.server.faults.add({
+    kind: 'status',
+    status: 403,
+    body,
+    match: /properties\/[^/]+\/companies$/,
+  });
+  expect(await nextDay(...usual, property('hair_colour', 'string'))).toMatchObject([{ field: 'hair_colour' }]);
+  expect(asked() - before).toBeGreaterThan(2);
+  remove();
+  expect(await nextDay(...usual)).toEqual([]);
+});
+
 test.each([
   ['without calls left', 'DAILY', 'new_after_quota'],
   ['that is asked too often', 'BURST', 'new_after_burst'],

@@ -3,7 +3,7 @@ import { keyOf } from '../connections/budgets.ts';
 import { countRoutes } from '../connections/coordinator.ts';
 import { findBucket, standingOf } from '../connections/quota.store.ts';
 import { budgetsOf, POLL_SHARE, windowOf } from '../connections/quota.ts';
-import { type Stream, UNSTATED } from '../kit/index.ts';
+import { type RequestSpec, type Stream, UNSTATED } from '../kit/index.ts';
 import type { SyncDeps } from './deps.ts';
 import type { Source } from './source.ts';
 
@@ -76,13 +76,19 @@ export function pollingRate(source: Source, costs: ReadonlyMap<string, CostRow>)
   return rate;
 }
 
+/** A call that reads, at no address in particular. */
+const ANY_READING: RequestSpec = { method: 'GET', path: '/' };
+
 /**
  * How many times longer than wanted the polls of a connection wait, so that polling leaves most of the allowance to
  * messages, changes and first loads. 1 where nobody states an allowance.
  */
 export async function stretchOf(deps: SyncDeps, tenantId: string, source: Source): Promise<number> {
   const { connector, connection } = source;
-  const quotas = budgetsOf(deps.config, connector, connection).filter((budget) => budget.quota);
+  // An allowance for certain calls only, such as messages, is not used up by reading.
+  const quotas = budgetsOf(deps.config, connector, connection).filter(
+    ({ quota, match }) => quota && (match?.(ANY_READING) ?? true),
+  );
   if (quotas.length === 0) return 1;
   const sql = { query: deps.db.statement };
   const now = deps.clock.now();

@@ -2,10 +2,10 @@ import { appendEvents } from '../audit/store.ts';
 import { bumpDue } from '../base/due.ts';
 import { messageOf } from '../base/errors.ts';
 import { prepareAtVendor } from '../connections/connect.ts';
-import { sessionOf, withSession } from '../connections/session.ts';
+import { type Session, sessionOf, withSession } from '../connections/session.ts';
 import { findConnection, preparesDue } from '../connections/store.ts';
 import { connectorOf } from '../connections/vendors.ts';
-import type { Connector, Stream } from '../kit/index.ts';
+import { type Connector, type Stream, VendorError } from '../kit/index.ts';
 import { planFirst } from './completeness.ts';
 import { unfinishedBatches } from './deletions.store.ts';
 import type { SyncDeps } from './deps.ts';
@@ -87,7 +87,8 @@ export async function discoverFields(deps: SyncDeps, tenantId: string, connectio
     for (const row of rows) {
       const stream = session.connector.streams.find((candidate) => candidate.name === row.name);
       if (!stream?.discover) continue;
-      const fields = await stream.discover(session.ctx);
+      const fields = await discovered(deps, session, stream);
+      if (!fields) continue;
       found += fields.length;
       const source = await loadSource(deps, tenantId, connectionId);
       const news = await deps.db.tenant(tenantId, (tx) => takeFields(tx, source, row, fields, deps.clock.now()));
@@ -95,6 +96,23 @@ export async function discoverFields(deps: SyncDeps, tenantId: string, connectio
     }
     return found;
   });
+}
+
+/** Refusals that concern one stream alone: the fields of the others are found all the same. */
+const OF_ONE: ReadonlySet<string> = new Set(['forbidden', 'not_found', 'invalid', 'malformed']);
+
+async function discovered(
+  deps: SyncDeps,
+  { ctx, connection }: Session,
+  stream: Stream,
+): Promise<Awaited<ReturnType<NonNullable<Stream['discover']>>> | undefined> {
+  try {
+    return await stream.discover!(ctx);
+  } catch (error) {
+    if (!(error instanceof VendorError) || !OF_ONE.has(error.kind)) throw error;
+    deps.log.warn({ err: error, connection: connection.id, stream: stream.name }, 'fields were not found');
+    return undefined;
+  }
 }
 
 /** Puts a reading job for every connection that has due streams, and says when to look again. */
