@@ -30,8 +30,7 @@ export function trialOf(shop: Shop): Trial {
       subscriptions: contractTrial(state),
     },
     actions: actionsOf(state),
-    // No time is signed.
-    hook: (event) => shop.sign({ ...postOf(state, event), event: event.event, at: state.now() }),
+    hook: hooksOf(shop),
     refusals: refusalsOf(state),
     grants: grantsOf(oauth),
     calls: () =>
@@ -40,6 +39,16 @@ export function trialOf(shop: Shop): Trial {
         // Shopify refuses for speed with status 200; what counts is that it refused.
         return { at, call: callOf(method, path, body), status: error?.extensions?.code === 'THROTTLED' ? 429 : status };
       }),
+  };
+}
+
+/** Posts that tell of records. No time is signed, so the same event is the same post whenever it is asked for. */
+function hooksOf({ state, sign }: Shop): NonNullable<Trial['hook']> {
+  const began = new Map<string, Date>();
+  return (event) => {
+    const at = began.get(event.event) ?? state.now();
+    began.set(event.event, at);
+    return sign({ ...postOf(state, event), event: event.event, at });
   };
 }
 
