@@ -7,4 +7,4 @@ export { grantsOf, installOAuth, type SandboxOAuth } from './oauth.ts';
 export { createPage } from './page.ts';
 export { decideOnPage } from './person.ts';
 export { samplePeople, sampleStaff } from './sample.ts';
-export { type CallNames, createSandboxServer, type SandboxServer } from './server.ts';
+export { createSandboxServer, type SandboxServer } from './server.ts';
