@@ -18,6 +18,7 @@ import { rootsOf } from './sandbox.roots.ts';
 import { ShopState } from './sandbox.state.ts';
 import { createThrottle, type Throttle } from './sandbox.throttle.ts';
 import { trialOf } from './sandbox.trial.ts';
+import { topicsOf } from './topics.ts';
 import { GRAPHQL, VERSION } from './version.ts';
 
 export interface ShopifySandbox extends Sandbox {
@@ -47,6 +48,10 @@ export async function start(options: SandboxOptions): Promise<ShopifySandbox> {
   installGraphQL(created.app, { state, oauth, throttle });
 
   const sender = { domain: shop, secret, delivery: randomUUID() };
+
+  // Started by hand with an address, it posts there before anybody connects.
+  if (options.hookUrl)
+    state.subscriptions.push(...topicsOf({ features: [] }).map((topic) => ({ topic, uri: options.hookUrl! })));
 
   const sandbox = {
     ...{ state, oauth, throttle },
