@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 import { afterEach, inject } from 'vitest';
 import { createTenant, makeApiKey } from '../../src/access/identity.ts';
@@ -37,12 +37,22 @@ export function accessTo(url: string): DatabaseOptions {
   return { ownerUrl: url, appUrl: its.href, citus: true };
 }
 
+/**
+ * A port nobody listens on, to be listened on in a while: below those that systems give to outgoing calls (from 32768 on),
+ * one of which might otherwise have it by then.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  for (;;) {
+    const port = randomInt(20_000, 32_000);
+    const server = createServer();
+    const free = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false));
+      server.listen(port, '127.0.0.1', () => resolve(true));
+    });
+    if (!free) continue;
+    await new Promise((resolve) => server.close(resolve));
+    return port;
+  }
 }
 
 /** Lines the hub logged, for the tests that no secret is among them. */
